@@ -1,0 +1,36 @@
+# The one door. Every target makes its own .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format tools clean
+
+help: ## say what each target does
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml scripts/venv
+	@scripts/venv "$(PYTHON)" $(VENV)
+
+tools:
+	@scripts/tools
+
+demo: $(VENV)/.installed tools ## start a fleet with examples/shop, try every door, take it down
+	@$(BIN)/portway demo
+
+test: $(VENV)/.installed tools ## run all tests (as root: again as an ordinary user where it matters)
+	@$(BIN)/python -m pytest -q
+
+check: $(VENV)/.installed ## format, lint, types, imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed ## let ruff write the format and the safe fixes
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench-%: $(VENV)/.installed tools ## run one benchmark, e.g. make bench-up
+	@$(BIN)/python bench/$(subst -,_,$*).py
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""A node's agent, kube-proxy's part: sync loop, nft runner, netlink, health, metrics."""

@@ -1,0 +1,1 @@
+"""Questions about a cluster, one a module: Snapshot (or documents) → Answer. Pure."""

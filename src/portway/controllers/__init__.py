@@ -1,0 +1,1 @@
+"""Runs reconcile/ against a client: queues, retries, one loop for all controllers."""

@@ -1,0 +1,1 @@
+"""The embedded database: whole documents, revisions that only grow, watch from a revision (SQLite)."""

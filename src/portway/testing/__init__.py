@@ -1,0 +1,1 @@
+"""Public builders, fakes and contract suites for tests; imported by no product code."""
