@@ -1,6 +1,62 @@
-"""The `portway` command: one command a module; the only place that wires rooms together."""
+"""The `portway` command: one command a module; the only place that wires rooms together.
+
+Exit codes, the same for every command: 0 done, 1 it did not work (stderr says why), 2 wrong usage,
+3 (`trace` only) the packet does not arrive, 4 (`trace --probe` only) a real packet disagrees with the trace.
+stdout carries data, stderr everything else.
+"""
+
+import importlib
+
+import click
+
+from portway import __version__
+
+_COMMANDS = {
+    "up": "Start a fleet, or apply files to a running one.",
+    "down": "Stop a fleet and remove all of it.",
+    "demo": "Start examples/shop, try every door, take it down.",
+    "status": "Nodes, addresses, pods and the API server of a fleet.",
+    "ports": "Every Service port: where it leads and who stands behind it.",
+    "trace": "Which way a packet takes, and where and why it ends.",
+    "exec": "Run a command on a node, in a pod, or outside.",
+    "kubeconfig": "Print a fleet's kubeconfig.",
+    "cleanup": "Remove Portway's nftables table from this network namespace.",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when it is run: `portway --help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"portway.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="portway")
+def portway() -> None:
+    """Kubernetes Services with real packets, on one machine: no root, no images, no cluster.
+
+    \b
+    portway up -f examples/shop     three nodes, an API server, your manifests
+    portway ports -A                what leads where
+    portway trace node-1:32100      the way of one packet
+    portway down                    nothing stays behind
+    """
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    raise SystemExit("portway: not built yet")
+    """Entry point of the console script: known failures become one line and exit code 1."""
+    from portway.cli.failure import told
+
+    with told():
+        portway(prog_name="portway")
