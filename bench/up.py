@@ -2,8 +2,8 @@
 
     make bench-up            RUNS=7 make bench-up        JSON=out.json make bench-up
 
-Each run starts a fleet of 3 nodes with examples/shop (6 pods, a NodePort) from an empty state folder and notes when each
-node's loopback address first answers on port 32100. As root the fleet is run by an ordinary user (nobody), as people would.
+Each run starts a fleet of 3 nodes with examples/shop (6 pods, a NodePort) from an empty state folder and notes when
+each node's loopback address first answers on port 32100. As root the fleet is run by an ordinary user (nobody).
 """
 
 import json

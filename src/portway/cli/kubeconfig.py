@@ -1,0 +1,12 @@
+"""`portway kubeconfig`."""
+
+import click
+
+from portway.cli.options import fleet_name, running
+
+
+@click.command()
+@fleet_name
+def command(name: str) -> None:
+    """Print the fleet's kubeconfig: `kubectl --kubeconfig <(portway kubeconfig) get pods -A`."""
+    click.echo(running(name).paths.kubeconfig.read_text(), nl=False)
