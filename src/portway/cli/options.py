@@ -5,9 +5,7 @@ import click
 from portway import fleet
 from portway.cli.failure import Failure
 
-fleet_name = click.option(
-    "--name", default="portway", show_default=True, envvar="PORTWAY_FLEET", help="Which fleet."
-)
+fleet_name = click.option("--name", default="portway", show_default=True, envvar="PORTWAY_FLEET", help="Which fleet.")
 
 output_format = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Output format."

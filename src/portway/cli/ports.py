@@ -1,0 +1,51 @@
+"""`portway ports`."""
+
+import click
+import msgspec
+
+from portway.analysis.ports import PortRow, rows
+from portway.cli import cluster, table
+from portway.cli.options import fleet_name, output_format, running
+from portway.client import Api
+
+_HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT", "TARGETPORT", "READY")
+
+
+@click.command()
+@fleet_name
+@click.option("-n", "--namespace", default="default", show_default=True, help="Only this namespace.")
+@click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces.")
+@click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Another cluster than the fleet.")
+@output_format
+def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | None, output: str) -> None:
+    """Every Service port: nodePort → port → targetPort (its name and the numbers pods give it), ready/all backends."""
+    api = Api.from_kubeconfig(kubeconfig) if kubeconfig else Api.unix(running(name).paths.api_socket)
+    seen = cluster.ask(api, cluster.read(api, "" if all_namespaces else namespace))
+    found = rows(seen.snapshot)
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    elif found:
+        click.echo("\n".join(table.lines(_HEAD, [_cells(row) for row in found])))
+    else:
+        click.echo(f"no Services with ports {'' if all_namespaces else f'in namespace {namespace} '}", err=True)
+
+
+def _cells(row: PortRow) -> tuple[str, ...]:
+    return (
+        row.namespace,
+        row.service,
+        row.type,
+        ",".join(row.cluster_ips) or "<none>",
+        row.port_name or "<unnamed>",
+        f"{row.node_port}" if row.node_port else "-",
+        f"{row.port}/{row.protocol}",
+        _target(row),
+        f"{row.ready}/{row.total}",
+    )
+
+
+def _target(row: PortRow) -> str:
+    """`8080`; `http (3000,4000)`; `http (nobody's)` when no pod resolves the name."""
+    if isinstance(row.target_port, int):
+        return str(row.target_port)
+    return f"{row.target_port} ({','.join(map(str, row.resolved)) or 'nobody has it'})"

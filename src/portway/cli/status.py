@@ -1,0 +1,58 @@
+"""`portway status`."""
+
+from collections import Counter
+
+import click
+import msgspec
+
+from portway.cli import cluster, table
+from portway.cli.options import fleet_name, output_format, running
+from portway.client import Api
+from portway.fleet import FleetState
+from portway.kubeapi.errors import Doc
+
+
+@click.command()
+@fleet_name
+@output_format
+def command(name: str, output: str) -> None:
+    """Nodes with their addresses, pods, the API server and the kubeconfig of a fleet."""
+    state = running(name)
+    api = Api.unix(state.paths.api_socket)
+    pods = cluster.ask(api, cluster.read(api)).pods
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(_document(state, pods)), indent=2))
+    else:
+        click.echo("\n".join(_lines(state, pods)))
+
+
+def _document(state: FleetState, pods: list[Doc]) -> Doc:
+    fleet: Doc = msgspec.to_builtins(state.document())
+    return fleet | {
+        "kubeconfig": str(state.paths.kubeconfig),
+        "processes": [msgspec.to_builtins(process) for process in state.processes()],
+        "pods": {"ready": sum(map(is_ready, pods)), "total": len(pods)},
+    }
+
+
+def _lines(state: FleetState, pods: list[Doc]) -> list[str]:
+    on_node = Counter(pod["spec"].get("nodeName", "") for pod in pods)
+    ready_on = Counter(pod["spec"].get("nodeName", "") for pod in pods if is_ready(pod))
+    rows = [
+        (node.name, node.loopback, ",".join(node.addresses), f"{ready_on[node.name]}/{on_node[node.name]}")
+        for node in state.nodes
+    ]
+    return [
+        f"fleet       {state.name}",
+        f"API server  {state.api_url}",
+        f"kubeconfig  {state.paths.kubeconfig}",
+        f"pods        {sum(map(is_ready, pods))}/{len(pods)} ready",
+        "",
+        *table.lines(("NODE", "FROM THIS MACHINE", "INSIDE", "PODS READY"), rows),
+    ]
+
+
+def is_ready(pod: Doc) -> bool:
+    """The pod's Ready condition is True."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
