@@ -1,0 +1,255 @@
+"""Which way one packet takes: from a place, to a target, hop by hop, to its end and the reason.
+
+A client's first packet meets at most two forwarding tables: its own node's (nodes and pods dial through it), and, when
+it is addressed to another node, that node's. Outside clients meet the table of the node they dial; no route leads
+them to clusterIPs or pods.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from portway.analysis.target import Place, Target
+from portway.forwarding import ForwardingTable, lookup
+from portway.model import (
+    Backend,
+    Disposition,
+    Hop,
+    Packet,
+    Protocol,
+    Reason,
+    Service,
+    ServicePort,
+    Snapshot,
+    Verdict,
+    contains,
+    family_of,
+)
+
+#: What a code says, in a sentence. Codes of forwarding (model.Reason) and those that only a trace can give.
+MEANING = {
+    "FORWARDED": "the packet reaches one of the backends",
+    "FORWARDED_TERMINATING": "only terminating pods are left, and they still serve",
+    "NO_ENDPOINTS": "no pod is ready behind this port: the node refuses the connection",
+    "NO_LOCAL_ENDPOINT": "the traffic policy is Local and no ready pod runs on this node: the node drops the packet",
+    "SOURCE_NOT_ALLOWED": "the client is outside loadBalancerSourceRanges: the node drops the packet",
+    "SERVICE_PORT_UNDEFINED": "the Service has this address but not this port: the node refuses the connection",
+    "CLUSTER_IP_UNALLOCATED": "no Service has this cluster IP: the node drops the packet",
+    "POD_DIRECT": "straight to the pod's own address, without any Service",
+    "NODEPORT_UNSET": "no Service has this nodePort: the node itself refuses the connection",
+    "NO_ROUTE": "nothing outside the cluster has a route to this address",
+    "UNKNOWN_ADDRESS": "no node, pod or Service has this address",
+    "NO_ADDRESS_IN_FAMILY": "the client has no address of the target's IP family",
+    "SVC_NOT_FOUND": "there is no such Service",
+    "SVC_PORT_NOT_FOUND": "the Service has no such port",
+    "HEADLESS_NO_MAPPING": "the Service is headless: it has no address, and clients dial its pods' own ports",
+    "EXTERNAL_NAME": "the Service is only a name for another host; nothing is forwarded",
+    "NODE_NOT_FOUND": "there is no such node",
+    "POD_NOT_FOUND": "there is no such pod, or it has no address yet",
+}
+_ARRIVES = {"FORWARDED", "FORWARDED_TERMINATING", "POD_DIRECT"}
+
+
+class Pod(Struct, frozen=True):
+    """A pod as the network sees it."""
+
+    namespace: str
+    name: str
+    node: str
+    addresses: tuple[str, ...] = ()
+
+
+class Terrain(Struct, frozen=True):
+    """Where packets can travel: the cluster's objects, each node's table, and the outside's addresses."""
+
+    snapshot: Snapshot
+    tables: Mapping[str, ForwardingTable]
+    pods: Mapping[tuple[str, str], Pod]
+    outside: tuple[str, ...] = ()
+
+
+class Trace(Struct, frozen=True):
+    """A packet's way and its end."""
+
+    target: str
+    origin: str
+    code: str
+    arrives: bool
+    hops: tuple[Hop, ...] = ()
+    packet: Packet | None = None
+    disposition: str = ""
+    """Empty when no packet could be sent at all."""
+    backends: tuple[Backend, ...] = ()
+    masquerade: bool = False
+    frontend: str = ""
+    service_port: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """The code in a sentence."""
+        return MEANING[self.code]
+
+
+class _Unsendable(Exception):
+    """No packet can be made for this question; the argument is the code."""
+
+
+def trace(terrain: Terrain, origin: Place, target: Target) -> Trace:
+    """Follows the first packet of a connection from `origin` to `target`."""
+    try:
+        packet = _packet(terrain, origin, target)
+    except _Unsendable as end:
+        return Trace(target.text, str(origin), str(end), arrives=False, hops=(_client(origin, None),))
+    return _walk(terrain, origin, target, packet)
+
+
+def _packet(terrain: Terrain, origin: Place, target: Target) -> Packet:
+    destination, protocol, port = _destination(terrain, target)
+    mine = [a for a in _addresses(terrain, origin) if family_of(a) == family_of(destination)]
+    if not mine:
+        raise _Unsendable("NO_ADDRESS_IN_FAMILY")
+    return Packet(mine[0], destination, protocol, port)
+
+
+def _addresses(terrain: Terrain, origin: Place) -> tuple[str, ...]:
+    if origin.kind == "outside":
+        return terrain.outside
+    if origin.kind == "node":
+        return _node_addresses(terrain, origin.name)
+    pod = terrain.pods.get((origin.namespace, origin.name))
+    if pod is None or not pod.addresses:
+        raise _Unsendable("POD_NOT_FOUND")
+    return pod.addresses
+
+
+def _node_addresses(terrain: Terrain, name: str) -> tuple[str, ...]:
+    if name not in terrain.snapshot.nodes:
+        raise _Unsendable("NODE_NOT_FOUND")
+    return terrain.snapshot.nodes[name].addresses
+
+
+def _destination(terrain: Terrain, target: Target) -> tuple[str, Protocol, int]:
+    if target.service is not None:
+        return _service_destination(terrain, target)
+    is_address = ":" in target.host or target.host.replace(".", "").isdigit()
+    host = target.host if is_address else _node_addresses(terrain, target.host)[0]
+    return host, target.protocol or "TCP", int(target.port)
+
+
+def _service_destination(terrain: Terrain, target: Target) -> tuple[str, Protocol, int]:
+    service = terrain.snapshot.services.get(target.service or ("", ""))
+    if service is None:
+        raise _Unsendable("SVC_NOT_FOUND")
+    if not service.cluster_ips:
+        raise _Unsendable("HEADLESS_NO_MAPPING" if service.headless else "EXTERNAL_NAME")
+    port = _named_port(service, target)
+    return service.cluster_ips[0], port.protocol, port.port
+
+
+def _named_port(service: Service, target: Target) -> ServicePort:
+    for port in service.ports:
+        if target.port in (port.name, str(port.port)) and target.protocol in (None, port.protocol):
+            return port
+    raise _Unsendable("SVC_PORT_NOT_FOUND")
+
+
+def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Trace:
+    start = _client(origin, packet)
+    if origin.kind == "outside" and _node_of(terrain, packet.destination) is None:
+        return _ended(terrain, origin, target, packet, "NO_ROUTE", (start,))
+    for node in _nodes_on_the_way(terrain, origin, packet):
+        verdict = lookup(terrain.tables[node], packet)
+        if verdict.disposition is not Disposition.PASS:
+            return _decided(terrain, origin, target, packet, node, verdict, start)
+    return _untouched(terrain, origin, target, packet, start)
+
+
+def _nodes_on_the_way(terrain: Terrain, origin: Place, packet: Packet) -> list[str]:
+    own = _home(terrain, origin)
+    addressed = _node_of(terrain, packet.destination)
+    return list(dict.fromkeys(node for node in (own, addressed) if node in terrain.tables))
+
+
+def _home(terrain: Terrain, origin: Place) -> str | None:
+    if origin.kind == "pod":
+        return terrain.pods[(origin.namespace, origin.name)].node
+    return origin.name if origin.kind == "node" else None
+
+
+def _node_of(terrain: Terrain, address: str) -> str | None:
+    return next((n.name for n in terrain.snapshot.nodes.values() if address in n.addresses), None)
+
+
+def _client(origin: Place, packet: Packet | None) -> Hop:
+    return Hop("client", str(origin), packet.source if packet else "")
+
+
+def _decided(
+    terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict, start: Hop
+) -> Trace:
+    at_node = Hop("node", node, packet.destination, packet.port, note=_source_note(terrain, node, packet, verdict))
+    hops = [start, at_node]
+    if verdict.service_port is not None:
+        hops.append(_service_hop(terrain, verdict))
+    if len(verdict.backends) == 1:
+        hops.append(_pod_hop(verdict.backends[0], packet))
+    return Trace(
+        target=target.text,
+        origin=str(origin),
+        code=verdict.reason.value,
+        arrives=verdict.reason in (Reason.FORWARDED, Reason.FORWARDED_TERMINATING),
+        hops=tuple(hops),
+        packet=packet,
+        disposition=verdict.disposition.value,
+        backends=verdict.backends,
+        masquerade=verdict.masquerade,
+        frontend=verdict.frontend,
+        service_port=str(verdict.service_port or ""),
+    )
+
+
+def _source_note(terrain: Terrain, node: str, packet: Packet, verdict: Verdict) -> str:
+    """What becomes of the client's address: masqueraded to the node's, kept, or kept but for the client itself."""
+    if verdict.disposition is not Disposition.FORWARD:
+        return ""
+    if verdict.masquerade:
+        own = [a for a in terrain.snapshot.nodes[node].addresses if family_of(a) == family_of(packet.source)]
+        return f"SNAT {packet.source} → the node's address{f' ({own[0]} on the wire)' if own else ''}"
+    if verdict.hairpin:
+        return f"source {packet.source} kept, unless the pod meets itself (then SNAT)"
+    return f"source {packet.source} kept"
+
+
+def _service_hop(terrain: Terrain, verdict: Verdict) -> Hop:
+    name = verdict.service_port
+    assert name is not None
+    service = terrain.snapshot.services[(name.namespace, name.name)]
+    port = next(p for p in service.ports if (p.name, p.protocol) == (name.port, name.protocol))
+    return Hop("service", f"{name.namespace}/{name.name}", service.cluster_ips[0], port.port, port.name)
+
+
+def _pod_hop(backend: Backend, packet: Packet) -> Hop:
+    note = f"DNAT {_socket(packet.destination, packet.port)} → {backend}"
+    return Hop("pod", backend.target or backend.address, backend.address, backend.port, note=note)
+
+
+def _socket(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, start: Hop) -> Trace:
+    for pod in terrain.pods.values():
+        if packet.destination in pod.addresses:
+            hop = Hop("pod", f"{pod.namespace}/{pod.name}", packet.destination, packet.port)
+            return _ended(terrain, origin, target, packet, "POD_DIRECT", (start, hop))
+    node = _node_of(terrain, packet.destination)
+    if node is not None:
+        hop = Hop("node", node, packet.destination, packet.port)
+        return _ended(terrain, origin, target, packet, "NODEPORT_UNSET", (start, hop))
+    allocated = any(contains(cidr, packet.destination) for cidr in terrain.snapshot.service_cidrs)
+    code = "CLUSTER_IP_UNALLOCATED" if allocated else "UNKNOWN_ADDRESS"
+    return _ended(terrain, origin, target, packet, code, (start,))
+
+
+def _ended(terrain: Terrain, origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:
+    return Trace(target.text, str(origin), code, code in _ARRIVES, hops, packet, "pass")

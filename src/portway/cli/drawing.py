@@ -1,0 +1,46 @@
+"""A trace as a person reads it: the hops in a line, the candidates below, then what happens and why."""
+
+from typing import Any
+
+from portway.analysis.trace import Trace
+from portway.model import Hop
+
+
+def draw(found: Trace, fact: dict[str, Any] | None = None, agrees: bool | None = None) -> list[str]:
+    """Lines of text, without colour."""
+    last = _candidates(found) if len(found.backends) > 1 else ""
+    way = " → ".join([*(_box(hop) for hop in found.hops), *([last] if last else [])])
+    lines = [way if found.arrives else f"{way} ✗"]
+    lines += [f"    {line}" for line in _backends(found)]
+    lines += [f"  {hop.kind:8} {hop.note}" for hop in found.hops if hop.note]
+    lines += [f"  {'ends':8} {found.code}: {found.meaning}"]
+    return [*lines, *(_fact(fact, agrees) if fact else [])]
+
+
+def _box(hop: Hop) -> str:
+    where = f" {_socket(hop)}" if hop.address and hop.kind != "service" else ""
+    if hop.kind == "service":
+        return f"[{hop.name}:{hop.port}{f' {hop.port_name}' if hop.port_name else ''}]"
+    return f"[{hop.name}{where}]"
+
+
+def _socket(hop: Hop) -> str:
+    address = f"[{hop.address}]" if ":" in hop.address and hop.port else hop.address
+    return f"{address}:{hop.port}" if hop.port else address
+
+
+def _candidates(found: Trace) -> str:
+    return f"one of {len(found.backends)}"
+
+
+def _backends(found: Trace) -> list[str]:
+    if len(found.backends) < 2:
+        return []
+    width = max(len(b.target) for b in found.backends)
+    return [f"[{b.target:{width}} {b}]  {b.node_name}".rstrip() for b in found.backends]
+
+
+def _fact(fact: dict[str, Any], agrees: bool | None) -> list[str]:
+    pod = fact.get("reply", {}).get("pod")
+    said = f"{fact['outcome']}{f' by {pod}' if pod else ''}"
+    return [f"  {'probe':8} {said}: {'agrees' if agrees else 'DISAGREES with the trace'}"]

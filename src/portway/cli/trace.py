@@ -1,0 +1,90 @@
+"""`portway trace`."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from portway.analysis.target import PLACE_FORMS, Place, Target, parse_target
+from portway.analysis.trace import Trace, trace
+from portway.cli import cluster
+from portway.cli.drawing import draw
+from portway.cli.exec import place_named
+from portway.cli.failure import Failure
+from portway.cli.options import fleet_name, output_format, running
+from portway.cli.terrain import terrain
+from portway.client import Api
+from portway.fleet import FleetState
+
+_DOES_NOT_ARRIVE, _DISAGREES = 3, 4
+
+
+@click.command()
+@fleet_name
+@click.argument("target")
+@click.option("--from", "origin", default="outside", show_default=True, help=f"Where the client is: {PLACE_FORMS}.")
+@click.option("--probe", is_flag=True, help="Also send a real packet, and say whether it agrees.")
+@output_format
+def command(name: str, target: str, origin: str, probe: bool, output: str) -> None:
+    """The way of one packet, hop by hop, to its end and the reason.
+
+    TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name) or ADDRESS:PORT, with /udp for UDP.
+
+    Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
+    """
+    state = running(name)
+    wanted, place = _target(target), place_named(state, origin)
+    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read(api))
+    found = trace(terrain(state, seen), place, wanted)
+    fact = _probe(state, place, found) if probe else None
+    agrees = None if fact is None else agreement(found, fact)
+    click.echo(_json(found, fact, agrees) if output == "json" else "\n".join(draw(found, fact, agrees)))
+    sys.exit(_DISAGREES if agrees is False else 0 if found.arrives else _DOES_NOT_ARRIVE)
+
+
+def _target(text: str) -> Target:
+    try:
+        return parse_target(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from None
+
+
+def _json(found: Trace, fact: dict[str, Any] | None, agrees: bool | None) -> str:
+    document = msgspec.to_builtins(found) | {"meaning": found.meaning}
+    if fact is not None:
+        document |= {"probe": fact, "agrees": agrees}
+    return json.dumps(document, indent=2)
+
+
+def _probe(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
+    """What a real packet from there meets; from where no packet can be sent, nothing is."""
+    if found.packet is None:
+        return {"outcome": "unreachable"}
+    where = place.name if place.kind == "node" else str(place)
+    inside = ["exec", "--name", state.name, where, "--", sys.executable, "-m", "portway.cli.probe"]
+    packet = [found.packet.destination, str(found.packet.port), found.packet.protocol]
+    run = subprocess.run([sys.executable, "-m", "portway", *inside, *packet], capture_output=True, text=True)
+    if run.returncode:
+        raise Failure(f"the probe could not run: {run.stderr.strip()}")
+    fact: dict[str, Any] = json.loads(run.stdout)
+    return fact
+
+
+def agreement(found: Trace, fact: dict[str, Any]) -> bool:
+    """Whether the packet met what the trace says: an answer from a candidate, a refusal, or silence."""
+    if fact["outcome"] == "answered":
+        return found.arrives and _by_a_candidate(found, fact.get("reply", {}))
+    if found.disposition == "drop":
+        return bool(fact["outcome"] == "silent")
+    if found.arrives:
+        return False
+    return fact["outcome"] in ("refused", "unreachable") or found.disposition == "pass"
+
+
+def _by_a_candidate(found: Trace, reply: dict[str, Any]) -> bool:
+    """A process pod answers in its own words: then any answer will do."""
+    names = {backend.target for backend in found.backends}
+    return "pod" not in reply or not names or reply["pod"] in names
