@@ -9,7 +9,7 @@ from portway.model import Protocol
 
 PROTOCOLS: dict[str, Protocol] = {"tcp": "TCP", "udp": "UDP", "sctp": "SCTP"}
 _SERVICE = re.compile(r"^svc/(?P<namespace>[^/:]+)/(?P<name>[^/:]+):(?P<port>[^/:]+)$")
-_SOCKET = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^/:\[\]]+)):(?P<port>\d+)(?:/(?P<protocol>\w+))?$")
+_SOCKET = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^/:\[\]]+)):(?P<port>\d+)$")
 _POD = re.compile(r"^pod/(?P<namespace>[^/]+)/(?P<name>[^/]+)$")
 
 TARGET_FORMS = "node-1:32100, svc/NAMESPACE/NAME:PORT (a number or a name) or ADDRESS:PORT, with /udp for UDP"
