@@ -1,0 +1,260 @@
+"""Every Kind that Portway's API serves, and ways to find one.
+
+What is special about a Kind stands in a module of its own, whose functions carry the names of Kind's hooks
+(`default`, `validate`, …); here each Kind is put together from its names, its schema and that module.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from msgspec.structs import replace
+
+from portway.kubeapi.kinds import Column, Kind
+
+
+def _module(name: str) -> ModuleType | None:
+    """A Kind's module, or None until it exists."""
+    full = f"portway.kubeapi.{name}"
+    try:
+        return import_module(full)
+    except ModuleNotFoundError as absent:
+        if absent.name and full.startswith(absent.name):
+            return None
+        raise
+
+
+_printing = _module("printing")
+COLUMNS: Mapping[str, tuple[Column, ...]] = getattr(_printing, "COLUMNS", {})
+service = _module("service")
+endpoints = _module("endpoints")
+endpointslice = _module("endpointslice")
+pod = _module("workloads.pod")
+deployment = _module("workloads.deployment")
+replicaset = _module("workloads.replicaset")
+replicationcontroller = _module("workloads.replicationcontroller")
+node = _module("workloads.node")
+namespace = _module("workloads.namespace")
+event = _module("workloads.event")
+configmap = _module("workloads.configmap")
+secret = _module("workloads.secret")
+serviceaccount = _module("workloads.serviceaccount")
+
+HOOKS = (
+    "fields",
+    "name_rule",
+    "default",
+    "on_read",
+    "begin_create",
+    "begin_update",
+    "begin_delete",
+    "prepare_create",
+    "prepare_update",
+    "validate",
+    "validate_status",
+    "warnings",
+)
+"""The names of Kind's fields that a Kind's own module may define."""
+
+
+def hooks(module: ModuleType) -> dict[str, Any]:
+    """What a Kind's module defines of `HOOKS`."""
+    return {name: value for name in HOOKS if (value := vars(module).get(name)) is not None}
+
+
+def _kind(module: ModuleType | None, kind: str, plural: str, *short_names: str, **rest: Any) -> Kind:
+    """A Kind whose schema and singular are named after it."""
+    return Kind(
+        kind=kind,
+        plural=plural,
+        singular=kind.lower(),
+        short_names=short_names,
+        schema=rest.pop("schema", kind),
+        columns=COLUMNS.get(kind, ()),
+        **(hooks(module) if module else {}),
+        **rest,
+    )
+
+
+def _inert(kind: str, plural: str, *short_names: str, **rest: Any) -> Kind:
+    """A Kind that is stored and served, and that nothing acts on."""
+    return _kind(None, kind, plural, *short_names, inert=True, **rest)
+
+
+_ALL = ("all",)
+_REVIEW = {"verbs": ("create",), "namespaced": False}
+
+_CORE = (
+    _kind(None, "Binding", "bindings", verbs=("create",)),
+    _kind(configmap, "ConfigMap", "configmaps", "cm"),
+    _kind(endpoints, "Endpoints", "endpoints", "ep"),
+    _kind(event, "Event", "events", "ev"),
+    _inert("LimitRange", "limitranges", "limits"),
+    _kind(namespace, "Namespace", "namespaces", "ns", namespaced=False, status=True),
+    _kind(node, "Node", "nodes", "no", namespaced=False, status=True),
+    _inert("PersistentVolumeClaim", "persistentvolumeclaims", "pvc", status=True),
+    _inert("PersistentVolume", "persistentvolumes", "pv", namespaced=False, status=True),
+    _kind(pod, "Pod", "pods", "po", categories=_ALL, status=True, generation=True),
+    _inert("PodTemplate", "podtemplates", generation=True),
+    _kind(
+        replicationcontroller,
+        "ReplicationController",
+        "replicationcontrollers",
+        "rc",
+        categories=_ALL,
+        status=True,
+        scale=True,
+        generation=True,
+    ),
+    _inert("ResourceQuota", "resourcequotas", "quota", status=True),
+    _kind(secret, "Secret", "secrets"),
+    _kind(serviceaccount, "ServiceAccount", "serviceaccounts", "sa"),
+    _kind(service, "Service", "services", "svc", categories=_ALL, status=True),
+)
+_APPS = (
+    _inert("ControllerRevision", "controllerrevisions"),
+    _inert("DaemonSet", "daemonsets", "ds", categories=_ALL, status=True, generation=True),
+    _kind(
+        deployment,
+        "Deployment",
+        "deployments",
+        "deploy",
+        categories=_ALL,
+        status=True,
+        scale=True,
+        generation=True,
+    ),
+    _kind(
+        replicaset,
+        "ReplicaSet",
+        "replicasets",
+        "rs",
+        categories=_ALL,
+        status=True,
+        scale=True,
+        generation=True,
+    ),
+    _inert("StatefulSet", "statefulsets", "sts", categories=_ALL, status=True, scale=True, generation=True),
+)
+_BATCH = (
+    _inert("CronJob", "cronjobs", "cj", categories=_ALL, status=True, generation=True),
+    _inert("Job", "jobs", categories=_ALL, status=True, generation=True),
+)
+_NETWORKING = (
+    _inert("IngressClass", "ingressclasses", namespaced=False, generation=True),
+    _inert("Ingress", "ingresses", "ing", status=True, generation=True),
+    _inert("IPAddress", "ipaddresses", "ip", namespaced=False, generation=True),
+    _inert("NetworkPolicy", "networkpolicies", "netpol", generation=True),
+    _inert("ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True),
+)
+_RBAC = (
+    _inert("ClusterRoleBinding", "clusterrolebindings", namespaced=False),
+    _inert("ClusterRole", "clusterroles", namespaced=False),
+    _inert("RoleBinding", "rolebindings"),
+    _inert("Role", "roles"),
+)
+_GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
+    ("", "v1"): _CORE,
+    ("apps", "v1"): _APPS,
+    ("events.k8s.io", "v1"): (_kind(None, "Event", "events", "ev", schema="events.Event"),),
+    ("authentication.k8s.io", "v1"): (_kind(None, "SelfSubjectReview", "selfsubjectreviews", **_REVIEW),),
+    ("authorization.k8s.io", "v1"): (_kind(None, "SelfSubjectAccessReview", "selfsubjectaccessreviews", **_REVIEW),),
+    ("autoscaling", "v2"): (
+        _inert(
+            "HorizontalPodAutoscaler",
+            "horizontalpodautoscalers",
+            "hpa",
+            categories=_ALL,
+            status=True,
+        ),
+    ),
+    ("batch", "v1"): _BATCH,
+    ("networking.k8s.io", "v1"): _NETWORKING,
+    ("policy", "v1"): (_inert("PodDisruptionBudget", "poddisruptionbudgets", "pdb", status=True, generation=True),),
+    ("rbac.authorization.k8s.io", "v1"): _RBAC,
+    ("storage.k8s.io", "v1"): (_inert("StorageClass", "storageclasses", "sc", namespaced=False),),
+    ("apiextensions.k8s.io", "v1"): (
+        _inert(
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            "crd",
+            "crds",
+            categories=("api-extensions",),
+            namespaced=False,
+            status=True,
+            generation=True,
+            schema="",
+        ),
+    ),
+    ("scheduling.k8s.io", "v1"): (_inert("PriorityClass", "priorityclasses", "pc", namespaced=False, generation=True),),
+    ("coordination.k8s.io", "v1"): (_kind(None, "Lease", "leases"),),
+    ("discovery.k8s.io", "v1"): (_kind(endpointslice, "EndpointSlice", "endpointslices", generation=True),),
+}
+
+KINDS: tuple[Kind, ...] = tuple(
+    replace(kind, group=group, version=version) for (group, version), kinds in _GROUPS.items() for kind in kinds
+)
+"""In the order in which discovery lists groups: where names collide, the earlier one is meant."""
+
+VIRTUAL = frozenset({"Binding", "SelfSubjectReview", "SelfSubjectAccessReview"})
+"""Kinds that are answered or acted upon when created, and never stored."""
+
+
+@lru_cache(maxsize=1)
+def _resources() -> dict[tuple[str, str, str], Kind]:
+    return {(k.group, k.version, k.plural): k for k in KINDS}
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[tuple[str, str], Kind]:
+    return {(k.api_version, k.kind): k for k in KINDS}
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, Kind]:
+    ranks = (lambda k: (k.plural,), lambda k: (k.singular,), lambda k: k.short_names)
+    names: dict[str, Kind] = {}
+    for rank in ranks:
+        for kind in KINDS:
+            for name in rank(kind):
+                names.setdefault(name, kind)
+    return names
+
+
+def by_resource(group: str, version: str, plural: str) -> Kind | None:
+    """`by_resource("apps", "v1", "deployments")`."""
+    return _resources().get((group, version, plural))
+
+
+def by_kind(api_version: str, kind: str) -> Kind | None:
+    """`by_kind("apps/v1", "Deployment")`."""
+    return _kinds().get((api_version, kind))
+
+
+def by_name(text: str) -> Kind | None:
+    """What kubectl takes for a resource: plural, singular, short name or kind in any case, then perhaps its group.
+
+    `deploy`, `Services`, `events.events.k8s.io`, `deployments.apps`, `deployments.v1.apps`.
+    """
+    name, _, qualifier = text.lower().partition(".")
+    if not qualifier:
+        return _names().get(name)
+    for kind in KINDS:
+        if name in (kind.plural, kind.singular, *kind.short_names) and qualifier in (
+            kind.group,
+            f"{kind.version}.{kind.group}",
+        ):
+            return kind
+    return None
+
+
+def groups() -> tuple[tuple[str, str], ...]:
+    """(group, version) in discovery's order; ("", "v1") first."""
+    return tuple(_GROUPS)
+
+
+def kinds_of(group: str, version: str) -> tuple[Kind, ...]:
+    """The Kinds of one group and version; empty for an unknown one."""
+    return tuple(kind for kind in KINDS if (kind.group, kind.version) == (group, version))
