@@ -75,7 +75,8 @@ def _first_replies(fleet: Path, started: float) -> float:
 
 def _addresses(fleet: Path) -> set[str] | None:
     try:
-        return {node["loopback"] for node in json.loads(fleet.read_text())["nodes"]}
+        state = json.loads(fleet.read_text())
+        return {f"{state['loopback']}.{k}" for k in range(1, state["config"]["nodes"] + 1)}
     except (OSError, ValueError):
         return None
 
@@ -93,7 +94,7 @@ def _memory(environment: dict[str, str], command: list[str], name: str) -> dict[
     status = subprocess.run(
         [*command, "status", "--name", name, "-o", "json"], env=environment, check=True, capture_output=True
     )
-    pids = [process["pid"] for process in json.loads(status.stdout)["processes"]]
+    pids = json.loads(status.stdout)["processes"]
     return {
         "processes": float(len(pids)),
         "rss_mb": sum(_rss(pid) for pid in pids) / 2**20,

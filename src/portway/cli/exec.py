@@ -8,7 +8,7 @@ from portway import fleet
 from portway.analysis.target import Place, parse_place
 from portway.cli import cluster
 from portway.cli.failure import Failure
-from portway.cli.options import fleet_name, running
+from portway.cli.options import fleet_name
 from portway.client import Api
 from portway.fleet import FleetState
 
@@ -27,7 +27,7 @@ def command(name: str, place: str, argv: tuple[str, ...]) -> None:
 
     The command comes from this machine; its exit code is ours.
     """
-    state = running(name)
+    state = fleet.find(name)
     sys.exit(fleet.enter(state, namespace_of(state, place_named(state, place)), list(argv)))
 
 

@@ -1,12 +1,10 @@
-"""Failures a person can do something about, told in one line."""
+"""Failures a person can do something about, told in one line each; anything else is a bug and says so."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-
-from portway.kubeapi.errors import ApiError
 
 
 class Failure(click.ClickException):
@@ -18,15 +16,22 @@ class Failure(click.ClickException):
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turns what rooms raise for bad input or a bad environment into a line; other exceptions are bugs."""
+    """Turns what rooms raise for bad input or a bad environment into a line and exit code 1."""
     try:
         yield
-    except ApiError as error:
-        _say(error.message)
-    except ConnectionError as error:
-        _say(str(error))
+    except Exception as error:
+        if not _expected(error):
+            raise
+        for line in str(error).splitlines():
+            click.echo(f"portway: {line}", err=True)
+        sys.exit(1)
 
 
-def _say(message: str) -> None:
-    click.echo(f"portway: {message}", err=True)
-    sys.exit(1)
+def _expected(error: Exception) -> bool:
+    """Asked only after a failure, so that a command that works never imports these rooms for it."""
+    from portway.client import BadKubeconfig, Unreachable
+    from portway.fleet import FleetError
+    from portway.kubeapi.errors import ApiError
+    from portway.kubeapi.yaml import YamlError
+
+    return isinstance(error, (ApiError, Unreachable, BadKubeconfig, FleetError, YamlError))

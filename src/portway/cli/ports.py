@@ -3,9 +3,10 @@
 import click
 import msgspec
 
+from portway import fleet
 from portway.analysis.ports import PortRow, rows
 from portway.cli import cluster, table
-from portway.cli.options import fleet_name, output_format, running
+from portway.cli.options import fleet_name, output_format
 from portway.client import Api
 
 _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT", "TARGETPORT", "READY")
@@ -19,7 +20,7 @@ _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT
 @output_format
 def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | None, output: str) -> None:
     """Every Service port: nodePort → port → targetPort (its name and the numbers pods give it), ready/all backends."""
-    api = Api.from_kubeconfig(kubeconfig) if kubeconfig else Api.unix(running(name).paths.api_socket)
+    api = Api.from_kubeconfig(kubeconfig) if kubeconfig else Api.unix(fleet.find(name).paths.api_socket)
     seen = cluster.ask(api, cluster.read(api, "" if all_namespaces else namespace))
     found = rows(seen.snapshot)
     if output == "json":

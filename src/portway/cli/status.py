@@ -1,12 +1,14 @@
 """`portway status`."""
 
 from collections import Counter
+from pathlib import Path
 
 import click
 import msgspec
 
+from portway import fleet
 from portway.cli import cluster, table
-from portway.cli.options import fleet_name, output_format, running
+from portway.cli.options import fleet_name, output_format
 from portway.client import Api
 from portway.fleet import FleetState
 from portway.kubeapi.errors import Doc
@@ -17,7 +19,7 @@ from portway.kubeapi.errors import Doc
 @output_format
 def command(name: str, output: str) -> None:
     """Nodes with their addresses, pods, the API server and the kubeconfig of a fleet."""
-    state = running(name)
+    state = fleet.find(name)
     api = Api.unix(state.paths.api_socket)
     pods = cluster.ask(api, cluster.read(api)).pods
     if output == "json":
@@ -27,10 +29,11 @@ def command(name: str, output: str) -> None:
 
 
 def _document(state: FleetState, pods: list[Doc]) -> Doc:
-    fleet: Doc = msgspec.to_builtins(state.document())
-    return fleet | {
+    known: Doc = msgspec.to_builtins(state)
+    return known | {
         "kubeconfig": str(state.paths.kubeconfig),
-        "processes": [msgspec.to_builtins(process) for process in state.processes()],
+        "nodes": [msgspec.to_builtins(node) for node in state.nodes],
+        "processes": processes(state.keeper_pid),
         "pods": {"ready": sum(map(is_ready, pods)), "total": len(pods)},
     }
 
@@ -56,3 +59,12 @@ def is_ready(pod: Doc) -> bool:
     """The pod's Ready condition is True."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def processes(keeper: int) -> list[int]:
+    """The fleet's process ids as this machine counts them: the keeper and all that it and its children forked."""
+    try:
+        children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+    except OSError:
+        return []
+    return [keeper, *(pid for child in children for pid in processes(int(child)))]

@@ -5,9 +5,13 @@ import msgspec
 from portway.analysis.trace import Pod, Terrain
 from portway.cli.cluster import Cluster
 from portway.fleet import FleetState
+from portway.fleet.config import families, wire_address
 from portway.forwarding import compute
 from portway.kubeapi.errors import Doc
 from portway.model import LocalDetector, Node, ProxyConfig
+
+OUTSIDE_HOST = 1
+"""The outside's number on the wire (docs/architecture.md)."""
 
 
 def terrain(state: FleetState, seen: Cluster) -> Terrain:
@@ -17,7 +21,8 @@ def terrain(state: FleetState, seen: Cluster) -> Terrain:
     tables = {
         node.name: compute(snapshot, proxy_config(node, tuple(config.pod_cidrs))) for node in snapshot.nodes.values()
     }
-    return Terrain(snapshot, tables, {_key(pod): _pod(pod) for pod in seen.pods}, state.outside)
+    outside = tuple(wire_address(OUTSIDE_HOST, family) for family in families(config))
+    return Terrain(snapshot, tables, {_key(pod): _pod(pod) for pod in seen.pods}, outside)
 
 
 def proxy_config(node: Node, pod_cidrs: tuple[str, ...]) -> ProxyConfig:

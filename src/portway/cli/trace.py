@@ -8,13 +8,14 @@ from typing import Any
 import click
 import msgspec
 
+from portway import fleet
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_target
 from portway.analysis.trace import Trace, trace
 from portway.cli import cluster
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
 from portway.cli.failure import Failure
-from portway.cli.options import fleet_name, output_format, running
+from portway.cli.options import fleet_name, output_format
 from portway.cli.terrain import terrain
 from portway.client import Api
 from portway.fleet import FleetState
@@ -35,7 +36,7 @@ def command(name: str, target: str, origin: str, probe: bool, output: str) -> No
 
     Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
     """
-    state = running(name)
+    state = fleet.find(name)
     wanted, place = _target(target), place_named(state, origin)
     seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read(api))
     found = trace(terrain(state, seen), place, wanted)

@@ -1,0 +1,54 @@
+"""The files of `-f`: YAML or JSON documents from files, folders and stdin."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from portway.cli.failure import Failure
+from portway.kubeapi import yaml
+from portway.kubeapi.errors import Doc
+
+_ENDINGS = (".yaml", ".yml", ".json")
+
+
+def documents(sources: Sequence[str]) -> list[Doc]:
+    """All documents in all sources, Lists flattened. Raises Failure naming file, document and what is missing."""
+    return [document for source in sources for text, name in _texts(source) for document in _parsed(text, name)]
+
+
+def _texts(source: str) -> Iterator[tuple[str, str]]:
+    if source == "-":
+        yield sys.stdin.read(), "stdin"
+        return
+    path = Path(source)
+    if not path.exists():
+        raise click.BadParameter(f"{source} does not exist", param_hint="-f")
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _ENDINGS)
+    if not files:
+        raise Failure(f"{source}: no file here ends in {', '.join(_ENDINGS)}")
+    for file in files:
+        try:
+            yield file.read_text(), str(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Failure(f"{file}: cannot be read: {error}") from None
+
+
+def _parsed(text: str, name: str) -> Iterator[Doc]:
+    for document in yaml.flatten(yaml.load_all(text, name)):
+        data = document.data
+        if data is None:
+            continue
+        _check(data, f"{name}:{document.first_line}")
+        yield data
+
+
+def _check(data: object, where: str) -> None:
+    if not isinstance(data, dict):
+        raise Failure(f"{where}: a document must be a mapping with apiVersion, kind and metadata")
+    for field in ("apiVersion", "kind"):
+        if not isinstance(data.get(field), str):
+            raise Failure(f"{where}: {field} is missing (a string such as {'v1' if field == 'apiVersion' else 'Pod'})")
+    if not isinstance(data.get("metadata"), dict) or not data["metadata"].get("name"):
+        raise Failure(f"{where}: {data['kind']}: metadata.name is missing")

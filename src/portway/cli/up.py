@@ -1,0 +1,148 @@
+"""`portway up`."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from portway import fleet
+from portway.analysis.ports import rows
+from portway.cli import cluster, doors, manifests, rollout, table
+from portway.cli.apply import Applied, apply
+from portway.cli.failure import Failure
+from portway.cli.options import fleet_name
+from portway.cli.progress import Teller
+from portway.client import Api
+from portway.fleet import FleetConfig, FleetState
+from portway.kubeapi.errors import Doc
+
+_DEFAULTS = FleetConfig()
+_DOORS_SECONDS = 10.0
+
+
+@click.command()
+@fleet_name
+@click.option("-f", "--filename", "sources", multiple=True, metavar="FILE|DIR|-", help="Manifests to apply.")
+@click.option("--nodes", default=_DEFAULTS.nodes, show_default=True, help="How many nodes.")
+@click.option("--detach", is_flag=True, help="Return when all is ready, instead of staying until Ctrl-C.")
+@click.option(
+    "--timeout", default=120.0, show_default=True, metavar="SECONDS", help="How long to wait until all is ready."
+)
+@click.option(
+    "--node-port-range", default=_DEFAULTS.node_port_range, show_default=True, help="The API server's nodePorts."
+)
+@click.option("--service-cidr", default=",".join(_DEFAULTS.service_cidrs), show_default=True, help="One per family.")
+@click.option("--pod-cidr", default=",".join(_DEFAULTS.pod_cidrs), show_default=True, help="One per family.")
+def command(
+    name: str,
+    sources: Sequence[str],
+    nodes: int,
+    detach: bool,
+    timeout: float,
+    node_port_range: str,
+    service_cidr: str,
+    pod_cidr: str,
+) -> None:
+    """Start a fleet of nodes and pods, or apply files to the one that runs.
+
+    Nodes and pods are network namespaces, no root is needed and nothing of this machine's network is touched. A
+    container is a stand-in that listens on its containerPorts and says who it is; annotate a pod with
+    portway.dev/runtime=process to run its command instead.
+    """
+    config = FleetConfig(
+        name=name,
+        nodes=nodes,
+        node_port_range=node_port_range,
+        service_cidrs=tuple(service_cidr.split(",")),
+        pod_cidrs=tuple(pod_cidr.split(",")),
+    )
+    documents = manifests.documents(sources)
+    started = time.monotonic()
+    state, new = _fleet(config)
+    try:
+        asyncio.run(_bring_up(state, documents, timeout, Teller(started)))
+    except (Exception, KeyboardInterrupt):
+        if new and not detach:
+            fleet.stop(name)
+        raise
+    if not detach and new:
+        _stay(name)
+
+
+def _fleet(config: FleetConfig) -> tuple[FleetState, bool]:
+    """The running fleet of that name, or a new one."""
+    running = next((state for state in fleet.fleets() if state.name == config.name), None)
+    if running is not None:
+        click.echo(f"fleet {config.name} is running: applying to it", err=True)
+        return running, False
+    from portway.cli.wiring import programs
+
+    return fleet.start(config, programs(config)), True
+
+
+async def _bring_up(state: FleetState, documents: list[Doc], timeout: float, tell: Teller) -> None:
+    async with Api.unix(state.paths.api_socket) as api:
+        await api.list(cluster.NODES)
+        tell.done(f"API server at {state.api_url}")
+        applied = [one async for one in apply(api, documents)]
+        _say_applied(applied, tell)
+        await _wait(api, state, applied, timeout, tell)
+        found = rows((await cluster.read(api)).snapshot)
+        closed = await doors.until_open(found, [node.loopback for node in state.nodes], _DOORS_SECONDS)
+    if closed:
+        raise Failure(f"these nodePorts do not answer from this machine: {', '.join(closed)}")
+    _say_addresses(state, tell)
+
+
+def _say_applied(applied: list[Applied], tell: Teller) -> None:
+    counts = Counter(one.outcome for one in applied if one.kind)
+    if counts:
+        tell.done(f"manifests: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}")
+    inert = Counter(one.kind.kind for one in applied if one.kind and one.kind.inert)
+    if inert:
+        tell.note(f"stored, but nothing acts on them here: {_listed(inert)}")
+    unknown = Counter(one.name for one in applied if one.kind is None)
+    if unknown:
+        tell.note(f"left out, because this API server does not know them: {_listed(unknown)}")
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({n})" if n > 1 else name for name, n in sorted(counts.items()))
+
+
+async def _wait(api: Api, state: FleetState, applied: list[Applied], timeout: float, tell: Teller) -> None:
+    workloads = rollout.workloads([(one.kind, one.document) for one in applied if one.kind])
+    progress = await rollout.until_ready(api, state.config.nodes, workloads, timeout, tell.progress)
+    if not progress.done:
+        why = await rollout.reasons(api) or [f"{w.kind.kind} {w.namespace}/{w.name}" for w in progress.waiting]
+        raise Failure("\n".join([f"not ready after {timeout:.0f} s:", *why]))
+    tell.done(f"{progress.nodes} nodes ready")
+    if workloads:
+        tell.done(f"{progress.pods}/{progress.pods_wanted} pods ready")
+
+
+def _say_addresses(state: FleetState, tell: Teller) -> None:
+    nodes = [(node.name, node.loopback, ", ".join(node.addresses)) for node in state.nodes]
+    tell.plain("")
+    for line in table.lines(("NODE", "FROM THIS MACHINE", "INSIDE"), nodes):
+        tell.plain(line)
+    other = "" if state.name == "portway" else f" --name {state.name}"
+    tell.plain("")
+    tell.plain(f"kubectl:  export KUBECONFIG={state.paths.kubeconfig}")
+    tell.plain(f"look:     portway ports -A{other}    portway trace {state.nodes[0].name}:NODEPORT{other}")
+
+
+def _stay(name: str) -> None:
+    click.echo("\nCtrl-C takes it down.", err=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        while any(state.name == name for state in fleet.fleets()):
+            time.sleep(0.5)
+        raise Failure(f"fleet {name} has ended")
+    except KeyboardInterrupt:
+        fleet.stop(name)
+        click.echo(f"\nfleet {name} is down", err=True)

@@ -1,0 +1,42 @@
+"""What each of a fleet's processes runs: the one place where `fleet` meets the rooms it does not know.
+
+Importing this imports everything that those processes need: they are forks of this interpreter.
+"""
+
+import socket
+
+from portway import agent, apiserver, controllers
+from portway.fleet import FleetConfig, FleetPaths, NodePlan, Programs
+from portway.fleet.config import parse_port_range
+
+
+def programs(config: FleetConfig) -> Programs:
+    """The programs of a fleet of this configuration."""
+
+    def run_apiserver(paths: FleetPaths, https: socket.socket, unix: socket.socket) -> int:
+        return apiserver.run(
+            apiserver.ServerConfig(
+                data=paths.database,
+                pki=paths.pki,
+                service_cidrs=config.service_cidrs,
+                node_port_range=parse_port_range(config.node_port_range),
+                pod_logs=paths.folder / "pods",
+            ),
+            https,
+            unix,
+        )
+
+    def run_controllers(paths: FleetPaths) -> int:
+        return controllers.run(str(paths.api_socket))
+
+    def run_agent(paths: FleetPaths, node: NodePlan) -> int:
+        return agent.run(
+            agent.AgentConfig(
+                node_name=node.name,
+                api_socket=str(paths.api_socket),
+                cluster_cidrs=config.pod_cidrs,
+                service_cidrs=config.service_cidrs,
+            )
+        )
+
+    return Programs(apiserver=run_apiserver, controllers=run_controllers, agent=run_agent)
