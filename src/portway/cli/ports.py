@@ -1,5 +1,7 @@
 """`portway ports`."""
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 
@@ -26,9 +28,14 @@ def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | N
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     elif found:
-        click.echo("\n".join(table.lines(_HEAD, [_cells(row) for row in found])))
+        click.echo("\n".join(drawn(found)))
     else:
         click.echo(f"no Services with ports {'' if all_namespaces else f'in namespace {namespace} '}", err=True)
+
+
+def drawn(found: Sequence[PortRow], namespace: str = "") -> list[str]:
+    """The table's lines, of one namespace or of all."""
+    return table.lines(_HEAD, [_cells(row) for row in found if namespace in ("", row.namespace)])
 
 
 def _cells(row: PortRow) -> tuple[str, ...]:

@@ -61,13 +61,18 @@ def _json(found: Trace, fact: dict[str, Any] | None, agrees: bool | None) -> str
 
 
 def _probe(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
-    """What a real packet from there meets; from where no packet can be sent, nothing is."""
+    """What a real packet from there meets; where no packet can be made, none is sent."""
     if found.packet is None:
         return {"outcome": "unreachable"}
+    return send(state, place, found.packet.destination, found.packet.port, found.packet.protocol)
+
+
+def send(state: FleetState, place: Place, address: str, port: int, protocol: str) -> dict[str, Any]:
+    """Sends one real packet from `place` and returns what came of it (see portway.cli.probe)."""
     where = place.name if place.kind == "node" else str(place)
     inside = ["exec", "--name", state.name, where, "--", sys.executable, "-m", "portway.cli.probe"]
-    packet = [found.packet.destination, str(found.packet.port), found.packet.protocol]
-    run = subprocess.run([sys.executable, "-m", "portway", *inside, *packet], capture_output=True, text=True)
+    argv = [sys.executable, "-m", "portway", *inside, address, str(port), protocol]
+    run = subprocess.run(argv, capture_output=True, text=True)
     if run.returncode:
         raise Failure(f"the probe could not run: {run.stderr.strip()}")
     fact: dict[str, Any] = json.loads(run.stdout)

@@ -61,9 +61,9 @@ def command(
     )
     documents = manifests.documents(sources)
     started = time.monotonic()
-    state, new = _fleet(config)
+    state, new = fleet_named(config)
     try:
-        asyncio.run(_bring_up(state, documents, timeout, Teller(started)))
+        asyncio.run(bring_up(state, documents, timeout, Teller(started)))
     except (Exception, KeyboardInterrupt):
         if new and not detach:
             fleet.stop(name)
@@ -72,7 +72,7 @@ def command(
         _stay(name)
 
 
-def _fleet(config: FleetConfig) -> tuple[FleetState, bool]:
+def fleet_named(config: FleetConfig) -> tuple[FleetState, bool]:
     """The running fleet of that name, or a new one."""
     running = next((state for state in fleet.fleets() if state.name == config.name), None)
     if running is not None:
@@ -83,7 +83,8 @@ def _fleet(config: FleetConfig) -> tuple[FleetState, bool]:
     return fleet.start(config, programs(config)), True
 
 
-async def _bring_up(state: FleetState, documents: list[Doc], timeout: float, tell: Teller) -> None:
+async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell: Teller) -> None:
+    """Applies the documents and waits until everything runs and every nodePort answers from the host."""
     async with Api.unix(state.paths.api_socket) as api:
         await api.list(cluster.NODES)
         tell.done(f"API server at {state.api_url}")

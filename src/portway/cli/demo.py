@@ -1,0 +1,156 @@
+"""`portway demo`."""
+
+import asyncio
+import json
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from portway import fleet
+from portway.analysis.ports import rows
+from portway.analysis.target import Place, parse_target
+from portway.analysis.trace import trace
+from portway.cli import cluster, manifests
+from portway.cli.drawing import draw
+from portway.cli.failure import Failure
+from portway.cli.ports import drawn
+from portway.cli.progress import Teller
+from portway.cli.terrain import terrain
+from portway.cli.trace import send
+from portway.cli.up import bring_up, fleet_named
+from portway.client import Api
+from portway.fleet import FleetConfig, FleetState
+from portway.kubeapi.errors import Doc
+
+_NODE_PORT = 32100
+_REQUESTS = 60
+
+
+@click.command()
+@click.option("--name", default="demo", show_default=True, help="The fleet's name.")
+@click.option("--keep", is_flag=True, help="Leave the fleet running at the end.")
+def command(name: str, keep: bool) -> None:
+    """Start examples/shop, curl web on every node and api and db from a pod, lose a backend, take it all down.
+
+    \b
+    web  NodePort 32100 -> port 80 -> targetPort 8080
+    api  a named targetPort that is another number in each of two Deployments
+    db   headless
+    """
+    started = time.monotonic()
+    config = FleetConfig(name=name)
+    state, new = fleet_named(config)
+    if not new:
+        raise Failure(f"a fleet {name!r} is running already; take it down first: portway down --name {name}")
+    try:
+        asyncio.run(bring_up(state, manifests.documents([str(shop())]), 60.0, Teller(started)))
+        _tour(state)
+    finally:
+        if not keep:
+            fleet.stop(name)
+    click.secho(f"\ndone in {time.monotonic() - started:.1f} s; ", bold=True, nl=False)
+    click.echo(f"the fleet {name} {'is still up' if keep else 'is down and nothing of it is left'}")
+
+
+def shop() -> Path:
+    """The folder of examples/shop, in an installed package or in a checkout."""
+    here = Path(__file__).resolve()
+    places = [here.parents[1] / "examples" / "shop", here.parents[3] / "examples" / "shop"]
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        raise Failure(f"examples/shop is missing; it was looked for in {' and '.join(map(str, places))}")
+    return found
+
+
+def _tour(state: FleetState) -> None:
+    seen = _read(state)
+    _title("What leads where", "portway ports -n shop")
+    click.echo("\n".join(drawn(rows(seen.snapshot), "shop")))
+    _every_node(state)
+    _from_a_pod(state, seen)
+    _title("The way of one packet", f"portway trace node-1:{_NODE_PORT}")
+    found = trace(terrain(state, seen), Place("outside"), parse_target(f"node-1:{_NODE_PORT}"))
+    click.echo("\n".join(draw(found)))
+    asyncio.run(_lose_a_backend(state))
+
+
+def _read(state: FleetState) -> cluster.Cluster:
+    return cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read(api))
+
+
+def _title(text: str, how: str) -> None:
+    click.echo(f"\n{click.style(text, bold=True)}  {click.style('$ ' + how, dim=True)}")
+
+
+def _every_node(state: FleetState) -> None:
+    _title("web answers on every node", f"curl http://{state.nodes[0].loopback}:{_NODE_PORT}")
+    for node in state.nodes:
+        said = [_get(node.loopback) for _ in range(9)]
+        counts = Counter(f"{one['pod']} on {one['node']}" for one in said)
+        click.echo(f"{node.name} {node.loopback}:{_NODE_PORT} → {', '.join(sorted(counts))}")
+
+
+def _get(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://{address}:{_NODE_PORT}/", timeout=5) as reply:
+        said: dict[str, Any] = json.load(reply)
+    return said
+
+
+def _from_a_pod(state: FleetState, seen: cluster.Cluster) -> None:
+    web = next(pod for pod in seen.pods if pod["metadata"].get("labels", {}).get("app") == "web")
+    place = Place("pod", web["metadata"]["name"], "shop")
+    api_address = seen.snapshot.services[("shop", "api")].cluster_ips[0]
+    database = next(pod for pod in seen.pods if pod["metadata"].get("labels", {}).get("app") == "db")
+    _title("api and db, from a pod", f"portway exec {place} -- curl http://{api_address}")
+    for service, address, port in (
+        ("api", api_address, 80), ("api", api_address, 80), ("api", api_address, 80),
+        ("db", database["status"]["podIP"], 5432),
+    ):  # fmt: skip
+        said = send(state, place, address, port, "TCP").get("reply", {})
+        click.echo(f"{service} {address}:{port} → {said.get('pod')} port {said.get('port')}")
+
+
+async def _lose_a_backend(state: FleetState) -> None:
+    """Deletes one of three web pods while every node is asked again and again."""
+    async with Api.unix(state.paths.api_socket) as api:
+        pods, _ = await api.list(cluster.PODS, "shop", label_selector="app=web")
+        gone = pods[0]["metadata"]["name"]
+        _title("one backend dies", f"kubectl -n shop delete pod {gone}")
+        before = await _answers(state)
+        await api.delete(cluster.PODS, "shop", gone, grace_seconds=1)
+        during = await _answers(state)
+        await _replaced(api, pods)
+        after = await _answers(state)
+    for moment, answers in (("before", before), ("while it dies", during), ("after", after)):
+        failed = answers.pop("", 0)
+        share = ", ".join(f"{pod} {n}" for pod, n in sorted(answers.items()))
+        click.echo(f"{moment:14} {_REQUESTS} requests, {failed} failed: {share}")
+
+
+async def _answers(state: FleetState) -> Counter[str]:
+    """Who answered how many of the requests, dealt to the nodes in turn; "" for those that failed."""
+    addresses = [state.nodes[i % len(state.nodes)].loopback for i in range(_REQUESTS)]
+    return Counter(await asyncio.gather(*(asyncio.to_thread(_who, address) for address in addresses)))
+
+
+def _who(address: str) -> str:
+    try:
+        return str(_get(address)["pod"])
+    except OSError:
+        return ""
+
+
+async def _replaced(api: Api, before: list[Doc]) -> None:
+    """Waits until as many pods as before are behind the Service, without the one that died."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        slices, _ = await api.list(cluster.SLICES, "shop", label_selector="kubernetes.io/service-name=web")
+        ready = {e["targetRef"]["name"] for s in slices for e in s["endpoints"] or [] if e["conditions"]["ready"]}
+        if len(ready) == len(before) and before[0]["metadata"]["name"] not in ready:
+            return
+        await asyncio.sleep(0.05)
+    raise Failure("the lost pod was not replaced within 20 s: kubectl -n shop get pods says more")
