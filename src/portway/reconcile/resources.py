@@ -1,0 +1,16 @@
+"""The resources that controllers read and write."""
+
+from portway.kubeapi.kinds import Resource
+
+CONFIG_MAPS = Resource("", "v1", "configmaps")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
+ENDPOINTS = Resource("", "v1", "endpoints")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
+EVENTS = Resource("", "v1", "events")
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+NODES = Resource("", "v1", "nodes", namespaced=False)
+PODS = Resource("", "v1", "pods")
+REPLICATION_CONTROLLERS = Resource("", "v1", "replicationcontrollers")
+REPLICA_SETS = Resource("apps", "v1", "replicasets")
+SERVICES = Resource("", "v1", "services")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
