@@ -6,17 +6,19 @@ table is its contributions: a change of one Service replaces one of them, whatev
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct, field
 
+from portway.forwarding.index import Index, index_of
 from portway.model import Backend, Disposition, Family, Protocol, ProxyConfig, ServicePortName
 
 FrontendKind = Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP"]
 ServiceKey = tuple[str, str]
 
 
-class Target(Struct, frozen=True):
+class Target(Struct, frozen=True, gc=False):
     """One ServicePort's backends of one family.
 
     Order is meaningful: the slot numbers that the data plane draws from. It keeps the previous table's order
@@ -36,7 +38,7 @@ class Target(Struct, frozen=True):
     session_affinity_seconds: int = 0
 
 
-class Frontend(Struct, frozen=True):
+class Frontend(Struct, frozen=True, gc=False):
     """An address, protocol and port that clients dial."""
 
     kind: FrontendKind
@@ -62,17 +64,43 @@ class Frontend(Struct, frozen=True):
         return Disposition.DROP if self.target.has_endpoints else Disposition.REJECT
 
 
+class HealthCheck(Struct, frozen=True, gc=False):
+    """What a load balancer's probe of this node is told about one Service (section 5.8)."""
+
+    node_port: int
+    """spec.healthCheckNodePort."""
+    ipv4: int = 0
+    """Distinct IPv4 addresses of ready (not terminating) endpoints on this node, over all ports."""
+    ipv6: int = 0
+
+    @property
+    def local_endpoints(self) -> int:
+        """The count that is answered; a dual-stack pod counts once."""
+        return max(self.ipv4, self.ipv6)
+
+
 class Contribution(Struct, frozen=True):
     """What one Service adds to the table."""
 
     service: ServiceKey
     frontends: tuple[Frontend, ...] = ()
     cluster_ips: tuple[str, ...] = ()
+    health_check: HealthCheck | None = None
 
 
-class ForwardingTable(Struct, frozen=True):
+class ForwardingTable(Struct, frozen=True, dict=True):
     """Everything one node needs to treat any packet to any Service, of both families."""
 
     config: ProxyConfig
     contributions: Mapping[ServiceKey, Contribution] = field(default_factory=dict)
     service_cidrs: tuple[str, ...] = ()
+
+    @cached_property
+    def index(self) -> Index:
+        """Frontends by what packets carry; built once, when first asked for."""
+        return index_of(self)
+
+    @property
+    def health_checks(self) -> Mapping[ServiceKey, HealthCheck]:
+        """The health check node ports to serve."""
+        return {key: c.health_check for key, c in self.contributions.items() if c.health_check is not None}

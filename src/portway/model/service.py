@@ -68,7 +68,7 @@ class EndpointPort(Struct, frozen=True, gc=False):
     port: int
 
 
-class Endpoint(Struct, frozen=True):
+class Endpoint(Struct, frozen=True, gc=False):
     """`EndpointSlice.endpoints[]`, with the API's nil defaults applied (ready and serving True, terminating False)."""
 
     address: str
@@ -84,7 +84,7 @@ class Endpoint(Struct, frozen=True):
     """The pod's name (targetRef.name), for explanations."""
 
 
-class EndpointSlice(Struct, frozen=True):
+class EndpointSlice(Struct, frozen=True, gc=False):
     """One EndpointSlice of a Service, of one address family."""
 
     namespace: str

@@ -36,7 +36,7 @@ class ProxyConfig(Struct, frozen=True):
 
     node_name: str
     node_addresses: tuple[str, ...] = ()
-    """All addresses of this machine that count as local, used for "client is this node"."""
+    """All addresses of this machine that count as local ("client is this node"), primary first in each family."""
     node_port_addresses: tuple[str, ...] = ()
     """The addresses (not CIDRs: already resolved) that accept nodePorts."""
     node_port_match_all: bool = False

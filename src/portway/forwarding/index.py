@@ -1,0 +1,48 @@
+"""Finding a frontend by what a packet carries, in constant time."""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from portway.model import Family, Protocol
+
+if TYPE_CHECKING:
+    from portway.forwarding.table import ForwardingTable, Frontend, ServiceKey
+
+Address = tuple[str, Protocol, int]
+NodePort = tuple[Family, Protocol, int]
+
+
+class Index(Struct, frozen=True):
+    """A table's frontends by address and by nodePort, and the Service of each clusterIP.
+
+    Where two Services claim the same frontend, the one whose ServicePortName sorts first has it.
+    """
+
+    addresses: "dict[Address, Frontend]"
+    node_ports: "dict[NodePort, Frontend]"
+    cluster_ips: "dict[str, ServiceKey]"
+
+
+def index_of(table: "ForwardingTable") -> Index:
+    """Reads the whole table once."""
+    found = Index({}, {}, {})
+    for key, contribution in table.contributions.items():
+        for address in contribution.cluster_ips:
+            found.cluster_ips[address] = min(key, found.cluster_ips.get(address, key))
+        for frontend in contribution.frontends:
+            _claim(found, frontend)
+    return found
+
+
+def _claim(index: Index, frontend: "Frontend") -> None:
+    if frontend.kind == "nodePort":
+        number = (frontend.family, frontend.protocol, frontend.port)
+        index.node_ports[number] = _first(frontend, index.node_ports.get(number))
+    else:
+        address = (frontend.address, frontend.protocol, frontend.port)
+        index.addresses[address] = _first(frontend, index.addresses.get(address))
+
+
+def _first(frontend: "Frontend", holder: "Frontend | None") -> "Frontend":
+    return frontend if holder is None or frontend.target.name < holder.target.name else holder

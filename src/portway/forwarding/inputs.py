@@ -1,0 +1,83 @@
+"""The objects that a node's table is computed from, kept current, and which Services their changes concern.
+
+Mutable on purpose: one keeper of changes (the agent) owns it, on one thread. It spares `recompute` a look at
+the whole cluster: one changed EndpointSlice concerns one Service, and the slices are already grouped.
+"""
+
+from collections.abc import Iterable
+
+from portway.forwarding.table import ServiceKey
+from portway.model import EndpointSlice, Node, Service, Snapshot
+
+
+class Inputs:
+    """Put objects in, take out what changed: `recompute(table, inputs.snapshot, inputs.taken(), inputs.slices_of)`."""
+
+    def __init__(self, node_name: str = "") -> None:
+        self._node_name = node_name
+        self._services: dict[ServiceKey, Service] = {}
+        self._slices: dict[tuple[str, str], EndpointSlice] = {}
+        self._nodes: dict[str, Node] = {}
+        self._service_cidrs: tuple[str, ...] = ()
+        self._changed: set[ServiceKey] = set()
+        self.slices_of: dict[ServiceKey, dict[str, EndpointSlice]] = {}
+        """The slices of each Service, by slice name; read only."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """A live view, not a copy: it moves with the next change."""
+        return Snapshot(self._services, self._slices, self._nodes, self._service_cidrs)
+
+    def put_service(self, key: ServiceKey, service: Service | None) -> None:
+        """A Service came or changed, or went (None)."""
+        if self._services.get(key) == service:
+            return
+        if service is None:
+            del self._services[key]
+        else:
+            self._services[key] = service
+        self._changed.add(key)
+
+    def put_slice(self, key: tuple[str, str], piece: EndpointSlice | None) -> None:
+        """An EndpointSlice came or changed, or went (None); its label may have moved it to another Service."""
+        old = self._slices.get(key)
+        if old == piece:
+            return
+        if old is not None:
+            self._leave(key, old)
+        if piece is not None:
+            self._join(key, piece)
+
+    def _leave(self, key: tuple[str, str], piece: EndpointSlice) -> None:
+        del self._slices[key]
+        service = (piece.namespace, piece.service)
+        group = self.slices_of.get(service, {})
+        group.pop(key[1], None)
+        if not group:
+            self.slices_of.pop(service, None)
+        self._changed.add(service)
+
+    def _join(self, key: tuple[str, str], piece: EndpointSlice) -> None:
+        self._slices[key] = piece
+        if piece.service:
+            service = (piece.namespace, piece.service)
+            self.slices_of.setdefault(service, {})[key[1]] = piece
+            self._changed.add(service)
+
+    def put_node(self, name: str, node: Node | None) -> None:
+        """A node came or changed, or went; this node's new zone concerns every Service."""
+        old = self._nodes.pop(name, None)
+        if node is not None:
+            self._nodes[name] = node
+        if name == self._node_name and (old.zone if old else "") != (node.zone if node else ""):
+            self._changed.update(self._services)
+
+    def put_service_cidrs(self, cidrs: Iterable[str]) -> None:
+        """All ranges of all ServiceCIDR objects."""
+        self._service_cidrs = tuple(cidrs)
+
+    def taken(self) -> frozenset[ServiceKey]:
+        """The Services concerned by what was put since the last call; forgets them."""
+        changed = frozenset(self._changed)
+        self._changed.clear()
+        return changed
