@@ -1,0 +1,237 @@
+"""The whole path: [external] → [node IP:nodePort] → [Service:port] → [pod:targetPort], on real packets."""
+
+import json
+import socket
+import urllib.error
+from collections import Counter
+
+import pytest
+
+from tests.e2e.conftest import Running, ask, portway
+from tests.people import Person
+
+WEB = 32100
+
+
+def test_every_node_answers_and_reaches_every_pod(fleet: Running) -> None:
+    for address in fleet.loopbacks:
+        pods = {ask(address, WEB)["pod"] for _ in range(60)}
+        assert len(pods) == 3, f"{address} reaches {pods}"
+
+
+def test_the_stand_in_says_who_it_is(fleet: Running) -> None:
+    said = ask(fleet.loopbacks[0], WEB, "/cart?x=1")
+    assert said["namespace"] == "shop"
+    assert said["port"] == 8080
+    assert said["path"] == "/cart?x=1"
+    pod = fleet.json("-n", "shop", "get", "pod", said["pod"])
+    assert (pod["spec"]["nodeName"], pod["status"]["podIP"]) == (said["node"], said["podIP"])
+
+
+def test_balancing_is_uniform(fleet: Running) -> None:
+    """3,000 connections over 3 pods: chi-square with 2 degrees of freedom is below 16.3 (p = 0.0003)."""
+    addresses = fleet.loopbacks
+    counts = Counter(ask(addresses[i % 3], WEB)["pod"] for i in range(3000))
+    assert sum((n - 1000) ** 2 / 1000 for n in counts.values()) < 16.3, counts
+    assert len(counts) == 3
+
+
+def test_ports_tells_where_names_lead(fleet: Running) -> None:
+    rows = {row["service"]: row for row in json.loads(fleet.portway("ports", "-n", "shop", "-o", "json").stdout)}
+    assert rows["api"]["targetPort"] == "http"
+    assert rows["api"]["resolved"] == [3000, 4000]
+    assert (rows["web"]["nodePort"], rows["web"]["ready"], rows["web"]["total"]) == (WEB, 3, 3)
+    assert rows["db"]["clusterIps"] == ["None"]
+    assert "http (3000,4000)" in fleet.portway("ports", "-n", "shop").stdout
+
+
+def _a_pod(fleet: Running, label: str) -> str:
+    return str(fleet.json("-n", "shop", "get", "pods", "-l", label)["items"][0]["metadata"]["name"])
+
+
+@pytest.mark.parametrize(
+    ("target", "origin", "code"),
+    [
+        ("node-1:32100", "outside", "FORWARDED"),
+        ("node-3:32100", "node/node-1", "FORWARDED"),
+        ("svc/shop/web:80", "node/node-2", "FORWARDED"),
+        ("svc/shop/api:http", "POD", "FORWARDED"),
+        ("svc/shop/web:http", "POD", "FORWARDED"),
+        ("node-1:30999", "outside", "NODEPORT_UNSET"),
+        ("node-1:32100/udp", "outside", "NODEPORT_UNSET"),
+        ("svc/shop/web:80", "outside", "NO_ROUTE"),
+        ("svc/shop/db:5432", "POD", "HEADLESS_NO_MAPPING"),
+    ],
+)
+def test_trace_and_a_real_packet_agree(fleet: Running, target: str, origin: str, code: str) -> None:
+    place = f"pod/shop/{_a_pod(fleet, 'app=web')}" if origin == "POD" else origin
+    done = fleet.portway("trace", target, "--from", place, "--probe", "-o", "json", check=False)
+    told = json.loads(done.stdout)
+    assert told["code"] == code
+    assert told["agrees"], told
+    assert done.returncode == (0 if code == "FORWARDED" else 3)
+
+
+def test_trace_draws_the_seed_form(fleet: Running) -> None:
+    drawn = fleet.portway("trace", "node-1:32100").stdout
+    assert "[outside 172.18.0.1] → [node-1 172.18.0.11:32100] → [shop/web:80 http] → one of 3" in drawn
+
+
+def test_both_families_and_protocols(fleet: Running) -> None:
+    """A dual-stack Service with TCP and UDP, dialled by nodePort and clusterIP in each family."""
+    fleet.kubectl("apply", "-f", "-", text=ECHO)
+    fleet.kubectl("-n", "echo", "rollout", "status", "deployment/echo", "--timeout=60s")
+    service = fleet.json("-n", "echo", "get", "service", "echo")
+    addresses = [*service["spec"]["clusterIPs"]]
+    assert len(addresses) == 2
+    node = f"pod/shop/{_a_pod(fleet, 'app=web')}"
+    for address in addresses:
+        host = f"[{address}]" if ":" in address else address
+        for target in (f"{host}:7", f"{host}:7/udp"):
+            told = json.loads(fleet.portway("trace", target, "--from", node, "--probe", "-o", "json").stdout)
+            assert told["agrees"] and told["code"] == "FORWARDED", told
+    for address in ("172.18.0.12", "[fd00:18::12]"):
+        for target in (f"{address}:30007", f"{address}:30007/udp"):
+            told = json.loads(fleet.portway("trace", target, "--probe", "-o", "json").stdout)
+            assert told["agrees"] and told["code"] == "FORWARDED", told
+
+
+def test_udp_through_the_relay(fleet: Running) -> None:
+    fleet.kubectl("apply", "-f", "-", text=ECHO)
+    fleet.kubectl("-n", "echo", "rollout", "status", "deployment/echo", "--timeout=60s")
+    for address in fleet.loopbacks:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            client.sendto(b"ping", (address, 30007))
+            assert b"echo-" in client.recv(4096)
+
+
+ECHO = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: echo}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo, namespace: echo}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      containers:
+      - name: echo
+        image: example/echo
+        ports:
+        - {name: tcp, containerPort: 7007}
+        - {name: udp, containerPort: 7007, protocol: UDP}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo, namespace: echo}
+spec:
+  type: NodePort
+  ipFamilyPolicy: RequireDualStack
+  selector: {app: echo}
+  ports:
+  - {name: tcp, port: 7, targetPort: tcp, nodePort: 30007}
+  - {name: udp, port: 7, targetPort: udp, protocol: UDP, nodePort: 30007}
+"""
+
+
+def test_a_nodeport_appears_and_goes_with_its_service(fleet: Running) -> None:
+    fleet.kubectl("-n", "shop", "expose", "deployment", "api-v1", "--name=late", "--type=NodePort", "--port=80",
+                  "--target-port=3000")  # fmt: skip
+    port = fleet.json("-n", "shop", "get", "service", "late")["spec"]["ports"][0]["nodePort"]
+    assert 30086 <= port <= 32767
+    assert _eventually(lambda: ask(fleet.loopbacks[1], port)["pod"].startswith("api-v1-"))
+    fleet.kubectl("-n", "shop", "delete", "service", "late")
+    assert _eventually(lambda: not _listens(fleet.loopbacks[1], port))
+
+
+def test_readiness_by_annotation_takes_a_pod_out_and_back(fleet: Running) -> None:
+    pod = _a_pod(fleet, "app=web")
+    fleet.kubectl("-n", "shop", "annotate", "pod", pod, "portway.dev/ready=false")
+    assert _eventually(lambda: pod not in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)})
+    fleet.kubectl("-n", "shop", "annotate", "pod", pod, "portway.dev/ready-")
+    assert _eventually(lambda: pod in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)})
+
+
+def test_up_on_a_running_fleet_applies(fleet: Running) -> None:
+    said = portway(fleet.person, "up", "--name", "e2e", "-f", "-", "--detach", text=EXTRA).stderr
+    assert "2 created" in said
+    assert "stored, but nothing acts on them here: HorizontalPodAutoscaler" in said
+    assert "left out, because this API server does not know them: Rocket (space.example/v1)" in said
+    again = portway(fleet.person, "up", "--name", "e2e", "-f", "-", "--detach", text=EXTRA).stderr
+    assert "2 unchanged" in again
+
+
+EXTRA = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra}
+data: {a: "1"}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: extra}
+spec:
+  maxReplicas: 3
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+---
+apiVersion: space.example/v1
+kind: Rocket
+metadata: {name: extra}
+"""
+
+
+def test_exec_runs_inside_and_gives_its_exit_code(fleet: Running) -> None:
+    assert "172.18.0.12" in fleet.portway("exec", "node-2", "ip", "-br", "address").stdout
+    assert "10.244." in fleet.portway("exec", f"pod/shop/{_a_pod(fleet, 'app=db')}", "ip", "-br", "address").stdout
+    assert fleet.portway("exec", "outside", "sh", "-c", "exit 7", check=False).returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["trace", "nonsense"], 2, "'nonsense' is not a target; write node-1:32100"),
+        (["trace", "node-1:80", "--from", "moon"], 2, "'moon' is not a place; write outside"),
+        (["trace", "node-9:80"], 3, ""),
+        (["exec", "pod/shop/none", "true"], 1, 'pods "none" not found'),
+        (["exec", "node/node-9", "true"], 1, "no node 'node-9'; there are node-1, node-2, node-3"),
+        (["ports", "-o", "yaml"], 2, "'yaml' is not one of 'table', 'json'"),
+    ],
+)
+def test_mistakes_get_one_clear_line(fleet: Running, arguments: list[str], code: int, says: str) -> None:
+    done = fleet.portway(*arguments, check=False)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_such_fleet(person: Person) -> None:
+    done = portway(person, "status", "--name", "nobody-started-this", check=False)
+    assert done.returncode == 1
+    assert 'no fleet "nobody-started-this" is running' in done.stderr
+
+
+def _eventually(question: "object", seconds: float = 15.0) -> bool:
+    """Asks until the answer is yes or the time is over; a connection that fails is a no."""
+    import time
+
+    assert callable(question)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if question():
+                return True
+        except (urllib.error.URLError, OSError, ValueError):
+            pass
+    return False
+
+
+def _listens(address: str, port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((address, port)) == 0
