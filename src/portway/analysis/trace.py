@@ -22,7 +22,6 @@ from portway.model import (
     ServicePort,
     Snapshot,
     Verdict,
-    contains,
     family_of,
 )
 
@@ -156,7 +155,7 @@ def _named_port(service: Service, target: Target) -> ServicePort:
 def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Trace:
     start = _client(origin, packet)
     if origin.kind == "outside" and _node_of(terrain, packet.destination) is None:
-        return _ended(terrain, origin, target, packet, "NO_ROUTE", (start,))
+        return _ended(origin, target, packet, "NO_ROUTE", (start,))
     for node in _nodes_on_the_way(terrain, origin, packet):
         verdict = lookup(terrain.tables[node], packet)
         if verdict.disposition is not Disposition.PASS:
@@ -167,7 +166,7 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
 def _nodes_on_the_way(terrain: Terrain, origin: Place, packet: Packet) -> list[str]:
     own = _home(terrain, origin)
     addressed = _node_of(terrain, packet.destination)
-    return list(dict.fromkeys(node for node in (own, addressed) if node in terrain.tables))
+    return [node for node in dict.fromkeys((own, addressed)) if node is not None and node in terrain.tables]
 
 
 def _home(terrain: Terrain, origin: Place) -> str | None:
@@ -187,7 +186,7 @@ def _client(origin: Place, packet: Packet | None) -> Hop:
 def _decided(
     terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict, start: Hop
 ) -> Trace:
-    at_node = Hop("node", node, packet.destination, packet.port, note=_source_note(terrain, node, packet, verdict))
+    at_node = Hop("node", node, packet.destination, packet.port, note=_source_note(packet, verdict))
     hops = [start, at_node]
     if verdict.service_port is not None:
         hops.append(_service_hop(terrain, verdict))
@@ -208,13 +207,12 @@ def _decided(
     )
 
 
-def _source_note(terrain: Terrain, node: str, packet: Packet, verdict: Verdict) -> str:
+def _source_note(packet: Packet, verdict: Verdict) -> str:
     """What becomes of the client's address: masqueraded to the node's, kept, or kept but for the client itself."""
     if verdict.disposition is not Disposition.FORWARD:
         return ""
     if verdict.masquerade:
-        own = [a for a in terrain.snapshot.nodes[node].addresses if family_of(a) == family_of(packet.source)]
-        return f"SNAT {packet.source} → the node's address{f' ({own[0]} on the wire)' if own else ''}"
+        return f"SNAT {packet.source} → the node's address"
     if verdict.hairpin:
         return f"source {packet.source} kept, unless the pod meets itself (then SNAT)"
     return f"source {packet.source} kept"
@@ -241,15 +239,13 @@ def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, 
     for pod in terrain.pods.values():
         if packet.destination in pod.addresses:
             hop = Hop("pod", f"{pod.namespace}/{pod.name}", packet.destination, packet.port)
-            return _ended(terrain, origin, target, packet, "POD_DIRECT", (start, hop))
+            return _ended(origin, target, packet, "POD_DIRECT", (start, hop))
     node = _node_of(terrain, packet.destination)
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)
-        return _ended(terrain, origin, target, packet, "NODEPORT_UNSET", (start, hop))
-    allocated = any(contains(cidr, packet.destination) for cidr in terrain.snapshot.service_cidrs)
-    code = "CLUSTER_IP_UNALLOCATED" if allocated else "UNKNOWN_ADDRESS"
-    return _ended(terrain, origin, target, packet, code, (start,))
+        return _ended(origin, target, packet, "NODEPORT_UNSET", (start, hop))
+    return _ended(origin, target, packet, "UNKNOWN_ADDRESS", (start,))
 
 
-def _ended(terrain: Terrain, origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:
+def _ended(origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:
     return Trace(target.text, str(origin), code, code in _ARRIVES, hops, packet, "pass")

@@ -1,0 +1,152 @@
+"""Traces over a small cluster: two nodes, a client in every place, every kind of end."""
+
+import pytest
+
+from portway.analysis.target import parse_place, parse_target
+from portway.analysis.trace import MEANING, Pod, Terrain, Trace, trace
+from portway.cli.drawing import draw
+from portway.forwarding import compute
+from portway.model import (
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    LocalDetector,
+    Node,
+    ProxyConfig,
+    Reason,
+    Service,
+    ServicePort,
+    Snapshot,
+)
+
+NODES = {
+    "node-1": Node("node-1", ("172.18.0.11", "fd00:18::11"), ("10.244.1.0/24",)),
+    "node-2": Node("node-2", ("172.18.0.12", "fd00:18::12"), ("10.244.2.0/24",)),
+}
+SERVICES = [
+    Service("shop", "web", "NodePort", (ServicePort("http", "TCP", 80, 8080, 32100),), ("10.96.0.10",)),
+    Service("shop", "one", "NodePort", (ServicePort("", "TCP", 80, 80, 32101),), ("10.96.0.11",)),
+    Service("shop", "idle", "NodePort", (ServicePort("", "TCP", 80, 80, 32102),), ("10.96.0.12",)),
+    Service(
+        "shop", "near", "NodePort", (ServicePort("", "TCP", 80, 80, 32103),), ("10.96.0.13",),
+        external_traffic_policy="Local",
+    ),
+    Service("shop", "db", ports=(ServicePort("pg", "TCP", 5432, 5432),), headless=True),
+    Service("shop", "far", "ExternalName"),
+]  # fmt: skip
+SLICES = [
+    EndpointSlice(
+        "shop", "web-a", "web", (EndpointPort("http", "TCP", 8080),),
+        (Endpoint("10.244.1.2", "node-1", target="web-1"), Endpoint("10.244.2.2", "node-2", target="web-2")),
+    ),
+    EndpointSlice(
+        "shop", "one-a", "one", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", "node-1", target="one-1"),)
+    ),
+    EndpointSlice(
+        "shop", "near-a", "near", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.4", "node-1", target="near-1"),)
+    ),
+]  # fmt: skip
+PODS = {
+    ("shop", "web-1"): Pod("shop", "web-1", "node-1", ("10.244.1.2",)),
+    ("shop", "one-1"): Pod("shop", "one-1", "node-1", ("10.244.1.3",)),
+    ("shop", "new"): Pod("shop", "new", ""),
+}
+
+
+def _terrain() -> Terrain:
+    snapshot = Snapshot(
+        services={(s.namespace, s.name): s for s in SERVICES},
+        slices={(s.namespace, s.name): s for s in SLICES},
+        nodes=NODES,
+        service_cidrs=("10.96.0.0/16",),
+    )
+    tables = {
+        node.name: compute(
+            snapshot,
+            ProxyConfig(
+                node.name,
+                node_addresses=node.addresses,
+                node_port_addresses=node.addresses,
+                local_detector=LocalDetector("ClusterCIDR", ("10.244.0.0/16",)),
+            ),
+        )
+        for node in NODES.values()
+    }
+    return Terrain(snapshot, tables, PODS, ("172.18.0.1", "fd00:18::1"))
+
+
+def _ask(origin: str, target: str) -> Trace:
+    return trace(_terrain(), parse_place(origin), parse_target(target))
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "code", "backends", "masquerade"),
+    [
+        ("outside", "node-1:32100", "FORWARDED", "web-1 web-2", True),
+        ("outside", "node-2:32100", "FORWARDED", "web-1 web-2", True),
+        ("outside", "172.18.0.12:32101", "FORWARDED", "one-1", True),
+        ("outside", "node-1:32102", "NO_ENDPOINTS", "", False),
+        ("outside", "node-1:32103", "FORWARDED", "near-1", False),
+        ("outside", "node-2:32103", "NO_LOCAL_ENDPOINT", "", False),
+        ("outside", "node-1:32000", "NODEPORT_UNSET", "", False),
+        ("outside", "node-1:32100/udp", "NODEPORT_UNSET", "", False),
+        ("outside", "10.96.0.10:80", "NO_ROUTE", "", False),
+        ("outside", "10.244.1.2:8080", "NO_ROUTE", "", False),
+        ("outside", "svc/shop/web:http", "NO_ROUTE", "", False),
+        ("outside", "node-9:32100", "NODE_NOT_FOUND", "", False),
+        ("node/node-1", "svc/shop/web:http", "FORWARDED", "web-1 web-2", True),
+        ("node/node-1", "node-2:32103", "NO_LOCAL_ENDPOINT", "", False),
+        ("node/node-2", "node-1:32103", "FORWARDED", "near-1", False),
+        ("pod/shop/web-1", "svc/shop/one:80", "FORWARDED", "one-1", False),
+        ("pod/shop/web-1", "node-2:32100", "FORWARDED", "web-1 web-2", True),
+        ("pod/shop/web-1", "10.244.1.3:80", "POD_DIRECT", "", False),
+        ("pod/shop/web-1", "svc/shop/web:81", "SVC_PORT_NOT_FOUND", "", False),
+        ("pod/shop/web-1", "10.96.0.10:81", "SERVICE_PORT_UNDEFINED", "", False),
+        ("pod/shop/web-1", "10.96.77.77:80", "CLUSTER_IP_UNALLOCATED", "", False),
+        ("pod/shop/web-1", "192.0.2.7:80", "UNKNOWN_ADDRESS", "", False),
+        ("pod/shop/web-1", "svc/shop/none:80", "SVC_NOT_FOUND", "", False),
+        ("pod/shop/web-1", "svc/shop/db:5432", "HEADLESS_NO_MAPPING", "", False),
+        ("pod/shop/web-1", "svc/shop/far:80", "EXTERNAL_NAME", "", False),
+        ("pod/shop/web-1", "[fd00:18::12]:80", "NO_ADDRESS_IN_FAMILY", "", False),
+        ("pod/shop/new", "svc/shop/web:http", "POD_NOT_FOUND", "", False),
+    ],
+)
+def test_ends(origin: str, target: str, code: str, backends: str, masquerade: bool) -> None:
+    found = _ask(origin, target)
+    assert found.code == code
+    assert " ".join(sorted(b.target for b in found.backends)) == backends
+    assert found.masquerade is masquerade
+    assert found.arrives == (code in ("FORWARDED", "POD_DIRECT"))
+
+
+def test_every_reason_has_a_meaning() -> None:
+    codes = {reason.value for reason in Reason} - {"NOT_A_FRONTEND"}
+    assert codes <= MEANING.keys()
+
+
+def test_one_backend_is_drawn_in_the_line() -> None:
+    assert draw(_ask("outside", "node-1:32101")) == [
+        "[outside 172.18.0.1] → [node-1 172.18.0.11:32101] → [shop/one:80] → [one-1 10.244.1.3:80]",
+        "  node     SNAT 172.18.0.1 → the node's address",
+        "  pod      DNAT 172.18.0.11:32101 → 10.244.1.3:80",
+        "  ends     FORWARDED: the packet reaches one of the backends",
+    ]
+
+
+def test_several_backends_are_drawn_below() -> None:
+    assert draw(_ask("outside", "node-1:32100"))[:3] == [
+        "[outside 172.18.0.1] → [node-1 172.18.0.11:32100] → [shop/web:80 http] → one of 2",
+        "    [web-1 10.244.1.2:8080]  node-1",
+        "    [web-2 10.244.2.2:8080]  node-2",
+    ]
+
+
+def test_a_way_that_breaks_is_crossed_out() -> None:
+    first, *_, last = draw(_ask("outside", "node-1:32102"))
+    assert first == "[outside 172.18.0.1] → [node-1 172.18.0.11:32102] → [shop/idle:80] ✗"
+    assert last.startswith("  ends     NO_ENDPOINTS: no pod is ready")
+
+
+def test_a_probe_that_disagrees_is_shouted() -> None:
+    found = _ask("outside", "node-1:32100")
+    assert draw(found, {"outcome": "refused"}, agrees=False)[-1] == "  probe    refused: DISAGREES with the trace"
