@@ -1,0 +1,308 @@
+"""Decoding as Go would: type mismatches, unknown and duplicate fields, in the API server's own words.
+
+A **mismatch** makes a document undecodable (400). An **unknown** or **duplicate** field is an error, a warning or
+nothing, as the request's fieldValidation says. A null where Go would leave a nil or zero is dropped from the document.
+
+Sources: sigs.k8s.io/json (texts, field paths), apiserver handlers/rest.go (what 400 says), KEP-2885 (fieldValidation).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from portway.kubeapi import gotime, quantity
+from portway.kubeapi.errors import ApiError, Doc, bad_request
+from portway.kubeapi.kinds import Kind
+from portway.kubeapi.schema import TYPES, Field, Type
+
+STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+"""The values of the request parameter fieldValidation; Warn is the default."""
+
+_MOST_REPORTED = 100
+_BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+class Problems(Struct, frozen=True):
+    """What is wrong with a document's form."""
+
+    mismatch: str = ""
+    """Why it cannot be decoded, as Go says it: `json: cannot unmarshal string into Go struct field …`."""
+    strict: tuple[str, ...] = ()
+    """`unknown field "spec.foo"`, `duplicate field "spec.bar"`."""
+
+    @property
+    def strict_error(self) -> str:
+        """The text of all strict decoding errors; empty when there is none."""
+        return f"strict decoding error: {', '.join(self.strict)}" if self.strict else ""
+
+
+def check(kind: Kind, doc: Doc, duplicates: tuple[str, ...] = ()) -> Problems:
+    """What is wrong with the form of `doc`; takes its nulls out in place.
+
+    `duplicates` are paths from `duplicate_fields`, seen only in the text. A Kind without schema is free in all but
+    its metadata.
+    """
+    walk = _Walk()
+    strict = walk.strict
+    strict += [f'duplicate field "{path}"' for path in duplicates]
+    if kind.schema:
+        walk.object(TYPES[kind.schema], doc, "", "")
+    elif doc.get("metadata") is not None:
+        walk.value(
+            Field("metadata", "ObjectMeta"), doc["metadata"], TYPES["ObjectMeta"].go_name, "metadata", "metadata"
+        )
+    return Problems(walk.mismatch, tuple(dict.fromkeys(strict))[:_MOST_REPORTED])
+
+
+def refuse(kind: Kind, problems: Problems, field_validation: str = WARN) -> list[str]:
+    """The warnings to send; raises ApiError 400 when the document is not to be accepted."""
+    if problems.mismatch:
+        raise cannot_be_handled(kind, problems.mismatch)
+    if field_validation == STRICT and problems.strict:
+        raise cannot_be_handled(kind, problems.strict_error)
+    return list(problems.strict) if field_validation != IGNORE else []
+
+
+def cannot_be_handled(kind: Kind, why: str) -> ApiError:
+    """400: `Service in version "v1" cannot be handled as a Service: WHY`."""
+    return bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}')
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its names came twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        found.twice = tuple(dict.fromkeys(k for k, _ in pairs if k in seen or seen.add(k)))  # type: ignore[func-returns-value]
+    return found
+
+
+def duplicate_fields(text: str | bytes) -> tuple[str, ...]:
+    """The paths of fields that a JSON text gives more than once, e.g. `spec.ports[0].name`.
+
+    Raises ValueError when it is not JSON.
+    """
+    return tuple(_duplicates(json.loads(text, object_pairs_hook=_object), ""))
+
+
+def _duplicates(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Object):
+        yield from (_join(path, name) for name in value.twice)
+        for name, item in value.items():
+            yield from _duplicates(item, _join(path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _duplicates(item, f"{path}[{index}]")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+_EMPTY: dict[str, Any] = {"string": "", "bytes": "", "integer": 0, "int64": 0, "number": 0, "boolean": False}
+"""What Go makes of a null among a list's or map's items; objects become empty."""
+
+_GO = {
+    "integer": "int32",
+    "int64": "int64",
+    "boolean": "bool",
+    "number": "float64",
+    "IntOrString": "intstr.IntOrString",
+    "Quantity": "resource.Quantity",
+    "Time": "v1.Time",
+    "MicroTime": "v1.MicroTime",
+    "bytes": "[]uint8",
+}
+
+
+def _go_type(field: Field) -> str:
+    type_ = TYPES.get(field.type)
+    if field.many == "map" and field.type == "Quantity":
+        return "v1.ResourceList"
+    one = f"{type_.package.rpartition('.')[2]}.{type_.go_name}" if type_ else _GO.get(field.type, "string")
+    return {"list": "[]", "map": "map[string]", "": ""}[field.many] + one
+
+
+class _Walk:
+    """One pass over a document; Go reports the first mismatch and every strict error.
+
+    `where` is the field path without indexes, as mismatches show it; `path` has them, as strict errors do.
+    """
+
+    def __init__(self) -> None:
+        self.mismatch = ""
+        self.strict: list[str] = []
+
+    def object(self, type_: Type, value: Doc, where: str, path: str) -> None:
+        """Each field of an object whose Type is known."""
+        for name in list(value):
+            field = type_.fields.get(name)
+            if field is None:
+                self.strict.append(f'unknown field "{_join(path, name)}"')
+            elif value[name] is None:
+                del value[name]
+            else:
+                self.value(field, value[name], type_.go_name, _join(where, name), _join(path, name))
+
+    def value(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+        """A field's whole value, one or many."""
+        if field.many == "list":
+            self._items(field, value, struct, where, path)
+        elif field.many == "map":
+            self._entries(field, value, struct, where, path)
+        else:
+            self._one(field, value, struct, where, path)
+
+    def _items(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+        if not isinstance(value, list):
+            self._refuse(value, _go_type(field), struct, where)
+            return
+        for index, item in enumerate(value):
+            if item is None:
+                value[index] = _EMPTY.get(field.type, {})
+            else:
+                self._one(field, item, struct, where, f"{path}[{index}]")
+
+    def _entries(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+        if not isinstance(value, dict):
+            self._refuse(value, _go_type(field), struct, where)
+            return
+        for key, item in value.items():
+            if item is None:
+                value[key] = _EMPTY.get(field.type, "0" if field.type == "Quantity" else {})
+            else:
+                self._one(field, item, struct, where, _join(path, key))
+
+    def _one(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+        type_ = TYPES.get(field.type)
+        if type_ is None:
+            self._scalar(field.type, value, struct, where)
+        elif isinstance(value, dict):
+            self.object(type_, value, where, path)
+        else:
+            self._refuse(value, f"{type_.package.rpartition('.')[2]}.{type_.go_name}", struct, where)
+
+    def _scalar(self, type_: str, value: Any, struct: str, where: str) -> None:
+        rule = _RULES.get(type_)
+        try:
+            if rule and (wanted := rule(value)):
+                self._refuse(value, wanted, struct, where)
+        except ValueError as unreadable:
+            self.mismatch = self.mismatch or str(unreadable)
+
+    def _refuse(self, value: Any, wanted: str, struct: str, where: str) -> None:
+        if not self.mismatch:
+            written = _written(value, wanted)
+            self.mismatch = f"json: cannot unmarshal {written} into Go struct field {struct}.{where} of type {wanted}"
+
+
+def _written(value: Any, wanted: str) -> str:
+    """Go's word for a JSON value; a number that only does not fit is shown itself."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}" if wanted.startswith(("int", "float")) else "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
+# Each rule answers "" when the value fits, or the Go type that it should have been; it raises ValueError with the
+# whole message when the type is right but the text cannot be read.
+
+
+def _string(value: Any) -> str:
+    return "" if isinstance(value, str) else "string"
+
+
+def _boolean(value: Any) -> str:
+    return "" if isinstance(value, bool) else "bool"
+
+
+def _integer(bits: int) -> Callable[[Any], str]:
+    def rule(value: Any) -> str:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return "" if whole and -(1 << bits - 1) <= value < 1 << bits - 1 else f"int{bits}"
+
+    return rule
+
+
+def _number(value: Any) -> str:
+    return "" if isinstance(value, int | float) and not isinstance(value, bool) else "float64"
+
+
+def _int_or_string(value: Any) -> str:
+    return "" if isinstance(value, str) else _integer(32)(value)
+
+
+def _quantity(value: Any) -> str:
+    if isinstance(value, bool | list | dict):
+        raise ValueError(quantity.BAD)
+    quantity.parse(value)
+    return ""
+
+
+def _time(value: Any) -> str:
+    if not isinstance(value, str):
+        return "string"
+    return _readable(gotime.refusal(value))
+
+
+def _micro_time(value: Any) -> str:
+    if not isinstance(value, str):
+        return "string"
+    return _readable(gotime.refusal(value, micro=True))
+
+
+def _readable(why_not: str) -> str:
+    if why_not:
+        raise ValueError(why_not)
+    return ""
+
+
+def _bytes(value: Any) -> str:
+    if not isinstance(value, str):
+        return "[]uint8"
+    if not _BASE64.fullmatch(value.replace("\n", "").replace("\r", "")):
+        raise ValueError(f"illegal base64 data at input byte {_illegal_byte(value)}")
+    return ""
+
+
+def _illegal_byte(text: str) -> int:
+    """Where Go's base64 decoder stops; `text` is known to be wrong."""
+    alphabet = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    digits = 0
+    for index, char in enumerate(text):
+        if char in "\r\n":
+            continue
+        if char not in alphabet:
+            padded = char == "=" and digits % 4 >= 2
+            rest = text[index + 1 :].replace("\r", "").replace("\n", "")
+            if not padded:
+                return index
+            if digits % 4 == 2:
+                return len(text) if not rest else index + 1 + (rest[0] == "=")
+            return index + 1
+        digits += 1
+    return len(text) - digits % 4
+
+
+_RULES: dict[str, Callable[[Any], str]] = {
+    "string": _string,
+    "integer": _integer(32),
+    "int64": _integer(64),
+    "boolean": _boolean,
+    "number": _number,
+    "IntOrString": _int_or_string,
+    "Quantity": _quantity,
+    "Time": _time,
+    "MicroTime": _micro_time,
+    "bytes": _bytes,
+}
+"""Without an entry, as for `object`, anything goes."""
