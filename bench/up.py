@@ -94,7 +94,7 @@ def _memory(environment: dict[str, str], command: list[str], name: str) -> dict[
     status = subprocess.run(
         [*command, "status", "--name", name, "-o", "json"], env=environment, check=True, capture_output=True
     )
-    pids = json.loads(status.stdout)["processes"]
+    pids = [process["pid"] for process in json.loads(status.stdout)["processes"]]
     return {
         "processes": float(len(pids)),
         "rss_mb": sum(_rss(pid) for pid in pids) / 2**20,

@@ -61,10 +61,11 @@ def is_ready(pod: Doc) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def processes(keeper: int) -> list[int]:
-    """The fleet's process ids as this machine counts them: the keeper and all that it and its children forked."""
+def processes(keeper: int) -> list[Doc]:
+    """The fleet's processes, name and id as this machine counts them: the keeper and all that were forked from it."""
     try:
         children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+        name = Path(f"/proc/{keeper}/comm").read_text().strip()
     except OSError:
         return []
-    return [keeper, *(pid for child in children for pid in processes(int(child)))]
+    return [{"name": name, "pid": keeper}, *(one for child in children for one in processes(int(child)))]

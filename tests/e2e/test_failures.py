@@ -1,0 +1,174 @@
+"""Parts die; traffic to the rest goes on, nothing stored is lost, and everything comes back by itself."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import SHOP, Running, ask, portway
+from tests.people import Person
+
+WEB = 32100
+
+
+@pytest.fixture(scope="module")
+def fleet(person: Person) -> Iterator[Running]:
+    """A fleet to be broken; not the one of the other tests."""
+    portway(person, "up", "--name", "broken", "-f", str(SHOP), "--detach")
+    yield Running(person, "broken")
+    portway(person, "down", "--name", "broken")
+
+
+def _pid(fleet: Running, name: str) -> int:
+    return next(int(process["pid"]) for process in fleet.status["processes"] if process["name"] == name)
+
+
+def _kill(fleet: Running, name: str) -> int:
+    pid = _pid(fleet, name)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def _until(question: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if question():
+                return
+        except (OSError, ValueError, StopIteration):
+            pass
+    pytest.fail(f"not within {seconds:.0f} s: {what}")
+
+
+def _back(fleet: Running, name: str, old: int) -> Callable[[], bool]:
+    return lambda: _pid(fleet, name) != old
+
+
+def test_the_api_server_dies(fleet: Running) -> None:
+    fleet.kubectl("create", "configmap", "kept", "--from-literal=a=1")
+    before = fleet.json("get", "configmap", "kept")["metadata"]
+    old = _kill(fleet, "apiserver")
+    assert ask(fleet.loopbacks[0], WEB)["namespace"] == "shop"
+    _until(_back(fleet, "apiserver", old), "a new API server")
+    after = fleet.json("get", "configmap", "kept")["metadata"]
+    assert (after["uid"], after["resourceVersion"]) == (before["uid"], before["resourceVersion"])
+    fleet.kubectl("create", "configmap", "later", "--from-literal=a=1")
+    later = fleet.json("get", "configmap", "later")["metadata"]
+    assert int(later["resourceVersion"]) > int(before["resourceVersion"])
+    _works(fleet)
+
+
+def test_the_controllers_die(fleet: Running) -> None:
+    old = _kill(fleet, "controllers")
+    _until(_back(fleet, "controllers", old), "new controllers")
+    _works(fleet)
+
+
+def test_an_agent_dies(fleet: Running) -> None:
+    old = _kill(fleet, "node-1 agent")
+    assert ask(fleet.loopbacks[0], WEB)["namespace"] == "shop", "rules outlive their agent"
+    _until(_back(fleet, "node-1 agent", old), "a new agent")
+    _works(fleet)
+
+
+def test_a_kubelet_dies_with_its_stand_ins(fleet: Running) -> None:
+    addresses = {pod["metadata"]["uid"]: pod["status"]["podIP"] for pod in _pods(fleet)}
+    old = _kill(fleet, "node-2 kubelet")
+    _until(_back(fleet, "node-2 kubelet", old), "a new kubelet")
+    _works(fleet)
+    again = {pod["metadata"]["uid"]: pod["status"]["podIP"] for pod in _pods(fleet)}
+    assert again == addresses, "adopted pods keep their addresses"
+
+
+def test_the_relay_dies(fleet: Running) -> None:
+    old = _kill(fleet, "relay")
+    _until(_back(fleet, "relay", old), "a new relay")
+    _works(fleet)
+
+
+def _pods(fleet: Running) -> list[dict[str, dict[str, str]]]:
+    items: list[dict[str, dict[str, str]]] = fleet.json("-n", "shop", "get", "pods")["items"]
+    return items
+
+
+def _works(fleet: Running) -> None:
+    """Every node reaches all three pods, and a change made now is followed by everyone."""
+    for address in fleet.loopbacks:
+        _until(lambda a=address: len({ask(a, WEB)["pod"] for _ in range(30)}) == 3, f"{address} reaches 3 pods")  # type: ignore[misc]
+    for replicas in (4, 3):
+        fleet.kubectl("-n", "shop", "scale", "deployment", "web", f"--replicas={replicas}")
+        fleet.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=60s")
+        _until(lambda n=replicas: len({ask(fleet.loopbacks[2], WEB)["pod"] for _ in range(60)}) == n, "scaled")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("victim", ["keeper", "world"])
+def test_the_end_of_keeper_or_world_leaves_nothing(person: Person, victim: str) -> None:
+    portway(person, "up", "--name", "gone", "-f", str(SHOP), "--detach")
+    fleet = Running(person, "gone")
+    pids = [process["pid"] for process in fleet.status["processes"]]
+    address = fleet.loopbacks[0]
+    _kill(fleet, victim)
+    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "all processes are gone")
+    folder = Path(person.environment["PORTWAY_STATE"]) / "gone"
+    _until(lambda: not folder.exists(), "its files are gone")
+    with pytest.raises(OSError):
+        ask(address, WEB)
+
+
+def test_two_fleets_side_by_side(fleet: Running, person: Person) -> None:
+    portway(person, "up", "--name", "second", "--nodes", "1", "-f", str(SHOP), "--detach")
+    second = Running(person, "second")
+    try:
+        assert not set(second.loopbacks) & set(fleet.loopbacks)
+        ours, theirs = ask(fleet.loopbacks[0], WEB), ask(second.loopbacks[0], WEB)
+        assert ours["pod"] != theirs["pod"]
+    finally:
+        portway(person, "down", "--name", "second")
+    assert ask(fleet.loopbacks[0], WEB)["namespace"] == "shop"
+
+
+def test_not_ready_in_time_is_exit_1_with_reasons(person: Person) -> None:
+    done = portway(person, "up", "--name", "stuck", "--nodes", "1", "-f", "-", "--detach", "--timeout", "3",
+                   check=False, text=STUCK)  # fmt: skip
+    portway(person, "down", "--name", "stuck")
+    assert done.returncode == 1
+    assert "not ready after 3 s" in done.stderr
+    assert "pod default/lost: container main: " in done.stderr
+    assert "/no/such/command" in done.stderr
+    assert "pod default/nowhere: Unschedulable: 0/1 nodes are available" in done.stderr
+
+
+STUCK = """
+apiVersion: v1
+kind: Pod
+metadata: {name: lost, annotations: {portway.dev/runtime: process}}
+spec:
+  containers: [{name: main, image: x, command: [/no/such/command]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: nowhere}
+spec:
+  nodeSelector: {disk: ssd}
+  containers: [{name: main, image: x}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: [", "stdin:"),
+        ("a: 1", "stdin:1: apiVersion is missing (a string such as v1)"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {}", "stdin:1: Pod: metadata.name is missing"),
+        ("- 1", "stdin:1: a document must be a mapping"),
+    ],
+)
+def test_bad_files_stop_before_anything_starts(person: Person, text: str, says: str) -> None:
+    done = portway(person, "up", "--name", "never", "-f", "-", "--detach", check=False, text=text)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (Path(person.environment["PORTWAY_STATE"]) / "never").exists()
