@@ -1,0 +1,44 @@
+"""metadata on update: what a client may leave out, and what the server counts."""
+
+from portway.kubeapi.errors import Doc, FieldError
+from portway.kubeapi.fault import invalid_each
+from portway.kubeapi.kinds import Kind
+from portway.kubeapi.patch.equality import same
+
+_KEPT_WHEN_ABSENT = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+
+
+def errors_of(kind: Kind, new: Doc, old: Doc | None) -> list[FieldError]:
+    """The generic rules of metadata."""
+    if old is not None or kind.name_rule is None:
+        return []
+    name = new["metadata"].get("name", "")
+    return invalid_each("metadata.name", name, kind.name_rule(name))
+
+
+def inherit(new: Doc, old: Doc, kind: Kind) -> None:
+    """Fill new's metadata with what a client need not repeat; the server's own counts are not the client's to set."""
+    for name in _KEPT_WHEN_ABSENT:
+        if name in old and not new.get(name):
+            new[name] = old[name]
+    for name in ("generation", "generateName", "selfLink"):
+        if name in old:
+            new[name] = old[name]
+        elif name != "generateName":
+            new.pop(name, None)
+    new.pop("managedFields", None)
+
+
+def count(new: Doc, old: Doc) -> None:
+    """metadata.generation grows when anything but metadata and status changed, or deletion began."""
+    if not same(_wanted(new), _wanted(old)):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _wanted(doc: Doc) -> Doc:
+    return {key: value for key, value in doc.items() if key not in ("metadata", "status")}
