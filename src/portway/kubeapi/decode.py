@@ -209,14 +209,20 @@ def _shaped(document: Any, shape: type[_T]) -> _T:
     try:
         return msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
-        raise Undecodable(str(error)) from None
+        raise _undecodable(error) from None
 
 
 def _parsed(raw: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Undecodable(str(error)) from None
+        raise _undecodable(error) from None
+
+
+def _undecodable(error: Exception) -> Undecodable:
+    """msgspec says "Expected `int`, got `str` - at `$.spec.port`"; Kubernetes puts the field first."""
+    what, _, place = str(error).partition(" - at `$")
+    return Undecodable(f"{place.strip('.`') or 'document'}: {what.replace('`', '')}")
 
 
 def _service(raw: _Service) -> model.Service:

@@ -1,0 +1,167 @@
+"""Random clusters and the packets worth sending into them.
+
+Small pools of addresses, so that Services, endpoints, nodes and clients meet; no two Services claim the same
+frontend, as the API's allocators see to. (A clash is a case of its own: test_forwarding_lookup.)
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from portway.model import (
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    LocalDetector,
+    Node,
+    Packet,
+    Protocol,
+    ProxyConfig,
+    Service,
+    ServicePort,
+    Snapshot,
+)
+from portway.model.service import TrafficPolicy
+
+NODES = ("node-1", "node-2", "node-3")
+ZONES = ("zone-a", "zone-b")
+NODE_ADDRESSES = ("172.18.0.11", "172.18.1.11", "fd00:18::11", "fd00:18:1::11")
+OTHER_NODE = ("172.18.0.12", "fd00:18::12")
+PODS = tuple(f"10.244.{n}.{i}" for n in (1, 2) for i in (2, 3)) + tuple(
+    f"fd00:244:{n}::{i}" for n in (1, 2) for i in (2, 3)
+)
+OUTSIDE = ("203.0.113.5", "203.0.113.200", "2001:db8::5", "2001:db8:ffff::5")
+RANGES = ("203.0.113.0/25", "172.18.0.0/16", "10.244.1.0/24", "0.0.0.0/0", "2001:db8::/48", "fd00:18::/64", "::/0")
+PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
+PORT_NAMES = ("a", "b")
+SERVICE_CIDRS = ("10.96.0.0/24", "fd00:96::/120")
+
+_POLICIES: tuple[TrafficPolicy, ...] = ("Cluster", "Cluster", "Local")
+_policies = st.sampled_from(_POLICIES)
+
+
+def _subset(pool: tuple[str, ...], most: int = 3) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(pool), max_size=most, unique=True).map(tuple)
+
+
+_endpoints = st.builds(
+    Endpoint,
+    st.sampled_from(PODS),
+    st.sampled_from((*NODES, "")),
+    st.just(""),
+    st.sampled_from((True, True, False)),
+    st.booleans(),
+    st.sampled_from((False, False, True)),
+    st.one_of(st.just(()), _subset(ZONES)),
+    st.one_of(st.just(()), st.just(()), _subset(NODES)),
+)
+_ports = st.lists(
+    st.builds(EndpointPort, st.sampled_from(PORT_NAMES), st.sampled_from(PROTOCOLS), st.sampled_from((8080, 8081))),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+
+
+@st.composite
+def slices(draw: st.DrawFn, number: int) -> EndpointSlice:
+    """A slice of one of the first three Services, of one family."""
+    owner, v6 = draw(st.integers(0, 2)), draw(st.booleans())
+    drawn = draw(st.lists(_endpoints, max_size=5))
+    members = tuple(e for e in drawn if (":" in e.address) == v6)
+    proxied = draw(st.sampled_from((True, True, True, False)))
+    return EndpointSlice("ns", f"slice-{number}", f"svc-{owner}", draw(_ports), members, proxied)
+
+
+@st.composite
+def services(draw: st.DrawFn, number: int) -> Service:
+    """Service `number`: all its addresses and nodePorts are its own."""
+    families = draw(st.sampled_from(((4,), (6,), (4, 6), (6, 4), ())))
+    ours = {4: f"10.96.0.{number + 1}", 6: f"fd00:96::{number + 1}"}
+    names = draw(st.lists(st.sampled_from(PORT_NAMES), min_size=1, max_size=2, unique=True))
+    ports = tuple(_service_port(draw, name, number) for name in names)
+    external = (f"198.51.100.{number + 1}", f"2001:db8:e::{number + 1}")
+    balanced = (f"192.0.2.{number + 1}", f"2001:db8:b::{number + 1}", external[0])
+    return Service(
+        namespace="ns",
+        name=f"svc-{number}",
+        type=draw(st.sampled_from(("LoadBalancer", "LoadBalancer", "LoadBalancer", "ExternalName"))),
+        ports=ports,
+        cluster_ips=tuple(ours[f] for f in families),
+        headless=not families,
+        external_ips=draw(_subset(external)),
+        load_balancer_ips=draw(_subset(balanced)),
+        load_balancer_source_ranges=draw(_subset(RANGES)),
+        internal_traffic_policy=draw(_policies),
+        external_traffic_policy=draw(_policies),
+        session_affinity_seconds=draw(st.sampled_from((0, 0, 10800))),
+        health_check_node_port=draw(st.sampled_from((0, 31000 + number))),
+        proxied=draw(st.sampled_from((True, True, True, True, False))),
+    )
+
+
+def _service_port(draw: st.DrawFn, name: str, number: int) -> ServicePort:
+    place = PORT_NAMES.index(name)
+    node_port = draw(st.sampled_from((0, 30000 + 10 * number + place)))
+    return ServicePort(name, draw(st.sampled_from(PROTOCOLS)), 80 + place, 8080, node_port)
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> Snapshot:
+    """Up to three Services with up to five slices, and this node's zone."""
+    made = [draw(services(number)) for number in range(draw(st.integers(1, 3)))]
+    pieces = [draw(slices(number)) for number in range(draw(st.integers(0, 5)))]
+    node = Node("node-1", NODE_ADDRESSES, zone=draw(st.sampled_from(("", *ZONES))))
+    return Snapshot(
+        {(s.namespace, s.name): s for s in made},
+        {(s.namespace, s.name): s for s in pieces},
+        {"node-1": node},
+        draw(st.sampled_from(((), SERVICE_CIDRS))),
+    )
+
+
+_detectors: st.SearchStrategy[LocalDetector | None] = st.sampled_from(
+    (
+        None,
+        LocalDetector("ClusterCIDR", ("10.244.0.0/16", "fd00:244::/32")),
+        LocalDetector("ClusterCIDR", ("10.244.0.0/16",)),
+        LocalDetector("NodeCIDR", ("10.244.1.0/24", "fd00:244:1::/48")),
+        LocalDetector("InterfaceNamePrefix", (), "veth"),
+        LocalDetector("BridgeInterface", (), "cbr0"),
+    )
+)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> ProxyConfig:
+    """This node under one of the ways it can be configured."""
+    return ProxyConfig(
+        "node-1",
+        (*NODE_ADDRESSES, "127.0.0.1", "::1"),
+        draw(_subset(NODE_ADDRESSES, 4)),
+        draw(st.booleans()),
+        draw(st.booleans()),
+        draw(_detectors),
+    )
+
+
+def packets(snapshot: Snapshot) -> st.SearchStrategy[Packet]:
+    """Packets between parties that exist here, in one family, mostly to ports that mean something."""
+    return st.booleans().flatmap(lambda v6: _packets(snapshot, v6))
+
+
+def _packets(snapshot: Snapshot, v6: bool) -> st.SearchStrategy[Packet]:
+    known: list[Any] = [*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1", "::1", *PODS, "10.96.0.99", "fd00:96::99", *OUTSIDE]
+    ports = [80, 81, 8080, 9999]
+    for service in snapshot.services.values():
+        known += 3 * [*service.cluster_ips, *service.external_ips, *service.load_balancer_ips]
+        ports += 2 * [p.node_port for p in service.ports if p.node_port]
+    family = [address for address in known if (":" in address) == v6]
+    senders = st.sampled_from(family)
+    return st.builds(
+        Packet,
+        senders,
+        st.sampled_from(family),
+        st.sampled_from(PROTOCOLS),
+        st.sampled_from(ports),
+        st.sampled_from(("", "eth0", "veth12", "cbr0")),
+    )
