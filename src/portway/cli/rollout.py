@@ -54,9 +54,8 @@ async def until_ready(
 
 
 async def _look(api: Api, nodes: int, workloads: Sequence[Workload]) -> Progress:
-    (node_documents, _), *documents = await asyncio.gather(
-        api.list(NODES), *(api.get(w.kind.resource, w.namespace, w.name) for w in workloads)
-    )
+    node_documents, _ = await api.list(NODES)
+    documents = await asyncio.gather(*(api.get(w.kind.resource, w.namespace, w.name) for w in workloads))
     counted = [_count(w.kind, document) for w, document in zip(workloads, documents, strict=True)]
     return Progress(
         nodes=sum(map(is_ready, node_documents)),
