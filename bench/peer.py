@@ -17,7 +17,7 @@ table ip peer {
   map service-nodeports { type inet_proto . inet_service : verdict; }
   set cluster-ips { type ipv4_addr; }
   set nodeport-ips { type ipv4_addr; }
-  chain mark { meta mark set meta mark or 0x4000 }
+  chain masq { meta mark set meta mark or 0x4000 }
   chain services {
     ip daddr . meta l4proto . th dport vmap @service-ips
     ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
@@ -59,14 +59,15 @@ def _chains(chosen: Services, pod_cidr: str, port: int) -> Iterator[str]:
     for number, (address, service_port, _, endpoints) in enumerate(chosen):
         for index, endpoint in enumerate(endpoints):
             yield (
-                f"  chain endpoint-{number}-{index} {{\n    ip saddr {endpoint} jump mark\n"
+                f"  chain endpoint-{number}-{index} {{\n    ip saddr {endpoint} jump masq\n"
                 f"    meta l4proto tcp dnat to {endpoint}:{port}\n  }}\n"
             )
         picks = ", ".join(f"{i} : goto endpoint-{number}-{i}" for i in range(len(endpoints)))
         yield (
-            f"  chain service-{number} {{\n    ip daddr {address} tcp dport {service_port} ip saddr != {pod_cidr} jump mark\n"
+            f"  chain service-{number} {{\n"
+            f"    ip daddr {address} tcp dport {service_port} ip saddr != {pod_cidr} jump masq\n"
             f"    numgen random mod {len(endpoints)} vmap {{ {picks} }}\n  }}\n"
-            f"  chain external-{number} {{\n    jump mark\n    goto service-{number}\n  }}\n"
+            f"  chain external-{number} {{\n    jump masq\n    goto service-{number}\n  }}\n"
         )
 
 
