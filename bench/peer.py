@@ -17,13 +17,13 @@ table ip peer {
   map service-nodeports { type inet_proto . inet_service : verdict; }
   set cluster-ips { type ipv4_addr; }
   set nodeport-ips { type ipv4_addr; }
-  chain masq { meta mark set meta mark or 0x4000 }
+  chain masq { meta mark set meta mark or 0x4000; }
   chain services {
     ip daddr . meta l4proto . th dport vmap @service-ips
     ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
   }
   chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump services; }
-  chain output { type nat hook output priority dstnat; policy accept; jump services; }
+  chain output { type nat hook output priority -100; policy accept; jump services; }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     meta mark and 0x4000 == 0 return
