@@ -190,9 +190,15 @@ _OPERATORS: Mapping[str, Callable[[str | None, Sequence[str]], bool]] = {
     "NotIn": lambda value, values: value is None or value not in values,
     "Exists": lambda value, values: value is not None,
     "DoesNotExist": lambda value, values: value is None,
-    "Gt": lambda value, values: _number(value) is not None and int(value or 0) > int(values[0]),
-    "Lt": lambda value, values: _number(value) is not None and int(value or 0) < int(values[0]),
+    "Gt": lambda value, values: _difference(value, values) > 0,
+    "Lt": lambda value, values: _difference(value, values) < 0,
 }
+
+
+def _difference(value: str | None, values: Sequence[str]) -> int:
+    """value - values[0] as numbers; 0, which neither Gt nor Lt takes, when one is none."""
+    number, bound = _number(value), _number(values[0] if values else None)
+    return 0 if number is None or bound is None else number - bound
 
 
 def _number(value: str | None) -> int | None:
