@@ -1,0 +1,29 @@
+"""What an agent is told."""
+
+from msgspec import Struct
+
+from portway.model import LocalDetector
+
+
+class AgentConfig(Struct, frozen=True):
+    """One node's agent, in kube-proxy's words where there are any. Addresses and CIDRs are canonical text."""
+
+    node_name: str
+    api_socket: str = ""
+    """A fleet's API server; else `kubeconfig`."""
+    kubeconfig: str = ""
+    """Empty: where kubectl looks, or the cluster this pod runs in."""
+    cluster_cidrs: tuple[str, ...] = ()
+    """The pods of the whole cluster, by which clients are told to be pods (detectLocalMode ClusterCIDR)."""
+    local_detector: LocalDetector | None = None
+    """Another way to tell."""
+    service_cidrs: tuple[str, ...] = ()
+    node_port_addresses: tuple[str, ...] | str = "primary"
+    """CIDRs of the addresses that accept nodePorts, or "primary": the node's first of each family."""
+    masquerade_all: bool = False
+    coalesce: float = 0.003
+    """Seconds to wait for more changes after the first."""
+    min_sync_interval: float = 0.0
+    """Seconds from the end of one sync to the beginning of the next."""
+    check_interval: float = 1.0
+    """Seconds between looks at whether someone else changed the table."""

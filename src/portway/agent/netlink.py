@@ -1,0 +1,132 @@
+"""Netlink framing: messages, attributes, one socket. Knows no subsystem.
+
+Source: include/uapi/linux/netlink.h. All numbers are in the machine's byte order unless a subsystem says otherwise.
+"""
+
+import socket
+import struct
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+NETLINK_NETFILTER = 12
+REQUEST, ACK, DUMP, CREATE = 0x001, 0x004, 0x300, 0x400
+NESTED = 0x8000
+_NOOP, _ERROR, _DONE = 1, 2, 3
+_DUMP_INTERRUPTED = 0x10
+_SOL_NETLINK, _CAP_ACK = 270, 10
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_WANTED_BUFFER = 64 << 20
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_NATIVE = struct.Struct("=i")
+
+
+class Message(Struct, frozen=True):
+    """One received message. `error` is an errno for an error or acknowledgement (0), else None."""
+
+    kind: int
+    sequence: int
+    payload: bytes
+    error: int | None = None
+
+
+class Interrupted(Exception):
+    """What was dumped changed meanwhile: dump again."""
+
+
+def attribute(kind: int, data: bytes) -> bytes:
+    """One attribute, padded to four bytes."""
+    return _ATTRIBUTE.pack(len(data) + 4, kind) + data + b"\0" * (-len(data) % 4)
+
+
+def nested(kind: int, *inner: bytes) -> bytes:
+    """An attribute made of attributes."""
+    return attribute(kind | NESTED, b"".join(inner))
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes in `data` as (kind without flags, content)."""
+    offset, end = 0, len(data)
+    while offset + 4 <= end:
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        yield kind & 0x3FFF, data[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+
+
+def message(kind: int, flags: int, sequence: int, payload: bytes) -> bytes:
+    """One message; `payload` is padded already, being made of attributes."""
+    return _HEADER.pack(16 + len(payload), kind, flags, sequence, 0) + payload
+
+
+class Netlink:
+    """A socket to one netlink family. Used by one thread."""
+
+    def __init__(self, family: int = NETLINK_NETFILTER, groups: int = 0) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+        self._socket.bind((0, groups))
+        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._enlarge(_SO_SNDBUFFORCE, socket.SO_SNDBUF)
+        self._enlarge(_SO_RCVBUFFORCE, socket.SO_RCVBUF)
+        self.longest = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) - 64
+        """Bytes that one `send` can take: without the host's CAP_NET_ADMIN a few hundred kB."""
+        self._sequence = 0
+
+    def _enlarge(self, forced: int, asked: int) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, forced, _WANTED_BUFFER)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, asked, _WANTED_BUFFER)
+
+    def fileno(self) -> int:
+        """For event loops."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def next_sequence(self) -> int:
+        """A number for the next message, by which answers are recognised."""
+        self._sequence += 1
+        return self._sequence
+
+    def send(self, data: bytes) -> None:
+        """Hand messages to the kernel, which has carried them out when this returns."""
+        self._socket.send(data)
+
+    def pending(self) -> Iterator[Message]:
+        """All that has arrived; does not wait. Raises OSError ENOBUFS when some was lost."""
+        while True:
+            try:
+                data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            yield from _messages(data)
+
+    def dump(self, kind: int, payload: bytes) -> Iterator[Message]:
+        """Ask for all there is. Raises Interrupted, or OSError with the kernel's errno."""
+        sequence = self.next_sequence()
+        self.send(message(kind, REQUEST | DUMP, sequence, payload))
+        while True:
+            for found in _messages(self._socket.recv(1 << 20)):
+                if found.sequence != sequence:
+                    continue
+                if found.kind == _DONE:
+                    return
+                if found.error:
+                    raise OSError(found.error, "netlink dump")
+                yield found
+
+
+def _messages(data: bytes) -> Iterator[Message]:
+    offset = 0
+    while offset + 16 <= len(data):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        payload = data[offset + 16 : offset + length]
+        offset += (length + 3) & ~3
+        if flags & _DUMP_INTERRUPTED:
+            raise Interrupted
+        error = -_NATIVE.unpack_from(payload)[0] if kind == _ERROR else None
+        if kind != _NOOP:
+            yield Message(kind, sequence, payload, error)

@@ -1,0 +1,286 @@
+"""nf_tables over netlink: elements of sets and maps, dumps, the generation. Rules and chains are left to nft.
+
+Source: include/uapi/linux/netfilter/nf_tables.h. A batch is atomic: all of it happens or nothing. The kernel goes on
+after an error, so every message of a failed batch that is wrong gets its own errno.
+"""
+
+import errno
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+
+from msgspec import Struct
+
+from portway.agent.netlink import (
+    ACK,
+    CREATE,
+    REQUEST,
+    Interrupted,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    message,
+    nested,
+)
+from portway.nftables import TABLE, Container, Element
+
+_SUBSYSTEM = 10
+_BATCH_BEGIN, _BATCH_END = 16, 17
+_GETTABLE, _GETCHAIN, _DELCHAIN, _DELRULE = 1, 4, 5, 8
+_NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWGEN, _GETGEN = 12, 13, 14, 15, 16
+_INET, _UNSPEC = 1, 0
+EVENTS = 1 << (7 - 1)
+"""The multicast group in which the kernel tells of each commit."""
+_LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
+_ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_KEY_END = 1, 2, 10
+_DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE, _VERDICT_CHAIN = 1, 2, 1, 2
+_CODES = {"drop": 0, "accept": 1, "jump": -3, "goto": -4, "return": -5}
+_WORDS = {code: word for word, code in _CODES.items()}
+_MESSAGE_LIMIT = 60_000
+"""An attribute's length is 16 bits."""
+
+
+class Refusal(Struct, frozen=True):
+    """An element that the kernel did not take, and its errno."""
+
+    verb: str
+    element: Element
+    error: int
+
+
+class Refused(Exception):
+    """A batch was refused as a whole; `refusals` names the culprits."""
+
+    def __init__(self, refusals: tuple[Refusal, ...], error: int) -> None:
+        super().__init__(f"{len(refusals)} elements refused: {errno.errorcode.get(error, str(error))}")
+        self.refusals = refusals
+        self.error = error
+
+
+class Change(Struct, frozen=True):
+    """Elements to add or delete, in order."""
+
+    verb: str
+    """"add" | "delete"."""
+    elements: Sequence[Element]
+
+
+def _type(kind: int) -> int:
+    return _SUBSYSTEM << 8 | kind
+
+
+def _family(family: int, resource: int = 0) -> bytes:
+    return struct.pack(">BBH", family, 0, resource)
+
+
+def _string(kind: int, text: str) -> bytes:
+    return attribute(kind, text.encode() + b"\0")
+
+
+@lru_cache(maxsize=4096)
+def _verdict(text: bytes) -> bytes:
+    word, _, chain = text.decode().partition(" ")
+    target = _string(_VERDICT_CHAIN, chain) if chain else b""
+    inner = nested(_DATA_VERDICT, attribute(_VERDICT_CODE, struct.pack(">i", _CODES[word])), target)
+    return nested(_ELEMENT_DATA, inner)
+
+
+def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> Iterator[bytes]:
+    """Each element as an attribute of a list."""
+    if container.interval:
+        for e in elements:
+            half = len(e.key) // 2
+            first, last = attribute(_DATA_VALUE, e.key[:half]), attribute(_DATA_VALUE, e.key[half:])
+            yield nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last))
+    elif container.verdicts and with_values:
+        for e in elements:
+            yield nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, e.key)), _verdict(e.value))
+    else:
+        yield from _encoded_plain(container, elements, with_values)
+
+
+def _encoded_plain(container: Container, elements: Iterable[Element], with_values: bool) -> Iterator[bytes]:
+    # Keys of one container are equally long, values too: their headers are made once. This is the hot path.
+    key_length = sum(kind.length for kind in container.key_types)
+    value_length = sum(kind.length for kind in container.value_types) if with_values and container.value else 0
+    zeros = b"\0" * key_length
+    whole = nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, zeros)), _plain_data(value_length))
+    head = whole[:12]
+    middle = whole[12 + key_length : len(whole) - value_length]
+    for e in elements:
+        yield head + e.key + middle + (e.value if value_length else b"")
+
+
+def _plain_data(length: int) -> bytes:
+    return nested(_ELEMENT_DATA, attribute(_DATA_VALUE, b"\0" * length)) if length else b""
+
+
+class _Piece(Struct, frozen=True):
+    """One message of a batch, not yet numbered."""
+
+    kind: int
+    flags: int
+    payload: bytes
+    verb: str = ""
+    elements: tuple[Element, ...] = ()
+
+
+def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece]:
+    """A change of one container as messages of at most `limit` bytes of elements."""
+    head = _family(_INET) + _string(_LIST_TABLE, TABLE) + _string(_LIST_SET, container.name)
+    kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
+    taken: list[Element] = []
+    parts: list[bytes] = []
+    size = 0
+    for element, part in zip(change.elements, _encoded(container, change.elements, change.verb == "add"), strict=True):
+        if parts and size + len(part) > limit:
+            yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *parts), change.verb, tuple(taken))
+            taken, parts, size = [], [], 0
+        taken.append(element)
+        parts.append(part)
+        size += len(part)
+    if parts:
+        yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *parts), change.verb, tuple(taken))
+
+
+def _chain_deletion(names: Sequence[str]) -> Iterator[_Piece]:
+    """Empty the chains, then delete them: they may go to each other."""
+    table = _family(_INET) + _string(1, TABLE)
+    for kind, name_attribute in ((_DELRULE, 2), (_DELCHAIN, 3)):
+        yield from (_Piece(kind, REQUEST, table + _string(name_attribute, name)) for name in names)
+
+
+class NfTables:
+    """Reads and writes elements of our table in this network namespace."""
+
+    def __init__(self) -> None:
+        self._netlink = Netlink()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._netlink.close()
+
+    def generation(self) -> int:
+        """The number of the last commit by anyone in this namespace."""
+        sequence = self._netlink.next_sequence()
+        self._netlink.send(message(_type(_GETGEN), REQUEST, sequence, _family(_UNSPEC)))
+        return next(g for m in self._netlink.pending() if (g := generation_of(m)) is not None)
+
+    def exists(self) -> bool:
+        """Whether our table is there."""
+        sequence = self._netlink.next_sequence()
+        self._netlink.send(message(_type(_GETTABLE), REQUEST, sequence, _family(_INET) + _string(1, TABLE)))
+        return all(m.error is None for m in self._netlink.pending())
+
+    def chains(self) -> tuple[str, ...]:
+        """The names of our table's chains."""
+        found = (dict(attributes(m.payload[4:])) for m in self._dump(_GETCHAIN, _family(_INET)))
+        return tuple(_text(a[3]) for a in found if _text(a[1]) == TABLE)
+
+    def elements(self, container: Container) -> dict[bytes, bytes]:
+        """All elements of one set or map. Raises OSError ENOENT when it is not there."""
+        asked = _family(_INET) + _string(_LIST_TABLE, TABLE) + _string(_LIST_SET, container.name)
+        found: dict[bytes, bytes] = {}
+        for answer in self._dump(_GETSETELEM, asked):
+            for kind, data in attributes(answer.payload[4:]):
+                if kind == _LIST_ELEMENTS:
+                    found.update(_decoded(element) for _, element in attributes(data))
+        return found
+
+    def _dump(self, kind: int, payload: bytes) -> list[Message]:
+        while True:
+            try:
+                return list(self._netlink.dump(_type(kind), payload))
+            except Interrupted:
+                continue
+
+    def commit(
+        self,
+        changes: Sequence[Change],
+        containers: Mapping[str, Container],
+        *,
+        delete_chains: Sequence[str] = (),
+        single: bool = False,
+    ) -> int:
+        """Carry out the changes: in one atomic batch where the socket can take it, else in as few as possible.
+
+        `single` puts each element in a message of its own, so that a Refused names exactly the culprits. Returns
+        the number of batches.
+        """
+        limit = 0 if single else min(_MESSAGE_LIMIT, self._netlink.longest // 2)
+        parts = (part for change in changes for part in _by_container(change))
+        pieces = [piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)]
+        pieces += _chain_deletion(delete_chains)
+        batches = list(_batches(pieces, self._netlink.longest - 256))
+        for batch in batches:
+            self._send(batch)
+        return len(batches)
+
+    def _send(self, pieces: Sequence[_Piece]) -> None:
+        list(self._netlink.pending())
+        number = self._netlink.next_sequence
+        sent = [message(_BATCH_BEGIN, REQUEST, number(), _family(_UNSPEC, _SUBSYSTEM))]
+        known: dict[int, _Piece] = {}
+        for piece in pieces:
+            sequence = number()
+            known[sequence] = piece
+            flags = piece.flags | ACK if piece is pieces[-1] else piece.flags
+            sent.append(message(_type(piece.kind), flags, sequence, piece.payload))
+        sent.append(message(_BATCH_END, REQUEST, number(), _family(_UNSPEC, _SUBSYSTEM)))
+        self._netlink.send(b"".join(sent))
+        failed = [m for m in self._netlink.pending() if m.error]
+        if failed:
+            blamed = ((known[m.sequence], m.error or 0) for m in failed if m.sequence in known)
+            refusals = (Refusal(piece.verb, e, error) for piece, error in blamed for e in piece.elements)
+            raise Refused(tuple(refusals), failed[0].error or 0)
+
+
+def _by_container(change: Change) -> Iterator[Change]:
+    for _, group in groupby(change.elements, lambda element: element.container):
+        yield Change(change.verb, tuple(group))
+
+
+def _batches(pieces: Sequence[_Piece], limit: int) -> Iterator[list[_Piece]]:
+    batch: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        length = len(piece.payload) + 16
+        if batch and size + length > limit:
+            yield batch
+            batch, size = [], 0
+        batch.append(piece)
+        size += length
+    if batch:
+        yield batch
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode()
+
+
+def _decoded(data: bytes) -> tuple[bytes, bytes]:
+    """(key, value) of a dumped element, in an Element's form."""
+    found = dict(attributes(data))
+    key = found[_ELEMENT_KEY][4:]
+    if _ELEMENT_KEY_END in found:
+        key += found[_ELEMENT_KEY_END][4:]
+    return key, _decoded_value(found[_ELEMENT_DATA]) if _ELEMENT_DATA in found else b""
+
+
+def _decoded_value(data: bytes) -> bytes:
+    kind, content = next(attributes(data))
+    if kind == _DATA_VALUE:
+        return content
+    verdict = dict(attributes(content))
+    word = _WORDS.get(struct.unpack(">i", verdict[_VERDICT_CODE])[0], "?")
+    return f"{word} {_text(verdict[_VERDICT_CHAIN])}".encode() if _VERDICT_CHAIN in verdict else word.encode()
+
+
+def generation_of(received: Message) -> int | None:
+    """The generation that a message tells of; None when it is about something else."""
+    if received.kind != _type(_NEWGEN):
+        return None
+    found = dict(attributes(received.payload[4:]))
+    return int(struct.unpack(">I", found[1])[0])

@@ -1,0 +1,145 @@
+"""The agent's process: watches, coalesces, syncs, until it is told to stop. Traffic goes on without it."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from portway.agent import nft
+from portway.agent.config import AgentConfig
+from portway.agent.nft import NftError, NftMissing
+from portway.agent.sync import Syncer
+from portway.agent.table import KernelTable
+from portway.client import Api, Reflector
+from portway.kubeapi import decode
+from portway.kubeapi.kinds import Resource
+
+log = logging.getLogger(__name__)
+
+SERVICES = Resource("", "v1", "services")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
+NODES = Resource("", "v1", "nodes", namespaced=False)
+NOT_OURS = "!service.kubernetes.io/headless"
+NOT_OTHERS = "!service.kubernetes.io/service-proxy-name"
+_RETRY_SECONDS = 1.0
+
+
+def run(config: AgentConfig) -> int:
+    """Be the node's kube-proxy in this network namespace until SIGTERM or SIGINT; returns the exit code."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(message)s")
+    try:
+        asyncio.run(_serve(config))
+    except NftMissing as missing:
+        log.error("%s", missing)
+        return 1
+    return 0
+
+
+def cleanup() -> bool:
+    """Delete our table from this network namespace, and nothing else; False when there is none.
+
+    Raises nft.NftError, nft.NftMissing.
+    """
+    return nft.delete_table()
+
+
+class _Agent:
+    def __init__(self, config: AgentConfig, syncer: Syncer) -> None:
+        self._config = config
+        self._syncer = syncer
+        self._changed = asyncio.Event()
+
+    def note(self, put: Callable[..., None]) -> Callable[..., None]:
+        """A Reflector's on_change that remembers the new object and wakes the loop."""
+
+        def changed(key: Any, _old: Any, new: Any) -> None:
+            put(key, new)
+            self._changed.set()
+
+        return changed
+
+    def put_node(self, _key: Any, node: Any) -> None:
+        """Only this node's object is watched."""
+        self._syncer.put_node(node)
+
+    async def sync_forever(self) -> None:
+        """Sync after each change, many changes at once when they come together."""
+        self._changed.set()
+        while True:
+            await self._wait()
+            await asyncio.sleep(self._config.coalesce)
+            self._changed.clear()
+            await self._once()
+            await asyncio.sleep(self._config.min_sync_interval)
+
+    async def _wait(self) -> None:
+        while not self._changed.is_set():
+            try:
+                await asyncio.wait_for(self._changed.wait(), self._config.check_interval)
+            except TimeoutError:
+                self._guarded(self._syncer.check)
+
+    async def _once(self) -> None:
+        while not self._guarded(self._syncer.sync):
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    def _guarded(self, action: Callable[[], object]) -> bool:
+        try:
+            action()
+        except (NftError, OSError) as error:
+            log.error("cannot program the kernel: %s; trying again in %g s", error, _RETRY_SECONDS)
+            return False
+        return True
+
+
+async def _serve(config: AgentConfig) -> None:
+    kernel = KernelTable()
+    agent = _Agent(config, syncer := Syncer(config, kernel))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    api = Api.unix(config.api_socket) if config.api_socket else Api.from_kubeconfig(config.kubeconfig or None)
+    async with api:
+        reflectors: list[Reflector[Any]] = [
+            Reflector(
+                api,
+                SERVICES,
+                label_selector=NOT_OTHERS,
+                decode=decode.service,
+                on_change=agent.note(syncer.put_service),
+            ),
+            Reflector(
+                api,
+                ENDPOINT_SLICES,
+                label_selector=NOT_OURS,
+                decode=decode.endpoint_slice,
+                on_change=agent.note(syncer.put_slice),
+            ),
+            Reflector(
+                api,
+                NODES,
+                field_selector=f"metadata.name={config.node_name}",
+                decode=decode.node,
+                on_change=agent.note(agent.put_node),
+            ),
+        ]
+        tasks = [asyncio.create_task(reflector.run()) for reflector in reflectors]
+        tasks.append(asyncio.create_task(_sync_when_known(agent, reflectors)))
+        stopped = asyncio.create_task(stop.wait())
+        done, pending = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+    kernel.close()
+
+
+async def _sync_when_known(agent: _Agent, reflectors: list[Reflector[Any]]) -> None:
+    """Nothing is written before everything is known: an empty list must not empty the table."""
+    for reflector in reflectors:
+        await reflector.synced.wait()
+    await agent.sync_forever()

@@ -1,0 +1,118 @@
+"""From objects to the kernel: what changed is computed, compiled and programmed, and nothing else."""
+
+import logging
+from time import perf_counter
+
+import msgspec
+
+from portway.agent.config import AgentConfig
+from portway.agent.nft import NftError
+from portway.agent.table import KernelTable
+from portway.forwarding import (
+    ForwardingTable,
+    Inputs,
+    ServiceKey,
+    recompute,
+    with_node_port_addresses,
+    with_pod_cidrs,
+)
+from portway.model import EndpointSlice, LocalDetector, Node, ProxyConfig, Service
+from portway.nftables import Program, Transaction, diff
+
+log = logging.getLogger(__name__)
+
+
+def proxy_config(config: AgentConfig, node: Node | None) -> ProxyConfig:
+    """What forwarding needs to know, from what the agent was told and what its Node says."""
+    detector = config.local_detector
+    if detector is None and config.cluster_cidrs:
+        detector = LocalDetector("ClusterCIDR", config.cluster_cidrs)
+    told = ProxyConfig(
+        node_name=config.node_name,
+        node_addresses=node.addresses if node else (),
+        masquerade_all=config.masquerade_all,
+        local_detector=detector,
+    )
+    resolved = with_node_port_addresses(told, config.node_port_addresses)
+    return with_pod_cidrs(resolved, node) if node else resolved
+
+
+class Syncer:
+    """Keeps the kernel's table what the objects say. On one thread; `put_*` remember, `sync` acts."""
+
+    def __init__(self, config: AgentConfig, kernel: KernelTable) -> None:
+        self._config = config
+        self._kernel = kernel
+        self._inputs = Inputs(config.node_name)
+        self._inputs.put_service_cidrs(config.service_cidrs)
+        self._node: Node | None = None
+        self._table = ForwardingTable(proxy_config(config, None), {}, config.service_cidrs)
+        self._program = Program(self._table.config, config.service_cidrs)
+        self._adopted = False
+
+    def put_service(self, key: ServiceKey, service: Service | None) -> None:
+        """A Service came, changed or went."""
+        self._inputs.put_service(key, service)
+
+    def put_slice(self, key: tuple[str, str], piece: EndpointSlice | None) -> None:
+        """An EndpointSlice came, changed or went."""
+        self._inputs.put_slice(key, piece)
+
+    def put_node(self, node: Node | None) -> None:
+        """This node's own object."""
+        self._node = node
+        self._inputs.put_node(self._config.node_name, node)
+
+    def sync(self) -> Transaction:
+        """Program what changed. Raises NftError; then the next sync begins from what the kernel holds."""
+        began = perf_counter()
+        change = self._follow_config()
+        changed = self._inputs.taken()
+        self._table = recompute(self._table, self._inputs.snapshot, changed, self._inputs.slices_of)
+        update = self._program.update({key: self._table.contributions.get(key) for key in changed})
+        for transaction in (change, update):
+            self._write(transaction)
+        took = (perf_counter() - began) * 1000
+        if update or change:
+            log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
+        return update
+
+    def _follow_config(self) -> Transaction:
+        """When this node's addresses or pod CIDRs changed, everything is compiled anew and only the difference sent."""
+        config = proxy_config(self._config, self._node)
+        if config == self._table.config:
+            return Transaction()
+        self._table = msgspec.structs.replace(self._table, config=config)
+        fresh = Program(config, self._config.service_cidrs)
+        everything = self._inputs.snapshot.services
+        self._table = recompute(self._table, self._inputs.snapshot, everything, self._inputs.slices_of)
+        fresh.update(self._table.contributions)
+        change = diff(self._program.ruleset, fresh.ruleset)
+        self._program = fresh
+        return change
+
+    def _write(self, transaction: Transaction) -> None:
+        if not self._adopted:
+            self.restore()
+        elif transaction:
+            self._adopted = False
+            self._adopted = self._kernel.apply(transaction, self._program.ruleset.containers)
+            if not self._adopted:
+                self.restore()
+
+    def restore(self) -> Transaction:
+        """Read what the kernel holds and make it right. Raises NftError."""
+        self._adopted = False
+        change = self._kernel.adopt(self._program.ruleset)
+        self._adopted = True
+        return change
+
+    def check(self) -> None:
+        """Repair what others did to our table. Raises NftError."""
+        if self._adopted and self._kernel.touched():
+            repaired = self.restore()
+            if repaired:
+                log.warning("someone changed table inet portway: %d elements put right", repaired.element_count)
+
+
+__all__ = ["NftError", "Syncer", "proxy_config"]

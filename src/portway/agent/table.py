@@ -1,0 +1,125 @@
+"""Our table in the kernel: taken over, changed, checked."""
+
+import errno
+import logging
+from collections.abc import Mapping, Sequence
+
+from portway.agent import nft
+from portway.agent.nf_tables import Change, NfTables, Refusal, Refused
+from portway.nftables import Container, Element, Ruleset, Transaction, diff, element_text
+from portway.nftables.render import structure
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 5
+
+
+class KernelTable:
+    """`table inet portway` of this network namespace.
+
+    Nothing else is ever touched. Whoever holds it applies to it exactly the transactions of one Program, so that it
+    needs to be read only when someone else may have changed it.
+    """
+
+    def __init__(self) -> None:
+        self._kernel = NfTables()
+        self._generation = -1
+
+    def close(self) -> None:
+        """Let go of it; the table stays."""
+        self._kernel.close()
+
+    def touched(self) -> bool:
+        """Whether anyone committed anything to nftables here since our last commit."""
+        return self._kernel.generation() != self._generation
+
+    def adopt(self, wanted: Ruleset) -> Transaction:
+        """Make the table what is wanted, whatever it is; elements that are right are not touched.
+
+        Returns what was changed of elements and superfluous chains. The rules are always written: that takes one
+        atomic transaction and costs no packet anything. Raises nft.NftError.
+        """
+        whole = Transaction(tuple(wanted.containers.values()), tuple(wanted.chains.values()))
+        try:
+            nft.run(structure(whole))
+        except nft.NftError as error:
+            log.warning("the table that is here does not fit (%s): it is made anew", error)
+            nft.run(f"add table inet portway\ndelete table inet portway\n{structure(whole)}")
+        held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
+        needed = diff(held, wanted)
+        superfluous = tuple(name for name in self._kernel.chains() if name not in wanted.chains)
+        change = Transaction(delete=needed.delete, add=needed.add, delete_chains=superfluous)
+        self._commit(change, wanted.containers)
+        self._generation = self._kernel.generation()
+        return change
+
+    def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
+        return {name: self._kernel.elements(container) for name, container in containers.items()}
+
+    def apply(self, transaction: Transaction, containers: Mapping[str, Container]) -> bool:
+        """Carry out a Program's transaction; False when someone else wrote meanwhile, and `adopt` is due.
+
+        Raises nft.NftError. Elements that the kernel refuses are named in the log and left out.
+        """
+        untouched = not self.touched()
+        if transaction.set_chains or transaction.add_containers:
+            nft.run(structure(transaction))
+        self._commit(transaction, containers)
+        self._generation = self._kernel.generation()
+        return untouched
+
+    def _commit(self, change: Transaction, containers: Mapping[str, Container]) -> None:
+        delete, add = list(change.delete), list(change.add)
+        single = False
+        for _ in range(_ATTEMPTS):
+            try:
+                self._kernel.commit(
+                    _ordered(delete, add), containers, delete_chains=change.delete_chains, single=single
+                )
+                return
+            except Refused as refused:
+                if single:
+                    delete, add = _without(refused.refusals, delete, add, containers)
+                elif not refused.refusals:
+                    raise nft.NftError(f"the kernel refuses: {refused}") from None
+                single = True
+        raise nft.NftError("the kernel goes on refusing elements")
+
+
+def _ordered(delete: Sequence[Element], add: Sequence[Element]) -> list[Change]:
+    """So that a batch that must be split never has a frontend without its endpoints.
+
+    New endpoints come first, then what takes another value, then the rest.
+    """
+    replaced = {(e.container, e.key) for e in delete}
+    fresh = [e for e in add if (e.container, e.key) not in replaced]
+    fresh.sort(key=lambda e: (not _is_endpoints(e.container), e.container))
+    again = [e for e in add if (e.container, e.key) in replaced]
+    changes = {(e.container, e.key) for e in again}
+    first = [e for e in delete if (e.container, e.key) in changes]
+    gone = [e for e in delete if (e.container, e.key) not in changes]
+    gone.sort(key=lambda e: (_is_endpoints(e.container), e.container))
+    order = (("add", fresh), ("delete", first), ("add", again), ("delete", gone))
+    return [Change(verb, elements) for verb, elements in order if elements]
+
+
+def _is_endpoints(container: str) -> bool:
+    return "endpoints" in container and not container.startswith("no_")
+
+
+def _without(
+    refusals: Sequence[Refusal], delete: list[Element], add: list[Element], containers: Mapping[str, Container]
+) -> tuple[list[Element], list[Element]]:
+    """What is left when the culprits are left out."""
+    for refusal in refusals:
+        gone_already = refusal.verb == "delete" and refusal.error == errno.ENOENT
+        log.log(
+            logging.DEBUG if gone_already else logging.ERROR,
+            "the kernel does not %s %s { %s }: %s; the rest goes on",
+            refusal.verb,
+            refusal.element.container,
+            element_text(containers[refusal.element.container], refusal.element.key, refusal.element.value),
+            errno.errorcode.get(refusal.error, str(refusal.error)),
+        )
+    wrong = {(r.verb, r.element) for r in refusals}
+    return [e for e in delete if ("delete", e) not in wrong], [e for e in add if ("add", e) not in wrong]

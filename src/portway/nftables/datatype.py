@@ -1,0 +1,105 @@
+"""The kernel's data types and how their values lie in a register.
+
+A key or value of a map is kept as the kernel keeps it: the bytes of its parts, each padded to four. Addresses and
+ports are in network order, what nft calls integers (slot, mark, priority) in the machine's own. The codec sends
+these bytes as they are and a dump of the kernel's maps compares with them directly; text is only for people.
+"""
+
+import ipaddress
+import struct
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+
+from portway.model import Backend, Family, Protocol
+
+
+class Type(Enum):
+    """nft's name of the type, and its length in a register."""
+
+    IPV4 = ("ipv4_addr", 4)
+    IPV6 = ("ipv6_addr", 16)
+    PROTOCOL = ("inet_proto", 4)
+    PORT = ("inet_service", 4)
+    SLOT = ("integer", 4)
+    """What `numgen` draws."""
+    MARK = ("mark", 4)
+    PRIORITY = ("classid", 4)
+    """What `meta priority` holds."""
+    VERDICT = ("verdict", 0)
+
+    @property
+    def length(self) -> int:
+        """Bytes in a concatenation, padding included."""
+        return self.value[1]
+
+
+ADDRESS: dict[Family, Type] = {"IPv4": Type.IPV4, "IPv6": Type.IPV6}
+_NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
+_NAMES = {6: "tcp", 17: "udp", 132: "sctp"}
+_NATIVE = struct.Struct("=I")
+_PORT = struct.Struct(">H2x")
+
+
+@lru_cache(maxsize=65536)
+def address_bytes(address: str) -> bytes:
+    """4 or 16 bytes in network order."""
+    return ipaddress.ip_address(address).packed
+
+
+@lru_cache(maxsize=4096)
+def service_bytes(protocol: Protocol, port: int) -> bytes:
+    """`inet_proto . inet_service`."""
+    return bytes((_NUMBERS[protocol], 0, 0, 0)) + _PORT.pack(port)
+
+
+@lru_cache(maxsize=65536)
+def native(number: int) -> bytes:
+    """A slot, mark or priority."""
+    return _NATIVE.pack(number)
+
+
+@lru_cache(maxsize=65536)
+def _port_bytes(port: int) -> bytes:
+    return _PORT.pack(port)
+
+
+def backend_bytes(backend: Backend) -> bytes:
+    """`ip daddr . th dport`, what `dnat` takes."""
+    return address_bytes(backend.address) + _port_bytes(backend.port)
+
+
+def _part_text(kind: Type, data: bytes) -> str:
+    if kind in (Type.IPV4, Type.IPV6):
+        return str(ipaddress.ip_address(data))
+    if kind is Type.PROTOCOL:
+        return _NAMES.get(data[0], str(data[0]))
+    if kind is Type.PORT:
+        return str(_PORT.unpack(data)[0])
+    number = int(_NATIVE.unpack(data)[0])
+    return f"{number >> 16:x}:{number & 0xFFFF:x}" if kind is Type.PRIORITY else str(number)
+
+
+def parts(types: tuple[Type, ...], data: bytes) -> Iterator[bytes]:
+    """The bytes of each part of a concatenation."""
+    start = 0
+    for kind in types:
+        yield data[start : start + kind.length]
+        start += kind.length
+
+
+def text(types: tuple[Type, ...], data: bytes) -> str:
+    """As nft writes it: `10.96.0.1 . tcp . 80`; a verdict is its own text."""
+    if types == (Type.VERDICT,):
+        return data.decode()
+    return " . ".join(_part_text(kind, part) for kind, part in zip(types, parts(types, data), strict=True))
+
+
+def interval_text(types: tuple[Type, ...], data: bytes) -> str:
+    """The same for an element of an interval set, whose bytes are its first key and then its last."""
+    half = len(data) // 2
+    pairs = zip(types, parts(types, data[:half]), parts(types, data[half:]), strict=True)
+    return " . ".join(
+        _part_text(kind, first) if first == last else f"{_part_text(kind, first)}-{_part_text(kind, last)}"
+        for kind, first, last in pairs
+    )

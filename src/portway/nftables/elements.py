@@ -1,0 +1,135 @@
+"""What one frontend adds to the maps."""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from itertools import compress, count, zip_longest
+from operator import ne
+
+from msgspec import Struct, field
+
+from portway.forwarding.table import Contribution, Frontend
+from portway.model import Backend, Disposition, ProxyConfig
+from portway.nftables.datatype import address_bytes, backend_bytes, native, service_bytes
+from portway.nftables.ruleset import Element
+from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
+
+
+class Column(Struct, frozen=True):
+    """Endpoints in the order of their slots, as elements `prefix . slot : backend` of one map."""
+
+    container: str
+    prefix: bytes
+    backends: tuple[Backend, ...]
+
+    def element(self, slot: int, backend: Backend) -> Element:
+        """The entry of one slot."""
+        return Element(self.container, self.prefix + native(slot), backend_bytes(backend))
+
+    def elements(self) -> Iterator[Element]:
+        """All of them."""
+        return map(self.element, count(), self.backends)
+
+
+class Compiled(Struct, frozen=True):
+    """One frontend's elements. Endpoints stay a column, so that two versions compare without making elements."""
+
+    singles: Mapping[tuple[str, bytes], bytes] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+    behaviour: Behaviour | None = None
+
+    def elements(self) -> Iterator[Element]:
+        """All that is this frontend's own."""
+        for (container, key), value in self.singles.items():
+            yield Element(container, key, value)
+        for column in self.columns:
+            yield from column.elements()
+
+
+EMPTY = Compiled()
+
+
+def compile_frontend(frontend: Frontend) -> Compiled:
+    """The frontend's elements and how it behaves."""
+    node_port, d = frontend.kind == "nodePort", digit(frontend.family)
+    prefix = service_bytes(frontend.protocol, frontend.port)
+    key = prefix if node_port else address_bytes(frontend.address) + prefix
+    name = "node_port_" if node_port else ""
+    behaviour = _behaviour(frontend)
+    singles = dict(_firewall(frontend, key, d))
+    if behaviour is not None:
+        singles["node_ports" + d if node_port else "frontends" + d, key] = behaviour.verdict
+    if not frontend.backends:
+        dropped = frontend.without_backends is Disposition.DROP
+        singles[f"no_{name}endpoints{d}", key] = DROP if dropped else REFUSE
+    return Compiled(singles, tuple(_columns(frontend, behaviour, name, key)), behaviour)
+
+
+def _behaviour(frontend: Frontend) -> Behaviour | None:
+    """None when no connection to it can get an endpoint."""
+    family, node_port = frontend.family, frontend.kind == "nodePort"
+    cluster, local = len(frontend.target.cluster), len(frontend.target.local)
+    if frontend.kind == "clusterIP":
+        if frontend.local_policy:
+            return Behaviour(family, "local", local=local) if local else None
+        return Behaviour(family, "cluster", cluster=cluster) if cluster else None
+    if not cluster:
+        # Under policy Local, an empty cluster set with a local one cannot be: what is local is in the cluster too.
+        return None
+    if frontend.local_policy:
+        return Behaviour(family, "external-local", node_port, cluster, local)
+    return Behaviour(family, "external", node_port, cluster)
+
+
+def _columns(frontend: Frontend, behaviour: Behaviour | None, name: str, key: bytes) -> Iterator[Column]:
+    d, target = digit(frontend.family), frontend.target
+    if behaviour is None:
+        return
+    if behaviour.cluster:
+        yield Column(f"{name}endpoints{d}", key, target.cluster)
+    if behaviour.local:
+        yield Column(f"{name}local_endpoints{d}", key, target.local)
+
+
+def _firewall(frontend: Frontend, key: bytes, d: str) -> Iterator[tuple[tuple[str, bytes], bytes]]:
+    if not frontend.source_ranges:
+        return
+    yield ("firewall" + d, key), f"goto source-check{d}".encode()
+    # Disjoint, because the kernel refuses overlapping ranges.
+    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in frontend.source_ranges]
+    for network in ipaddress.collapse_addresses(networks):  # type: ignore[type-var]
+        first, last = network.network_address.packed, network.broadcast_address.packed
+        yield ("source_ranges" + d, key + first + key + last), b""
+
+
+def hairpin(backend: Backend) -> Element:
+    """The pair by which a pod is recognised that was sent to itself."""
+    packed = address_bytes(backend.address)
+    return Element("hairpin" + ("6" if ":" in backend.address else "4"), packed + packed)
+
+
+def cluster_ip(address: str) -> Element:
+    """A clusterIP, whatever its ports."""
+    return Element("cluster_ips" + ("6" if ":" in address else "4"), address_bytes(address))
+
+
+def differences(old: Column | None, new: Column | None) -> Iterator[tuple[int, Backend | None, Backend | None]]:
+    """(slot, was, is) where two versions of a column differ; None where one has no such slot."""
+    a, b = old.backends if old else (), new.backends if new else ()
+    if a is b:
+        return
+    shared = min(len(a), len(b))
+    for slot in compress(range(shared), map(ne, a, b)):
+        yield slot, a[slot], b[slot]
+    for slot, (was, now) in enumerate(zip_longest(a[shared:], b[shared:]), shared):
+        yield slot, was, now
+
+
+def elements_of(contribution: Contribution, config: ProxyConfig) -> frozenset[Element]:
+    """All that one Service adds, were it alone."""
+    found = {cluster_ip(address) for address in contribution.cluster_ips}
+    for frontend in contribution.frontends:
+        compiled = compile_frontend(frontend)
+        found.update(compiled.elements())
+        backends = (backend for column in compiled.columns for backend in column.backends)
+        found.update(hairpin(backend) for backend in backends if backend.node_name == config.node_name)
+    return frozenset(found)

@@ -1,0 +1,191 @@
+"""ForwardingTable → Ruleset, once as a whole and then change by change.
+
+A **Program** remembers what it compiled. A change of one Service costs what differs in that Service's elements,
+whatever else there is. Two Services may claim one frontend (the API server forbids it, real clusters manage it
+nevertheless): the first by (namespace, name) has it, the other stays listed and gets it when the first one goes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
+from portway.model import Backend, ProxyConfig
+from portway.nftables.elements import EMPTY, Compiled, cluster_ip, compile_frontend, differences, hairpin
+from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
+from portway.nftables.structure import Behaviour, containers, standing_chains
+
+Claim = tuple[str, str, str, int]
+"""Family, address ("" for a nodePort), protocol, port."""
+
+
+def _claims(contribution: Contribution | None) -> dict[Claim, Frontend]:
+    """What a Service claims; of two frontends alike the first counts."""
+    claimed: dict[Claim, Frontend] = {}
+    for f in contribution.frontends if contribution else ():
+        claimed.setdefault((f.family, f.address, f.protocol, f.port), f)
+    return claimed
+
+
+class _Draft:
+    """What one change does to the elements, gathered before it becomes a transaction."""
+
+    def __init__(self, node_name: str) -> None:
+        self._node_name = node_name
+        self.was: dict[tuple[str, bytes], bytes] = {}
+        self.now: dict[tuple[str, bytes], bytes] = {}
+        self.shared: Counter[Element] = Counter()
+        self.behaviours: Counter[Behaviour] = Counter()
+
+    def replace(self, old: Compiled, new: Compiled) -> None:
+        """One frontend's elements change from `old` to `new`."""
+        self.was.update(old.singles)
+        self.now.update(new.singles)
+        if old.behaviour != new.behaviour:
+            self.behaviours.update(b for b in (new.behaviour,) if b)
+            self.behaviours.subtract(b for b in (old.behaviour,) if b)
+        before = {(c.container, c.prefix): c for c in old.columns}
+        after = {(c.container, c.prefix): c for c in new.columns}
+        for key in before.keys() | after.keys():
+            was, now = before.get(key), after.get(key)
+            for slot, old_backend, new_backend in differences(was, now):
+                if was and old_backend:
+                    self._put(self.was, was.element(slot, old_backend), old_backend, -1)
+                if now and new_backend:
+                    self._put(self.now, now.element(slot, new_backend), new_backend, 1)
+
+    def _put(self, side: dict[tuple[str, bytes], bytes], element: Element, backend: Backend, step: int) -> None:
+        side[element.container, element.key] = element.value
+        if backend.node_name == self._node_name:
+            self.shared[hairpin(backend)] += step
+
+    def deleted(self) -> Iterable[Element]:
+        """Elements that go, also those that come back with another value."""
+        return (Element(*k, value) for k, value in self.was.items() if self.now.get(k) != value)
+
+    def added(self) -> Iterable[Element]:
+        """Elements that come, also those that had another value."""
+        return (Element(*k, value) for k, value in self.now.items() if self.was.get(k) != value)
+
+
+class Program:
+    """A Ruleset that follows a ForwardingTable."""
+
+    def __init__(self, config: ProxyConfig, service_cidrs: tuple[str, ...] = ()) -> None:
+        self.config = config
+        self._service_cidrs = service_cidrs
+        self._contributions: dict[ServiceKey, Contribution] = {}
+        self._claimants: dict[Claim, tuple[ServiceKey, ...]] = {}
+        self._shared: Counter[Element] = Counter()
+        self._behaviours: Counter[Behaviour] = Counter()
+        self._chains = {chain.name: chain for chain in standing_chains(config, service_cidrs)}
+        self._elements: dict[str, dict[bytes, bytes]] = {c.name: {} for c in containers()}
+
+    @property
+    def ruleset(self) -> Ruleset:
+        """What the kernel should hold now; a view that later updates change."""
+        return Ruleset({c.name: c for c in containers()}, self._chains, self._elements)
+
+    @property
+    def contested(self) -> Mapping[Claim, tuple[ServiceKey, ...]]:
+        """Frontends that several Services claim; the first of each has it."""
+        return {claim: keys for claim, keys in self._claimants.items() if len(keys) > 1}
+
+    def update(self, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction:
+        """Take in Services' new contributions (None: it has none any more); how the kernel must change."""
+        draft = _Draft(self.config.node_name)
+        for key in sorted(changes):
+            self._replace(key, changes[key], draft)
+        return self._commit(draft)
+
+    def _replace(self, key: ServiceKey, new: Contribution | None, draft: _Draft) -> None:
+        old = self._contributions.get(key)
+        before, after = _claims(old), _claims(new)
+        for claim in before.keys() | after.keys():
+            self._contend(claim, key, before.get(claim), after.get(claim), draft)
+        draft.shared.subtract(map(cluster_ip, old.cluster_ips if old else ()))
+        draft.shared.update(map(cluster_ip, new.cluster_ips if new else ()))
+        if new is None:
+            self._contributions.pop(key, None)
+        else:
+            self._contributions[key] = new
+
+    def _contend(
+        self, claim: Claim, key: ServiceKey, old: Frontend | None, new: Frontend | None, draft: _Draft
+    ) -> None:
+        """One claim of one Service changes: whoever had the frontend loses it to whoever has it then."""
+        if old == new:
+            return
+        claimants = self._claimants.get(claim, ())
+        rivals = tuple(k for k in claimants if k != key)
+        then = tuple(sorted((*rivals, key))) if new else rivals
+        had = self._frontend(claim, claimants, {key: old})
+        has = self._frontend(claim, then, {key: new})
+        if then:
+            self._claimants[claim] = then
+        else:
+            self._claimants.pop(claim, None)
+        if had is not has:
+            draft.replace(compile_frontend(had) if had else EMPTY, compile_frontend(has) if has else EMPTY)
+
+    def _frontend(
+        self, claim: Claim, claimants: tuple[ServiceKey, ...], known: Mapping[ServiceKey, Frontend | None]
+    ) -> Frontend | None:
+        if not claimants:
+            return None
+        first = claimants[0]
+        return known[first] if first in known else _claims(self._contributions[first])[claim]
+
+    def _commit(self, draft: _Draft) -> Transaction:
+        gone, come = self._share(draft.shared)
+        deleted, added = (*draft.deleted(), *gone), (*draft.added(), *come)
+        for element in deleted:
+            del self._elements[element.container][element.key]
+        for element in added:
+            self._elements[element.container][element.key] = element.value
+        set_chains, delete_chains = self._behave(draft.behaviours)
+        return Transaction(set_chains=set_chains, delete=deleted, add=added, delete_chains=delete_chains)
+
+    def _share(self, steps: Counter[Element]) -> tuple[list[Element], list[Element]]:
+        """Elements that several Services have in common: (gone with their last, come with their first)."""
+        gone: list[Element] = []
+        come: list[Element] = []
+        for element, step in steps.items():
+            before, after = self._shared[element], self._shared[element] + step
+            self._shared[element] = after
+            if not after:
+                del self._shared[element]
+            if bool(before) != bool(after):
+                (come if after else gone).append(element)
+        return gone, come
+
+    def _behave(self, steps: Counter[Behaviour]) -> tuple[tuple[Chain, ...], tuple[str, ...]]:
+        """Chains for behaviours that are new; names of those that nobody needs any more."""
+        before = self._behaviours.keys() if not any(steps.values()) else set(self._behaviours)
+        self._behaviours.update(steps)
+        for behaviour in [b for b in steps if not self._behaviours[b]]:
+            del self._behaviours[behaviour]
+        if before == self._behaviours.keys():
+            return (), ()
+        had, has = self._needed(before), self._needed(self._behaviours)
+        fresh = tuple(chain for name, chain in has.items() if name not in had)
+        stale = tuple(name for name in reversed(had) if name not in has)
+        self._chains.update((chain.name, chain) for chain in fresh)
+        for name in stale:
+            del self._chains[name]
+        return fresh, stale
+
+    def _needed(self, behaviours: Iterable[Behaviour]) -> dict[str, Chain]:
+        """The behaviours' chains; each comes after those that it goes to."""
+        return {chain.name: chain for b in behaviours for chain in b.chains(self.config)}
+
+
+def program(table: ForwardingTable) -> Program:
+    """A Program that has compiled the table."""
+    made = Program(table.config, table.service_cidrs)
+    made.update(table.contributions)
+    return made
+
+
+def compile(table: ForwardingTable) -> Ruleset:
+    """The whole Ruleset of one table."""
+    return program(table).ruleset

@@ -1,0 +1,251 @@
+"""Rules as values: what a rule reads, matches and does.
+
+Each statement knows its own nft text; `trace` interprets the same values. Nothing else is ever in a rule of ours,
+so a statement that is added here needs a line in `trace` (a test checks that all have one).
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from portway.model import Family
+from portway.nftables.datatype import ADDRESS, Type
+
+MASQUERADE_BIT = 0x4000
+"""The bit of the packet mark that says "masquerade", the one that kube-proxy uses."""
+
+PREFIX: dict[Family, str] = {"IPv4": "ip", "IPv6": "ip6"}
+
+
+class Operand(Struct, frozen=True):
+    """What a key is made of: a field of the packet, a register of its own, or a drawn number."""
+
+    name: Literal["saddr", "daddr", "l4proto", "dport", "backend port", "slot", "mark", "priority"]
+    family: Family = "IPv4"
+    modulus: int = 2
+    """Of a slot: drawn from 0 to modulus-1."""
+
+    @property
+    def type(self) -> Type:
+        """The type of its value."""
+        return _TYPES.get(self.name) or ADDRESS[self.family]
+
+    def __str__(self) -> str:
+        if self.name in ("saddr", "daddr"):
+            return f"{PREFIX[self.family]} {self.name}"
+        return f"numgen random mod {self.modulus}" if self.name == "slot" else _TEXTS[self.name]
+
+
+_TYPES = {
+    "l4proto": Type.PROTOCOL,
+    "dport": Type.PORT,
+    "backend port": Type.PORT,
+    "slot": Type.SLOT,
+    "mark": Type.MARK,
+    "priority": Type.PRIORITY,
+}
+_TEXTS = {
+    "l4proto": "meta l4proto",
+    "dport": "th dport",
+    # A port of any protocol. Declared as `th dport`, a map that has elements makes nft 1.0.6 refuse any new rule that
+    # reads it ("conflicting protocols specified"), and so does a `meta l4proto` match in front of such a dnat.
+    "backend port": "tcp dport",
+    "mark": "meta mark",
+    "priority": "meta priority",
+}
+
+Key = tuple[Operand, ...]
+PROTOCOL = Operand("l4proto")
+PORT = Operand("dport")
+BACKEND_PORT = Operand("backend port")
+
+
+def concatenation(key: Key) -> str:
+    """`ip daddr . meta l4proto . th dport`."""
+    return " . ".join(map(str, key))
+
+
+class IsFamily(Struct, frozen=True):
+    """The packet is of this family."""
+
+    family: Family
+
+    def __str__(self) -> str:
+        return f"meta nfproto {self.family.lower()}"
+
+
+class IsNew(Struct, frozen=True):
+    """The packet starts a connection."""
+
+    def __str__(self) -> str:
+        return "ct state new"
+
+
+class IsTranslated(Struct, frozen=True):
+    """The connection's destination was (or was not) translated."""
+
+    wanted: bool
+
+    def __str__(self) -> str:
+        return "ct status dnat" if self.wanted else "ct status ! dnat"
+
+
+class IsTcp(Struct, frozen=True):
+    """The packet is TCP."""
+
+    def __str__(self) -> str:
+        return "meta l4proto tcp"
+
+
+class IsLocalAddress(Struct, frozen=True):
+    """The address is one of this machine's."""
+
+    operand: Operand
+
+    def __str__(self) -> str:
+        return f"fib {self.operand.name} type local"
+
+
+class Among(Struct, frozen=True):
+    """The address lies in one of these CIDRs, or (`wanted` False) in none."""
+
+    operand: Operand
+    cidrs: tuple[str, ...]
+    wanted: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.operand} {'' if self.wanted else '!= '}{{ {', '.join(self.cidrs)} }}"
+
+
+class CameBy(Struct, frozen=True):
+    """The packet came in by an interface of this name (`*` at the end: any rest), or did not."""
+
+    interface: str
+    wanted: bool = True
+
+    def __str__(self) -> str:
+        return f'iifname {"" if self.wanted else "!= "}"{self.interface}"'
+
+
+class InSet(Struct, frozen=True):
+    """The key is in the set."""
+
+    key: Key
+    set: str
+
+    def __str__(self) -> str:
+        return f"{concatenation(self.key)} @{self.set}"
+
+
+class IsMarked(Struct, frozen=True):
+    """The masquerade bit is set."""
+
+    def __str__(self) -> str:
+        return f"meta mark and {MASQUERADE_BIT:#x} != 0"
+
+
+class Mark(Struct, frozen=True):
+    """Set the masquerade bit."""
+
+    def __str__(self) -> str:
+        return f"meta mark set meta mark or {MASQUERADE_BIT:#x}"
+
+
+class Unmark(Struct, frozen=True):
+    """Clear the masquerade bit again."""
+
+    def __str__(self) -> str:
+        return f"meta mark set meta mark and {0xFFFFFFFF ^ MASQUERADE_BIT:#x}"
+
+
+class Lookup(Struct, frozen=True):
+    """Do what the map says for the key; go on when it says nothing."""
+
+    key: Key
+    map: str
+
+    def __str__(self) -> str:
+        return f"{concatenation(self.key)} vmap @{self.map}"
+
+
+class Dnat(Struct, frozen=True):
+    """Translate the destination to what the map says for the key; go on when it says nothing."""
+
+    family: Family
+    key: Key
+    map: str
+
+    def __str__(self) -> str:
+        return f"dnat {PREFIX[self.family]} to {concatenation(self.key)} map @{self.map}"
+
+
+class Masquerade(Struct, frozen=True):
+    """Translate the source to the node's address, on a random port."""
+
+    def __str__(self) -> str:
+        return "masquerade fully-random"
+
+
+class Reject(Struct, frozen=True):
+    """Refuse: by a TCP reset, or an ICMP port-unreachable."""
+
+    reset: bool = False
+
+    def __str__(self) -> str:
+        return "reject with tcp reset" if self.reset else "reject with icmpx type port-unreachable"
+
+
+class Drop(Struct, frozen=True):
+    """Discard silently."""
+
+    def __str__(self) -> str:
+        return "drop"
+
+
+class Return(Struct, frozen=True):
+    """Back to the chain that jumped here."""
+
+    def __str__(self) -> str:
+        return "return"
+
+
+class Jump(Struct, frozen=True):
+    """Visit a chain and come back."""
+
+    chain: str
+
+    def __str__(self) -> str:
+        return f"jump {self.chain}"
+
+
+class Goto(Struct, frozen=True):
+    """Go to a chain; its end is the end of this one."""
+
+    chain: str
+
+    def __str__(self) -> str:
+        return f"goto {self.chain}"
+
+
+Statement = (
+    IsFamily
+    | IsNew
+    | IsTranslated
+    | IsTcp
+    | IsLocalAddress
+    | Among
+    | CameBy
+    | InSet
+    | IsMarked
+    | Mark
+    | Unmark
+    | Lookup
+    | Dnat
+    | Masquerade
+    | Reject
+    | Drop
+    | Return
+    | Jump
+    | Goto
+)
+Rule = tuple[Statement, ...]

@@ -1,0 +1,256 @@
+"""The constant part: containers, base chains, and the chains that behaviours need.
+
+A **behaviour** is how a frontend treats a connection: which endpoints, whether to masquerade, how many to draw from.
+Its chain exists while some frontend behaves so, and serves all that do. README.md draws the packet's way.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from portway.model import Family, ProxyConfig, contains, family_of
+from portway.nftables.ruleset import Chain, Container, Hook
+from portway.nftables.statement import (
+    BACKEND_PORT,
+    PORT,
+    PROTOCOL,
+    Among,
+    CameBy,
+    Dnat,
+    Drop,
+    Goto,
+    InSet,
+    IsFamily,
+    IsLocalAddress,
+    IsMarked,
+    IsNew,
+    IsTcp,
+    IsTranslated,
+    Jump,
+    Key,
+    Lookup,
+    Mark,
+    Masquerade,
+    Operand,
+    Reject,
+    Return,
+    Rule,
+    Statement,
+    Unmark,
+)
+
+FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
+REFUSE = b"goto refuse"
+DROP = b"drop"
+_LOOPBACK: dict[Family, str] = {"IPv4": "127.0.0.0/8", "IPv6": "::1/128"}
+
+
+def digit(family: Family) -> str:
+    """What distinguishes the twins of a container or chain: "4" or "6"."""
+    return family[-1]
+
+
+def frontend_key(family: Family) -> Key:
+    """`daddr . l4proto . dport`: a frontend with an address."""
+    return (Operand("daddr", family), PROTOCOL, PORT)
+
+
+NODE_PORT_KEY: Key = (PROTOCOL, PORT)
+_SLOT = Operand("slot")
+
+
+def containers() -> Iterator[Container]:
+    """All named sets and maps, of both families."""
+    for family in FAMILIES:
+        d, key, node = digit(family), frontend_key(family), NODE_PORT_KEY
+        source, destination = Operand("saddr", family), Operand("daddr", family)
+        backend = (destination, BACKEND_PORT)
+        yield Container(f"cluster_ips{d}", (destination,))
+        yield Container(f"hairpin{d}", (source, destination))
+        yield Container(f"frontends{d}", key, verdicts=True)
+        yield Container(f"node_ports{d}", node, verdicts=True)
+        yield Container(f"no_endpoints{d}", key, verdicts=True)
+        yield Container(f"no_node_port_endpoints{d}", node, verdicts=True)
+        yield Container(f"endpoints{d}", (*key, _SLOT), backend)
+        yield Container(f"local_endpoints{d}", (*key, _SLOT), backend)
+        yield Container(f"node_port_endpoints{d}", (*node, _SLOT), backend)
+        yield Container(f"node_port_local_endpoints{d}", (*node, _SLOT), backend)
+        yield Container(f"firewall{d}", key, verdicts=True)
+        yield Container(f"source_ranges{d}", (*key, source), interval=True)
+
+
+class Behaviour(Struct, frozen=True):
+    """How a frontend treats a connection, apart from which endpoints it has."""
+
+    family: Family
+    kind: Literal["cluster", "local", "external", "external-local"]
+    """Draw from the cluster's or the node's own endpoints; or come from outside, under either policy."""
+    node_port: bool = False
+    cluster: int = 0
+    """How many endpoints there are to draw from; 0 where `kind` never asks."""
+    local: int = 0
+
+    @property
+    def chain(self) -> str:
+        """Its chain's name, e.g. `node-port-external-local4-10-2`."""
+        counts = {
+            "cluster": (self.cluster,),
+            "local": (self.local,),
+            "external": (self.cluster,),
+            "external-local": (self.cluster, self.local),
+        }[self.kind]
+        prefix = "node-port-" if self.node_port else ""
+        return f"{prefix}{self.kind}{digit(self.family)}-{'-'.join(map(str, counts))}"
+
+    @property
+    def verdict(self) -> bytes:
+        """What a frontend's element says."""
+        return f"goto {self.chain}".encode()
+
+    def _draw(self, kind: Literal["cluster", "local"]) -> "Behaviour":
+        return Behaviour(self.family, kind, self.node_port, self.cluster, self.local)
+
+    def _draws(self) -> tuple[Literal["cluster", "local"], ...]:
+        if self.kind == "external":
+            return ("cluster",)
+        if self.kind == "external-local":
+            return ("cluster", "local") if self.local else ("cluster",)
+        return ()
+
+    def chains(self, config: ProxyConfig) -> Iterator[Chain]:
+        """Its chain and those that it goes to."""
+        for kind in self._draws():
+            yield from self._draw(kind).chains(config)
+        yield Chain(self.chain, self._rules(config))
+
+    def _rules(self, config: ProxyConfig) -> tuple[Rule, ...]:
+        cluster, local = (Goto(self._draw(kind).chain) for kind in ("cluster", "local"))
+        if self.kind == "external":
+            return ((Mark(),), (cluster,))
+        if self.kind == "external-local":
+            pods = from_pods(config, self.family)
+            short_circuit: tuple[Rule, ...] = ((*pods, cluster),) if pods else ()
+            node: Rule = (IsLocalAddress(Operand("saddr", self.family)), Mark(), cluster)
+            return (*short_circuit, node, *(((local,),) if self.local else ()))
+        return ((self._dnat(),),)
+
+    def _dnat(self) -> Dnat:
+        count = self.cluster if self.kind == "cluster" else self.local
+        name = ("node_port_" if self.node_port else "") + ("" if self.kind == "cluster" else "local_") + "endpoints"
+        key = NODE_PORT_KEY if self.node_port else frontend_key(self.family)
+        return Dnat(self.family, (*key, Operand("slot", modulus=count)), f"{name}{digit(self.family)}")
+
+
+def from_pods(config: ProxyConfig, family: Family, wanted: bool = True) -> tuple[Statement, ...]:
+    """Matches packets from pods (or from elsewhere); empty when the local detector cannot tell in this family."""
+    detector = config.local_detector
+    if detector is None:
+        return ()
+    if detector.mode == "InterfaceNamePrefix":
+        return (CameBy(f"{detector.interface}*", wanted),)
+    if detector.mode == "BridgeInterface":
+        return (CameBy(detector.interface, wanted),)
+    cidrs = _of_family(detector.cidrs, family)
+    return (Among(Operand("saddr", family), cidrs, wanted),) if cidrs else ()
+
+
+def _of_family(addresses: Iterable[str], family: Family) -> tuple[str, ...]:
+    """Those of one family, without those that lie inside another (the kernel refuses overlaps)."""
+    own = sorted({a for a in addresses if family_of(a) == family})
+    return tuple(a for a in own if not any(b != a and "/" in b and contains(b, a.partition("/")[0]) for b in own))
+
+
+def _accepts_node_ports(config: ProxyConfig, family: Family) -> tuple[Statement, ...]:
+    """Matches a destination that serves nodePorts; empty when none does in this family."""
+    destination = Operand("daddr", family)
+    if config.node_port_match_all:
+        return (IsLocalAddress(destination), Among(destination, (_LOOPBACK[family],), wanted=False))
+    addresses = _of_family(config.node_port_addresses, family)
+    return (Among(destination, addresses),) if addresses else ()
+
+
+def _services(config: ProxyConfig, family: Family) -> Chain:
+    d, destination = digit(family), Operand("daddr", family)
+    elsewhere = () if config.masquerade_all else from_pods(config, family, wanted=False)
+    rules: list[Rule] = []
+    if config.masquerade_all or elsewhere:
+        rules.append((InSet((destination,), f"cluster_ips{d}"), *elsewhere, Mark()))
+    rules.append((Lookup(frontend_key(family), f"frontends{d}"),))
+    accepted = _accepts_node_ports(config, family)
+    if accepted:
+        rules.append((*accepted, Lookup(NODE_PORT_KEY, f"node_ports{d}")))
+    return Chain(f"services{d}", tuple(rules))
+
+
+def _unserved(family: Family, service_cidrs: tuple[str, ...]) -> Chain:
+    """For packets on their way through the node or out of it."""
+    d, destination = digit(family), Operand("daddr", family)
+    cidrs = _of_family(service_cidrs, family)
+    dropped: tuple[Rule, ...] = ((Among(destination, cidrs), Drop()),) if cidrs else ()
+    return Chain(
+        f"unserved{d}",
+        (
+            (Lookup(frontend_key(family), f"no_endpoints{d}"),),
+            (InSet((destination,), f"cluster_ips{d}"), Goto("refuse")),
+            *dropped,
+        ),
+    )
+
+
+def _unserved_here(config: ProxyConfig, family: Family) -> Chain:
+    """For packets to the node itself."""
+    d = digit(family)
+    accepted = _accepts_node_ports(config, family)
+    lookup = Lookup(NODE_PORT_KEY, f"no_node_port_endpoints{d}")
+    rules: tuple[Rule, ...] = ((Lookup(frontend_key(family), f"no_endpoints{d}"),),)
+    return Chain(f"unserved-here{d}", (*rules, (*accepted, lookup)) if accepted else rules)
+
+
+def _firewall(family: Family) -> Iterator[Chain]:
+    d, key = digit(family), frontend_key(family)
+    yield Chain(f"firewall{d}", ((Lookup(key, f"firewall{d}"),),))
+    source = Operand("saddr", family)
+    yield Chain(f"source-check{d}", ((InSet((*key, source), f"source_ranges{d}"), Return()), (Drop(),)))
+
+
+def _masquerading() -> tuple[Rule, ...]:
+    hairpins: list[Rule] = [
+        (IsTranslated(True), InSet((Operand("saddr", f), Operand("daddr", f)), f"hairpin{digit(f)}"), Masquerade())
+        for f in FAMILIES
+    ]
+    return ((IsMarked(), Unmark(), Masquerade()), *hairpins)
+
+
+def _each(first: tuple[Statement, ...], chain: str, then: type[Jump] | type[Goto]) -> tuple[Rule, ...]:
+    return tuple((*first, IsFamily(family), then(f"{chain}{digit(family)}")) for family in FAMILIES)
+
+
+def _base_chains() -> Iterator[Chain]:
+    new = (IsNew(),)
+    untouched = (IsNew(), IsTranslated(False))
+    # Numbers, because nft knows the name "dstnat" in prerouting only.
+    before, dnat, normal, after = -110, -100, 0, 100
+    hooks: tuple[tuple[str, str, str, int, tuple[Rule, ...]], ...] = (
+        ("firewall-prerouting", "filter", "prerouting", before, _each(new, "firewall", Goto)),
+        ("firewall-output", "filter", "output", before, _each(new, "firewall", Goto)),
+        ("nat-prerouting", "nat", "prerouting", dnat, _each((), "services", Goto)),
+        ("nat-output", "nat", "output", dnat, _each((), "services", Goto)),
+        ("filter-input", "filter", "input", normal, _each(untouched, "unserved-here", Goto)),
+        ("filter-forward", "filter", "forward", normal, _each(untouched, "unserved", Goto)),
+        ("filter-output", "filter", "output", normal, _each(untouched, "unserved", Goto)),
+        ("nat-postrouting", "nat", "postrouting", after, _masquerading()),
+    )
+    for name, kind, hook, priority, rules in hooks:
+        yield Chain(name, rules, Hook(kind, hook, priority))
+
+
+def standing_chains(config: ProxyConfig, service_cidrs: tuple[str, ...]) -> Iterator[Chain]:
+    """The chains that are there whatever Services exist; a chain comes after those that it names."""
+    yield Chain("refuse", ((IsTcp(), Reject(reset=True)), (Reject(),)))
+    for family in FAMILIES:
+        yield from _firewall(family)
+        yield _services(config, family)
+        yield _unserved(family, service_cidrs)
+        yield _unserved_here(config, family)
+    yield from _base_chains()

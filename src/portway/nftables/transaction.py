@@ -1,0 +1,96 @@
+"""What leads from one Ruleset to another, and what a transaction makes of one: the kernel's rules, in memory."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
+
+Errno = Literal["EEXIST", "ENOENT", "EBUSY"]
+
+
+class KernelError(Exception):
+    """What the kernel would refuse: nothing of the transaction happens."""
+
+    def __init__(self, code: Errno, subject: str) -> None:
+        super().__init__(f"{code}: {subject}")
+        self.code: Errno = code
+        self.subject = subject
+
+
+def diff(old: Ruleset, new: Ruleset) -> Transaction:
+    """The transaction that makes `new` of `old`. Compares everything; a Program knows what changed.
+
+    A container whose declaration changed is deleted and made anew, which the kernel allows only when no rule needs
+    it: what is ours never changes a declaration under its name.
+    """
+    fresh = [c for name, c in new.containers.items() if old.containers.get(name) != c]
+    stale = [name for name, c in old.containers.items() if new.containers.get(name) != c]
+    delete, add = [], []
+    for name in old.elements.keys() | new.elements.keys():
+        was, now = old.elements.get(name, {}), new.elements.get(name, {})
+        delete += [Element(name, *item) for item in _missing(was, now)] if name not in stale else []
+        add += [Element(name, *item) for item in _missing(now, was)]
+    return Transaction(
+        add_containers=tuple(fresh),
+        set_chains=tuple(c for name, c in new.chains.items() if old.chains.get(name) != c),
+        delete=tuple(delete),
+        add=tuple(add),
+        delete_chains=tuple(name for name in reversed(list(old.chains)) if name not in new.chains),
+        delete_containers=tuple(name for name in stale if name not in new.containers),
+    )
+
+
+def _missing(some: Mapping[bytes, bytes], others: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Those of `some` that `others` lack, or hold with another value."""
+    return (item for item in some.items() if others.get(item[0]) != item[1])
+
+
+def apply(ruleset: Ruleset, transaction: Transaction) -> Ruleset:
+    """The ruleset after the transaction; as the kernel does, all of it or (KernelError) nothing."""
+    containers, chains = dict(ruleset.containers), dict(ruleset.chains)
+    for container in transaction.add_containers:
+        if containers.setdefault(container.name, container) != container:
+            raise KernelError("EEXIST", container.name)
+    elements = {name: dict(ruleset.elements.get(name, {})) for name in containers}
+    chains.update((chain.name, chain) for chain in transaction.set_chains)
+    _apply_elements(elements, transaction)
+    for name in transaction.delete_chains:
+        _delete_chain(chains, elements, containers, name, transaction.delete_chains)
+    for name in transaction.delete_containers:
+        if containers.pop(name, None) is None:
+            raise KernelError("ENOENT", name)
+        elements.pop(name)
+    _check_targets(chains)
+    return type(ruleset)(containers, chains, elements)
+
+
+def _apply_elements(elements: dict[str, dict[bytes, bytes]], transaction: Transaction) -> None:
+    for element in transaction.delete:
+        if elements.get(element.container, {}).pop(element.key, None) is None:
+            raise KernelError("ENOENT", f"element of {element.container}")
+    for element in transaction.add:
+        if element.container not in elements:
+            raise KernelError("ENOENT", element.container)
+        if elements[element.container].setdefault(element.key, element.value) != element.value:
+            raise KernelError("EEXIST", f"element of {element.container}")
+
+
+def _delete_chain(
+    chains: dict[str, Chain],
+    elements: Mapping[str, Mapping[bytes, bytes]],
+    containers: Mapping[str, object],
+    name: str,
+    going: tuple[str, ...],
+) -> None:
+    if chains.pop(name, None) is None:
+        raise KernelError("ENOENT", name)
+    named = {f"goto {name}".encode(), f"jump {name}".encode()}
+    by_rule = any(name in chain.visits for other, chain in chains.items() if other not in going)
+    if by_rule or any(not named.isdisjoint(held.values()) for held in elements.values() if held):
+        raise KernelError("EBUSY", name)
+
+
+def _check_targets(chains: Mapping[str, Chain]) -> None:
+    for chain in chains.values():
+        for target in chain.visits - chains.keys():
+            raise KernelError("ENOENT", target)
