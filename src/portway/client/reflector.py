@@ -7,6 +7,7 @@ again and tell the differences; on any other failure wait, longer each time, and
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,7 @@ Key = tuple[str, str]
 
 _WATCH_SECONDS = (300, 600)
 """A watch is renewed after a random time in between, so that not all of them are at once."""
+_REMEMBERED = 1000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 10.0
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,10 @@ class Reflector(Generic[T]):
         self._decode, self._on_change = decode, on_change
         self._chance, self._pause = chance, pause
         self._versions: dict[Key, str] = {}
+        self._noted: set[Key] = set()
+        """Keys told of by `note` since the last list began: their state may be ahead of the watch."""
+        self._gone: deque[str] = deque(maxlen=_REMEMBERED)
+        """Uids deleted lately: an answer that arrives after the watch must not bring them back."""
         self._version = ""
         """Where the next watch goes on; empty: list first."""
         self._failures = 0
@@ -82,7 +88,16 @@ class Reflector(Generic[T]):
             except (ApiError, Unreachable) as failure:
                 await self._recover(failure)
 
+    def note(self, document: Doc) -> None:
+        """Take what a write of our own returned as seen now, instead of when the watch tells of it."""
+        key = key_of(document)
+        if _uid_of(document) in self._gone or _is_older(document, self._versions.get(key, "")):
+            return
+        self._noted.add(key)
+        self._learn(key, document)
+
     async def _list(self, resource_version: str) -> None:
+        self._noted.clear()
         items, version = await self._api.list(
             self._resource,
             self._namespace,
@@ -91,10 +106,10 @@ class Reflector(Generic[T]):
             resource_version=resource_version,
         )
         found = {key_of(item): item for item in items}
-        for key in [key for key in self._versions if key not in found]:
+        for key in [key for key in self._versions if key not in found and key not in self._noted]:
             self._forget(key)
         for key, item in found.items():
-            if self._versions.get(key) != _version_of(item):
+            if self._versions.get(key) != _version_of(item) and key not in self._noted:
                 self._learn(key, item)
         self._version = version
         self._works()
@@ -123,11 +138,17 @@ class Reflector(Generic[T]):
     def _apply(self, event: WatchEvent) -> None:
         key = key_of(event.object)
         if event.type == "DELETED":
+            self._gone.append(_uid_of(event.object))
             self._forget(key)
-        elif event.type in ("ADDED", "MODIFIED"):
+        elif event.type in ("ADDED", "MODIFIED") and not self._knows(key, event.object):
             self._learn(key, event.object)
         self._version = _version_of(event.object) or self._version
         self._works()
+
+    def _knows(self, key: Key, document: Doc) -> bool:
+        """Whether `note` has told of this or a later state already."""
+        known = self._versions.get(key, "")
+        return known == _version_of(document) or (key in self._noted and _is_older(document, known))
 
     def _works(self) -> None:
         self._failures, self.failure = 0, None
@@ -173,3 +194,13 @@ def key_of(document: Doc) -> Key:
 
 def _version_of(document: Doc) -> str:
     return str((document.get("metadata") or {}).get("resourceVersion") or "")
+
+
+def _uid_of(document: Doc) -> str:
+    return str((document.get("metadata") or {}).get("uid") or "")
+
+
+def _is_older(document: Doc, version: str) -> bool:
+    """By number: what the API calls opaque has been a growing number in every server there is (KEP-5504)."""
+    own = _version_of(document)
+    return own.isdecimal() and version.isdecimal() and int(own) < int(version)
