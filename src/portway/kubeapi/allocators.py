@@ -149,7 +149,7 @@ class AddressRange(Struct, frozen=True):
     def __post_init__(self) -> None:
         network = ipaddress.ip_network(self.cidr)
         if network.version == 6 and network.prefixlen < 64:
-            raise ValueError(f"service CIDR {self.cidr}: the shortest IPv6 prefix is /64")
+            raise ValueError(f"shortest allowed prefix length for service CIDR is 64, got {network.prefixlen}")
 
     @property
     def _network(self) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -7,6 +7,7 @@ answered with the number that upstream's result shows.
 import copy
 import ipaddress
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,7 +76,12 @@ class Storage:
 
     def run(self, case: Doc) -> Doc:
         document = case.get("object")
-        operation = {"create": self.create, "update": self.update, "delete": self.delete, "updateStatus": self.status}
+        operation: dict[str, Callable[[str, Any, bool], Doc]] = {
+            "create": self.create,
+            "update": self.update,
+            "delete": self.delete,
+            "updateStatus": self.status,
+        }
         result = operation[case["op"]](case["name"], copy.deepcopy(document), case["dryRun"])
         service.on_read(result, self.cluster)
         return result
