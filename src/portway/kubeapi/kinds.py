@@ -111,7 +111,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     schema: str = ""
     """The name of its type in kubeapi/schema, e.g. "Service"; empty: any fields are taken as they are."""
     columns: tuple[Column, ...] = ()
-    """Between NAME and AGE; NAME comes first and AGE last unless `columns` has them itself."""
+    """All columns of its table, NAME and AGE among them; none: NAME and AGE."""
     fields: Mapping[str, Callable[[Doc], str]] = {}
     """Field selectors beyond metadata.name and metadata.namespace."""
 
