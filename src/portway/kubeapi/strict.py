@@ -124,11 +124,16 @@ _GO = {
 
 
 def _go_type(field: Field) -> str:
-    type_ = TYPES.get(field.type)
     if field.many == "map" and field.type == "Quantity":
         return "v1.ResourceList"
-    one = f"{type_.package.rpartition('.')[2]}.{type_.go_name}" if type_ else _GO.get(field.type, "string")
-    return {"list": "[]", "map": "map[string]", "": ""}[field.many] + one
+    return {"list": "[]", "map": "map[string]", "": ""}[field.many] + _go_item(field)
+
+
+def _go_item(field: Field) -> str:
+    type_ = TYPES.get(field.type)
+    if type_:
+        return f"{type_.package.rpartition('.')[2]}.{type_.go_name}"
+    return field.go_type or _GO.get(field.type, "string")
 
 
 class _Walk:
@@ -184,17 +189,17 @@ class _Walk:
     def _one(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
         type_ = TYPES.get(field.type)
         if type_ is None:
-            self._scalar(field.type, value, struct, where)
+            self._scalar(field, value, struct, where)
         elif isinstance(value, dict):
             self.object(type_, value, where, path)
         else:
-            self._refuse(value, f"{type_.package.rpartition('.')[2]}.{type_.go_name}", struct, where)
+            self._refuse(value, _go_item(field), struct, where)
 
-    def _scalar(self, type_: str, value: Any, struct: str, where: str) -> None:
-        rule = _RULES.get(type_)
+    def _scalar(self, field: Field, value: Any, struct: str, where: str) -> None:
+        rule = _RULES.get(field.type)
         try:
             if rule and (wanted := rule(value)):
-                self._refuse(value, wanted, struct, where)
+                self._refuse(value, field.go_type or wanted, struct, where)
         except ValueError as unreadable:
             self.mismatch = self.mismatch or str(unreadable)
 

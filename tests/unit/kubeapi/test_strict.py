@@ -42,6 +42,8 @@ MISMATCHES: list[tuple[Kind | None, Doc, str]] = [
     ),
     (SERVICE, {"spec": {"ports": [{"targetPort": True}]}}, go("bool", "ServicePort.spec.ports.targetPort", "int32")),
     (SERVICE, {"spec": {"ports": {}}}, go("object", "ServiceSpec.spec.ports", "[]v1.ServicePort")),
+    (SERVICE, {"spec": {"type": 1}}, go("number", "ServiceSpec.spec.type", "v1.ServiceType")),
+    (SERVICE, {"spec": {"ipFamilies": "IPv4"}}, go("string", "ServiceSpec.spec.ipFamilies", "[]v1.IPFamily")),
     (SERVICE, {"spec": []}, go("array", "Service.spec", "v1.ServiceSpec")),
     (SERVICE, {"spec": {"selector": {"a": 1}}}, go("number", "ServiceSpec.spec.selector", "string")),
     (SERVICE, {"spec": {"selector": "a=b"}}, go("string", "ServiceSpec.spec.selector", "map[string]string")),

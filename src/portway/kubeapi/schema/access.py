@@ -3,7 +3,7 @@
 TEXT = """\
 package io.k8s.api.events.v1
 
-events.Event
+events.Event  # Something that happened to an object.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -15,7 +15,7 @@ events.Event
   eventTime! MicroTime
   note string
   reason string
-  regarding ObjectReference
+  regarding ObjectReference  # The object it is about.
   related ObjectReference
   reportingController string
   reportingInstance string
@@ -28,7 +28,7 @@ events.EventSeries
 
 package io.k8s.api.coordination.v1
 
-Lease
+Lease  # Who holds a role, and until when.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -45,7 +45,7 @@ LeaseSpec
 
 package io.k8s.api.rbac.v1
 
-Role
+Role  # What may be done in one namespace.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -58,7 +58,7 @@ PolicyRule
   resources []string
   verbs! []string
 
-RoleBinding
+RoleBinding  # Who has a role in one namespace.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -76,7 +76,7 @@ Subject atomic
   name! string
   namespace string
 
-ClusterRole
+ClusterRole  # What may be done in the whole cluster.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -86,7 +86,7 @@ ClusterRole
 AggregationRule
   clusterRoleSelectors []LabelSelector
 
-ClusterRoleBinding
+ClusterRoleBinding  # Who has a role in the whole cluster.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -95,7 +95,7 @@ ClusterRoleBinding
 
 package io.k8s.api.storage.v1
 
-StorageClass
+StorageClass  # A kind of storage that claims can ask for.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -109,7 +109,7 @@ StorageClass
 
 package io.k8s.api.authentication.v1
 
-SelfSubjectReview
+SelfSubjectReview  # Tells who you are.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -126,7 +126,7 @@ UserInfo
 
 package io.k8s.api.authorization.v1
 
-SelfSubjectAccessReview
+SelfSubjectAccessReview  # Tells whether you may do something.
   apiVersion string
   kind string
   metadata ObjectMeta

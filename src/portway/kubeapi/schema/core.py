@@ -3,7 +3,7 @@
 TEXT = """\
 package io.k8s.api.core.v1
 
-Namespace
+Namespace  # A room for names: objects in different ones do not meet.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -11,34 +11,34 @@ Namespace
   status NamespaceStatus
 
 NamespaceSpec
-  finalizers []string
+  finalizers []string go:v1.FinalizerName
 
 NamespaceStatus
   conditions [type]NamespaceCondition
-  phase string
+  phase string =Active|Terminating go:v1.NamespacePhase
 
 NamespaceCondition
   lastTransitionTime Time
   message string
   reason string
-  status! string
-  type! string
+  status! string go:v1.ConditionStatus
+  type! string go:v1.NamespaceConditionType
 
-Node
+Node  # A machine that runs pods.
   apiVersion string
   kind string
   metadata ObjectMeta
   spec NodeSpec
   status NodeStatus
 
-NodeSpec
+NodeSpec  # What is wanted of a node.
   configSource NodeConfigSource
   externalID string
-  podCIDR string
-  podCIDRs [set]string merge
+  podCIDR string  # The range of its pods' addresses.
+  podCIDRs [set]string merge  # The same for each family; the first equals podCIDR.
   providerID string
-  taints []Taint
-  unschedulable boolean
+  taints []Taint  # Keep pods away that do not tolerate them.
+  unschedulable boolean  # No new pods come here.
 
 NodeConfigSource
   configMap ConfigMapNodeConfigSource
@@ -51,7 +51,7 @@ ConfigMapNodeConfigSource
   uid string
 
 Taint
-  effect! string
+  effect! string =NoSchedule|PreferNoSchedule|NoExecute go:v1.TaintEffect
   key! string
   timeAdded Time
   value string
@@ -74,15 +74,15 @@ NodeStatus
 
 NodeAddress
   address! string
-  type! string
+  type! string go:v1.NodeAddressType
 
 NodeCondition
   lastHeartbeatTime Time
   lastTransitionTime Time
   message string
   reason string
-  status! string
-  type! string
+  status! string go:v1.ConditionStatus
+  type! string go:v1.NodeConditionType
 
 NodeConfigStatus
   active NodeConfigSource
@@ -131,83 +131,89 @@ AttachedVolume
   devicePath! string
   name! string
 
-PodTemplate
+PodTemplate  # A description of pods to make.
   apiVersion string
   kind string
   metadata ObjectMeta
   template PodTemplateSpec
 
-Service
+Service  # A name and address for a set of pods, which stays while the pods come and go.
   apiVersion string
   kind string
   metadata ObjectMeta
-  spec ServiceSpec
-  status ServiceStatus
+  spec ServiceSpec  # What clients may expect of it.
+  status ServiceStatus  # What load balancers have reported.
 
-ServiceSpec
-  allocateLoadBalancerNodePorts boolean
-  clusterIP string
-  clusterIPs []string
+ServiceSpec  # Which pods answer, and under which addresses and ports.
+  allocateLoadBalancerNodePorts boolean  # For type LoadBalancer: whether its ports get nodePorts too.
+  clusterIP string  # The address inside the cluster; None makes the Service headless, empty lets one be allocated.
+  clusterIPs []string  # The same for each IP family; the first equals clusterIP.
   externalIPs []string
-  externalName string
-  externalTrafficPolicy string
-  healthCheckNodePort integer
-  internalTrafficPolicy string
-  ipFamilies []string
-  ipFamilyPolicy string
-  loadBalancerClass string
-  loadBalancerIP string
-  loadBalancerSourceRanges []string
-  ports [port,protocol]ServicePort
-  publishNotReadyAddresses boolean
-  selector {}string atomic
-  sessionAffinity string
-  sessionAffinityConfig SessionAffinityConfig
-  trafficDistribution string
-  type string
+    # Further addresses that nodes accept traffic for; who routes them there is not Kubernetes' business.
+  externalName string  # For type ExternalName: the DNS name that it stands for.
+  externalTrafficPolicy string =Cluster|Local go:v1.ServiceExternalTrafficPolicy
+    # Which pods traffic from outside may reach: any, or only those on the node it came to.
+  healthCheckNodePort integer  # For LoadBalancer with policy Local: where nodes say whether they have pods of it.
+  internalTrafficPolicy string =Cluster|Local go:v1.ServiceInternalTrafficPolicy  # The same for traffic from inside.
+  ipFamilies []string =IPv4|IPv6 go:v1.IPFamily  # The families of its clusterIPs.
+  ipFamilyPolicy string =SingleStack|PreferDualStack|RequireDualStack go:v1.IPFamilyPolicy
+    # One family, two where there are two, or two or nothing.
+  loadBalancerClass string  # For type LoadBalancer: whose load balancer it shall be.
+  loadBalancerIP string  # An address asked of the load balancer. Deprecated.
+  loadBalancerSourceRanges []string  # CIDRs that may come in through the load balancer; none means all.
+  ports [port,protocol]ServicePort  # What clients dial and where it leads.
+  publishNotReadyAddresses boolean  # Also sends traffic to (and publishes in DNS) pods that are not ready.
+  selector {}string atomic  # Labels of the pods that answer; without it, somebody else writes the EndpointSlices.
+  sessionAffinity string =ClientIP|None go:v1.ServiceAffinity
+    # Whether a client's later connections go to the pod of its first.
+  sessionAffinityConfig SessionAffinityConfig  # How long that is remembered.
+  trafficDistribution string  # A preference for near endpoints, such as PreferSameZone.
+  type string =ClusterIP|NodePort|LoadBalancer|ExternalName go:v1.ServiceType
+    # How it can be reached: within the cluster, on every node, by a load balancer, or only as a DNS alias.
 
-ServicePort
-  appProtocol string
-  name string
-  nodePort integer
-  port! integer
-  protocol string default:TCP
-  targetPort IntOrString
+ServicePort  # One port that clients dial.
+  appProtocol string  # What is spoken on it, e.g. kubernetes.io/h2c; a hint for others.
+  name string  # Needed when there are several; unique in the Service.
+  nodePort integer  # For NodePort and LoadBalancer: the port on every node; 0 lets one be allocated.
+  port! integer  # The port of the Service's own addresses.
+  protocol string =TCP|UDP|SCTP go:v1.Protocol default:TCP  # TCP when not given.
+  targetPort IntOrString  # The pods' port, by number or by a containerPort's name; equals port when not given.
 
-SessionAffinityConfig
-  clientIP ClientIPConfig
+SessionAffinityConfig  # How session affinity works.
+  clientIP ClientIPConfig  # For ClientIP.
 
-ClientIPConfig
-  timeoutSeconds integer
+ClientIPConfig  # Affinity by the client's address.
+  timeoutSeconds integer  # How long a client is remembered after its last connection: 1 to 86400, 10800 when not given.
 
-ServiceStatus
-  conditions [type]Condition
-  loadBalancer LoadBalancerStatus
+ServiceStatus  # What is known of a Service from outside.
+  conditions [type]Condition  # What controllers say about it.
+  loadBalancer LoadBalancerStatus  # The addresses of its load balancer.
 
-LoadBalancerStatus
-  ingress []LoadBalancerIngress
+LoadBalancerStatus  # The addresses of a load balancer.
+  ingress []LoadBalancerIngress  # One entry for each way in.
 
-LoadBalancerIngress
-  hostname string
-  ip string
-  ipMode string
-  ports []PortStatus
+LoadBalancerIngress  # One way in.
+  hostname string  # Its DNS name, if it has no address.
+  ip string  # Its address.
+  ipMode string =VIP|Proxy go:v1.LoadBalancerIPMode
+    # VIP: nodes may answer for the address themselves; Proxy: traffic has to pass the load balancer.
+  ports []PortStatus  # What became of each port.
 
 PortStatus
   error string
   port! integer
-  protocol! string
+  protocol! string =TCP|UDP|SCTP go:v1.Protocol
 
-Endpoints
+Endpoints  # The addresses behind a Service, all in one object. EndpointSlices have replaced it.
   apiVersion string
   kind string
   metadata ObjectMeta
-  subsets []EndpointSubset
+  subsets []EndpointSubset  # Addresses that share the same ports.
 
-EndpointSubset
-  addresses []EndpointAddress
-  notReadyAddresses []EndpointAddress
-  ports []EndpointPort
+EndpointSubset  # Addresses that share the same ports.
+  addresses []EndpointAddress  # Those that are ready.
+  notReadyAddresses []EndpointAddress  # Those that are not.
+  ports []EndpointPort  # The ports of each.
 
 EndpointAddress atomic
   hostname string
@@ -222,15 +228,15 @@ ObjectReference atomic
   name string
   namespace string
   resourceVersion string
-  uid string
+  uid string go:types.UID
 
 EndpointPort atomic
   appProtocol string
   name string
   port! integer
-  protocol string
+  protocol string =TCP|UDP|SCTP go:v1.Protocol
 
-Event
+Event  # Something that happened to an object.
   apiVersion string
   kind string
   metadata! ObjectMeta
@@ -257,24 +263,24 @@ EventSource
   component string
   host string
 
-ConfigMap
+ConfigMap  # Settings, as text or bytes under keys.
   apiVersion string
   kind string
   metadata ObjectMeta
-  binaryData {}bytes
-  data {}string
-  immutable boolean
+  binaryData {}bytes  # Values in base64.
+  data {}string  # Values as text.
+  immutable boolean  # Its data can no longer be changed.
 
-Secret
+Secret  # Like a ConfigMap, for what not everyone may read.
   apiVersion string
   kind string
   metadata ObjectMeta
-  data {}bytes
-  immutable boolean
-  stringData {}string
-  type string
+  data {}bytes  # Values in base64.
+  immutable boolean  # Its data can no longer be changed.
+  stringData {}string  # Values as text; written into data and never shown.
+  type string go:v1.SecretType  # What it is for; some types require certain keys.
 
-ServiceAccount
+ServiceAccount  # Who the processes of pods are to the API.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -282,7 +288,7 @@ ServiceAccount
   imagePullSecrets []LocalObjectReference
   secrets [name]ObjectReference
 
-ReplicationController
+ReplicationController  # Keeps a number of like pods running. ReplicaSets have replaced it.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -314,7 +320,7 @@ SecretReference atomic
   name string
   namespace string
 
-ResourceQuota
+ResourceQuota  # What a namespace may use in all.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -338,7 +344,7 @@ ResourceQuotaStatus
   hard {}Quantity
   used {}Quantity
 
-LimitRange
+LimitRange  # What single objects in a namespace may use, and what they get when they do not say.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -355,7 +361,7 @@ LimitRangeItem
   min {}Quantity
   type! string
 
-Binding
+Binding  # Says on which node a pod shall run.
   apiVersion string
   kind string
   metadata ObjectMeta

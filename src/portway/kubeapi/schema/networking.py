@@ -3,7 +3,7 @@
 TEXT = """\
 package io.k8s.api.networking.v1
 
-Ingress
+Ingress  # Leads HTTP requests to Services, by host and path.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -38,7 +38,7 @@ HTTPIngressRuleValue
 HTTPIngressPath
   backend! IngressBackend
   path string
-  pathType! string
+  pathType! string =Exact|Prefix|ImplementationSpecific go:v1.PathType
 
 IngressTLS
   hosts []string
@@ -60,7 +60,7 @@ IngressPortStatus
   port! integer
   protocol! string
 
-IngressClass
+IngressClass  # Who serves the Ingresses of this class.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -77,17 +77,17 @@ IngressClassParametersReference
   namespace string
   scope string
 
-NetworkPolicy
+NetworkPolicy  # Which traffic may reach or leave some pods.
   apiVersion string
   kind string
   metadata ObjectMeta
   spec NetworkPolicySpec
 
-NetworkPolicySpec
-  egress []NetworkPolicyEgressRule
-  ingress []NetworkPolicyIngressRule
-  podSelector LabelSelector
-  policyTypes []string
+NetworkPolicySpec  # Which pods it is for, and what it allows.
+  egress []NetworkPolicyEgressRule  # Traffic they may send; anything matching one of the rules.
+  ingress []NetworkPolicyIngressRule  # Traffic they may receive; anything matching one of the rules.
+  podSelector LabelSelector  # The pods it is for; an empty one means all in the namespace.
+  policyTypes []string =Ingress|Egress go:v1.PolicyType  # Whether it is about traffic in, out or both.
 
 NetworkPolicyEgressRule
   ports []NetworkPolicyPort
@@ -96,7 +96,7 @@ NetworkPolicyEgressRule
 NetworkPolicyPort
   endPort integer
   port IntOrString
-  protocol string
+  protocol string =TCP|UDP|SCTP go:v1.Protocol
 
 NetworkPolicyPeer
   ipBlock IPBlock
@@ -111,7 +111,7 @@ NetworkPolicyIngressRule
   from []NetworkPolicyPeer
   ports []NetworkPolicyPort
 
-ServiceCIDR
+ServiceCIDR  # Ranges that clusterIPs are allocated from.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -124,7 +124,7 @@ ServiceCIDRSpec
 ServiceCIDRStatus
   conditions [type]Condition
 
-IPAddress
+IPAddress  # An address that is taken, and by whom.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -141,32 +141,32 @@ ParentReference
 
 package io.k8s.api.discovery.v1
 
-EndpointSlice
+EndpointSlice  # Some of the addresses behind a Service, of one IP family.
   apiVersion string
   kind string
   metadata ObjectMeta
-  addressType! string
-  endpoints []Endpoint
-  ports []discovery.EndpointPort
+  addressType! string =IPv4|IPv6|FQDN go:v1.AddressType  # The family of all its addresses; cannot be changed.
+  endpoints []Endpoint  # The addresses; at most 1000.
+  ports []discovery.EndpointPort  # The ports that each endpoint answers on; at most 100.
 
-Endpoint
-  addresses! [set]string
-  conditions EndpointConditions
-  deprecatedTopology {}string
-  hints EndpointHints
-  hostname string
-  nodeName string
-  targetRef ObjectReference
-  zone string
+Endpoint  # One pod (or other thing) that answers.
+  addresses! [set]string  # Its address; proxies use only the first.
+  conditions EndpointConditions  # Whether it takes traffic.
+  deprecatedTopology {}string  # What v1beta1 put here.
+  hints EndpointHints  # Who should prefer it.
+  hostname string  # Its DNS name below the Service's.
+  nodeName string  # The node it runs on.
+  targetRef ObjectReference  # The Pod it stands for.
+  zone string  # The zone it runs in.
 
-EndpointConditions
-  ready boolean
-  serving boolean
-  terminating boolean
+EndpointConditions  # Whether an endpoint takes traffic.
+  ready boolean  # It does, and is not on its way out. Not given counts as true.
+  serving boolean  # It does, on its way out or not. Not given counts as ready.
+  terminating boolean  # It is on its way out.
 
-EndpointHints
-  forNodes []ForNode
-  forZones []ForZone
+EndpointHints  # For whom an endpoint is meant first.
+  forNodes []ForNode  # Nodes that should use it.
+  forZones []ForZone  # Zones that should use it.
 
 ForNode
   name! string
@@ -174,9 +174,9 @@ ForNode
 ForZone
   name! string
 
-discovery.EndpointPort atomic
-  appProtocol string
-  name string
-  port integer
-  protocol string
+discovery.EndpointPort atomic  # A port that every endpoint of a slice answers on.
+  appProtocol string  # What is spoken on it.
+  name string  # The ServicePort's name.
+  port integer  # Its number on the endpoint.
+  protocol string =TCP|UDP|SCTP go:v1.Protocol  # TCP when not given.
 """

@@ -8,22 +8,28 @@
       selector {}string atomic
 
 A line without indent names a Type; its fields follow, two spaces in: name (`!` when required), type, flags, and after
-`#` a sentence for people. The type says how many:
+`#` a sentence for people, on the next line where it would not fit. The type says how many:
 
     T        one                    []T      a list that is replaced as a whole
     {}T      a map from strings     [set]T   a list whose values are unique
                                     [a,b]T   a list of objects identified by the fields a and b; strategic merge
                                              patch joins them by the first
 
-Flags: `merge`, `replace`, `retainKeys` (strategic merge patch's strategies, in Kubernetes' x-kubernetes-patch-strategy
-spelling, joined by commas); `nopatch` (identified for server-side apply only); `atomic` (server-side apply treats it
-as one value; on a type line: wherever the type is used); `=A|B` (the values there are); `default:V`.
+Flags:
+
+    merge  replace  retainKeys  merge,retainKeys    x-kubernetes-patch-strategy, as Kubernetes spells it
+    nopatch     identified for server-side apply only
+    atomic      server-side apply treats it as one value (on a type's line: wherever the type is used)
+    =A|B        the values there are
+    default:V   what it is when not given
+    go:T        Go's name of its type, where that is not the scalar's own: go:v1.Protocol
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Many = Literal["", "list", "map"]
 
@@ -62,6 +68,9 @@ class Field(Struct, frozen=True):
     atomic: bool = False
     """Server-side apply owns it as a whole although it has merge keys or is a map."""
     enum: tuple[str, ...] = ()
+    """The values there are; whether others are refused is validation's business, not decoding's."""
+    go_type: str = ""
+    """Go's type where it is a named one: `v1.Protocol`."""
     default: str = ""
     doc: str = ""
 
@@ -104,6 +113,9 @@ def read(text: str) -> Iterator[Type]:
     for line in [*text.splitlines(), "end"]:
         if not line:
             continue
+        if line.startswith("    # "):
+            fields[-1] = replace(fields[-1], doc=line.removeprefix("    # "))
+            continue
         if line.startswith("  "):
             fields.append(_field(line))
             continue
@@ -126,31 +138,33 @@ def _field(line: str) -> Field:
     words, _, doc = line.strip().partition("  # ")
     name, written, *flags = words.split()
     many, keys, type_ = _shape(written)
-    strategy = "merge" if many == "list" and keys and "set" not in keys and "nopatch" not in flags else ""
-    enum: tuple[str, ...] = ()
-    default = ""
+    joined = many == "list" and keys and "set" not in keys and "nopatch" not in flags
+    said: dict[str, Any] = {"strategy": "merge"} if joined else {}
     for flag in flags:
-        if flag.startswith("="):
-            enum = tuple(flag[1:].split("|"))
-        elif flag.startswith("default:"):
-            default = flag.removeprefix("default:")
-        elif set(flag.split(",")) <= {"merge", "replace", "retainKeys"}:
-            strategy = flag
-        elif flag not in ("nopatch", "atomic"):
-            raise ValueError(f"cannot read the flag {flag!r} in {line!r}")
+        said |= _flag(flag, line)
     return Field(
         name.removesuffix("!"),
         type_,
         many,
         required=name.endswith("!"),
         merge_keys=() if keys == ("set",) else keys,
-        strategy=strategy,
         set_list=keys == ("set",),
-        atomic="atomic" in flags,
-        enum=enum,
-        default=default,
         doc=doc,
+        **said,
     )
+
+
+def _flag(flag: str, line: str) -> dict[str, Any]:
+    if flag.startswith("="):
+        return {"enum": tuple(flag[1:].split("|"))}
+    name, _, value = flag.partition(":")
+    if value and name in ("default", "go"):
+        return {"go_type" if name == "go" else name: value}
+    if set(flag.split(",")) <= {"merge", "replace", "retainKeys"}:
+        return {"strategy": flag}
+    if flag in ("nopatch", "atomic"):
+        return {"atomic": True} if flag == "atomic" else {}
+    raise ValueError(f"cannot read the flag {flag!r} in {line!r}")
 
 
 def _shape(written: str) -> tuple[Many, tuple[str, ...], str]:

@@ -3,7 +3,7 @@
 TEXT = """\
 package io.k8s.api.autoscaling.v1
 
-Scale
+Scale  # The number of replicas of something that has them.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -19,7 +19,7 @@ ScaleStatus
 
 package io.k8s.api.autoscaling.v2
 
-HorizontalPodAutoscaler
+HorizontalPodAutoscaler  # Changes the number of replicas as some measure rises and falls.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -145,7 +145,7 @@ ResourceMetricStatus
 
 package io.k8s.api.policy.v1
 
-PodDisruptionBudget
+PodDisruptionBudget  # How many of some pods may be taken away at a time.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -167,7 +167,7 @@ PodDisruptionBudgetStatus
   expectedPods integer
   observedGeneration int64
 
-Eviction
+Eviction  # Asks for a pod to go, if its budget allows.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -175,12 +175,12 @@ Eviction
 
 package io.k8s.api.scheduling.v1
 
-PriorityClass
+PriorityClass  # A name for a priority.
   apiVersion string
   kind string
   metadata ObjectMeta
   description string
   globalDefault boolean
-  preemptionPolicy string
+  preemptionPolicy string =Never|PreemptLowerPriority go:v1.PreemptionPolicy
   value integer
 """

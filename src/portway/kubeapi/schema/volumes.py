@@ -3,16 +3,16 @@
 TEXT = """\
 package io.k8s.api.core.v1
 
-Volume
+Volume  # Something that containers can mount.
   awsElasticBlockStore AWSElasticBlockStoreVolumeSource
   azureDisk AzureDiskVolumeSource
   azureFile AzureFileVolumeSource
   cephfs CephFSVolumeSource
   cinder CinderVolumeSource
-  configMap ConfigMapVolumeSource
+  configMap ConfigMapVolumeSource  # The keys of a ConfigMap as files.
   csi CSIVolumeSource
   downwardAPI DownwardAPIVolumeSource
-  emptyDir EmptyDirVolumeSource
+  emptyDir EmptyDirVolumeSource  # A folder that lives as long as the pod.
   ephemeral EphemeralVolumeSource
   fc FCVolumeSource
   flexVolume FlexVolumeSource
@@ -20,19 +20,19 @@ Volume
   gcePersistentDisk GCEPersistentDiskVolumeSource
   gitRepo GitRepoVolumeSource
   glusterfs GlusterfsVolumeSource
-  hostPath HostPathVolumeSource
+  hostPath HostPathVolumeSource  # A file or folder of the node.
   image ImageVolumeSource
   iscsi ISCSIVolumeSource
-  name! string
+  name! string  # Unique in the pod.
   nfs NFSVolumeSource
-  persistentVolumeClaim PersistentVolumeClaimVolumeSource
+  persistentVolumeClaim PersistentVolumeClaimVolumeSource  # Storage that outlives the pod.
   photonPersistentDisk PhotonPersistentDiskVolumeSource
   portworxVolume PortworxVolumeSource
-  projected ProjectedVolumeSource
+  projected ProjectedVolumeSource  # Several sources in one folder.
   quobyte QuobyteVolumeSource
   rbd RBDVolumeSource
   scaleIO ScaleIOVolumeSource
-  secret SecretVolumeSource
+  secret SecretVolumeSource  # The keys of a Secret as files.
   storageos StorageOSVolumeSource
   vsphereVolume VsphereVirtualDiskVolumeSource
 
@@ -98,7 +98,7 @@ DownwardAPIVolumeFile
   resourceFieldRef ResourceFieldSelector
 
 EmptyDirVolumeSource
-  medium string
+  medium string go:v1.StorageMedium
   sizeLimit Quantity
 
 EphemeralVolumeSource
@@ -109,14 +109,14 @@ PersistentVolumeClaimTemplate
   spec! PersistentVolumeClaimSpec
 
 PersistentVolumeClaimSpec
-  accessModes []string
+  accessModes []string =ReadWriteOnce|ReadOnlyMany|ReadWriteMany|ReadWriteOncePod go:v1.PersistentVolumeAccessMode
   dataSource TypedLocalObjectReference
   dataSourceRef TypedObjectReference
   resources VolumeResourceRequirements
   selector LabelSelector
   storageClassName string
   volumeAttributesClassName string
-  volumeMode string
+  volumeMode string =Block|Filesystem go:v1.PersistentVolumeMode
   volumeName string
 
 TypedLocalObjectReference atomic
@@ -170,7 +170,7 @@ GlusterfsVolumeSource
 
 HostPathVolumeSource
   path! string
-  type string
+  type string go:v1.HostPathType
 
 ImageVolumeSource
   pullPolicy string
@@ -302,7 +302,7 @@ VsphereVirtualDiskVolumeSource
   storagePolicyName string
   volumePath! string
 
-PersistentVolumeClaim
+PersistentVolumeClaim  # A request for storage.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -331,7 +331,7 @@ ModifyVolumeStatus
   status! string
   targetVolumeAttributesClassName string
 
-PersistentVolume
+PersistentVolume  # A piece of storage in the cluster.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -339,7 +339,7 @@ PersistentVolume
   status PersistentVolumeStatus
 
 PersistentVolumeSpec
-  accessModes []string
+  accessModes []string =ReadWriteOnce|ReadOnlyMany|ReadWriteMany|ReadWriteOncePod go:v1.PersistentVolumeAccessMode
   awsElasticBlockStore AWSElasticBlockStoreVolumeSource
   azureDisk AzureDiskVolumeSource
   azureFile AzureFilePersistentVolumeSource
@@ -359,7 +359,7 @@ PersistentVolumeSpec
   mountOptions []string
   nfs NFSVolumeSource
   nodeAffinity VolumeNodeAffinity
-  persistentVolumeReclaimPolicy string
+  persistentVolumeReclaimPolicy string =Delete|Recycle|Retain go:v1.PersistentVolumeReclaimPolicy
   photonPersistentDisk PhotonPersistentDiskVolumeSource
   portworxVolume PortworxVolumeSource
   quobyte QuobyteVolumeSource
@@ -368,7 +368,7 @@ PersistentVolumeSpec
   storageClassName string
   storageos StorageOSPersistentVolumeSource
   volumeAttributesClassName string
-  volumeMode string
+  volumeMode string =Block|Filesystem go:v1.PersistentVolumeMode
   vsphereVolume VsphereVirtualDiskVolumeSource
 
 AzureFilePersistentVolumeSource

@@ -3,18 +3,18 @@
 TEXT = """\
 package io.k8s.api.apps.v1
 
-ReplicaSet
+ReplicaSet  # Keeps a number of like pods running.
   apiVersion string
   kind string
   metadata ObjectMeta
   spec ReplicaSetSpec
   status ReplicaSetStatus
 
-ReplicaSetSpec
-  minReadySeconds integer
-  replicas integer
-  selector! LabelSelector
-  template PodTemplateSpec
+ReplicaSetSpec  # How many of which pods.
+  minReadySeconds integer  # How long a new pod must be ready before it counts as available.
+  replicas integer  # How many pods; 1 when not given.
+  selector! LabelSelector  # Which pods are its own; cannot be changed.
+  template PodTemplateSpec  # What its pods look like.
 
 ReplicaSetStatus
   availableReplicas integer
@@ -29,54 +29,55 @@ ReplicaSetCondition
   lastTransitionTime Time
   message string
   reason string
-  status! string
-  type! string
+  status! string go:v1.ConditionStatus
+  type! string go:v1.ReplicaSetConditionType
 
-Deployment
+Deployment  # Keeps a number of like pods running, and changes them step by step.
   apiVersion string
   kind string
   metadata ObjectMeta
-  spec DeploymentSpec
-  status DeploymentStatus
+  spec DeploymentSpec  # How many of which pods.
+  status DeploymentStatus  # How far it is.
 
-DeploymentSpec
-  minReadySeconds integer
-  paused boolean
-  progressDeadlineSeconds integer
-  replicas integer
-  revisionHistoryLimit integer
-  selector! LabelSelector
-  strategy DeploymentStrategy retainKeys
-  template! PodTemplateSpec
+DeploymentSpec  # How many of which pods, and how changes happen.
+  minReadySeconds integer  # How long a new pod must be ready before it counts as available.
+  paused boolean  # Changes of the template wait.
+  progressDeadlineSeconds integer  # Without progress for this long, a change counts as failed; 600 when not given.
+  replicas integer  # How many pods; 1 when not given.
+  revisionHistoryLimit integer  # How many old ReplicaSets are kept to go back to; 10 when not given.
+  selector! LabelSelector  # Which pods are its own; must match the template's labels and cannot be changed.
+  strategy DeploymentStrategy retainKeys  # How old pods are replaced by new ones.
+  template! PodTemplateSpec  # What its pods look like.
 
-DeploymentStrategy
-  rollingUpdate RollingUpdateDeployment
-  type string
+DeploymentStrategy  # How old pods are replaced by new ones.
+  rollingUpdate RollingUpdateDeployment  # For RollingUpdate: how many at a time.
+  type string =Recreate|RollingUpdate go:v1.DeploymentStrategyType
+    # A few at a time, or all old ones before any new one.
 
-RollingUpdateDeployment
-  maxSurge IntOrString
-  maxUnavailable IntOrString
+RollingUpdateDeployment  # How many pods may be missing or too many during a change.
+  maxSurge IntOrString  # Pods above replicas, as a number or percentage; 25% when not given.
+  maxUnavailable IntOrString  # Pods below replicas, as a number or percentage; 25% when not given.
 
-DeploymentStatus
-  availableReplicas integer
-  collisionCount integer
-  conditions [type]DeploymentCondition
-  observedGeneration int64
-  readyReplicas integer
-  replicas integer
-  terminatingReplicas integer
-  unavailableReplicas integer
-  updatedReplicas integer
+DeploymentStatus  # How far a Deployment is.
+  availableReplicas integer  # Pods that have been ready for minReadySeconds.
+  collisionCount integer  # Tells a new ReplicaSet's name from one that is taken.
+  conditions [type]DeploymentCondition  # Available, Progressing, ReplicaFailure.
+  observedGeneration int64  # The generation that this status is about.
+  readyReplicas integer  # Pods that are ready.
+  replicas integer  # Pods there are.
+  terminatingReplicas integer  # Pods on their way out.
+  unavailableReplicas integer  # Pods still missing.
+  updatedReplicas integer  # Pods made from the present template.
 
 DeploymentCondition
   lastTransitionTime Time
   lastUpdateTime Time
   message string
   reason string
-  status! string
-  type! string
+  status! string go:v1.ConditionStatus
+  type! string go:v1.DeploymentConditionType
 
-StatefulSet
+StatefulSet  # Pods with names, storage and an order that they keep.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -87,7 +88,7 @@ StatefulSetSpec
   minReadySeconds integer
   ordinals StatefulSetOrdinals
   persistentVolumeClaimRetentionPolicy StatefulSetPersistentVolumeClaimRetentionPolicy
-  podManagementPolicy string
+  podManagementPolicy string =OrderedReady|Parallel go:v1.PodManagementPolicyType
   replicas integer
   revisionHistoryLimit integer
   selector! LabelSelector
@@ -105,7 +106,7 @@ StatefulSetPersistentVolumeClaimRetentionPolicy
 
 StatefulSetUpdateStrategy
   rollingUpdate RollingUpdateStatefulSetStrategy
-  type string
+  type string =OnDelete|RollingUpdate go:v1.StatefulSetUpdateStrategyType
 
 RollingUpdateStatefulSetStrategy
   maxUnavailable IntOrString
@@ -130,7 +131,7 @@ StatefulSetCondition
   status! string
   type! string
 
-DaemonSet
+DaemonSet  # One pod on every node.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -146,7 +147,7 @@ DaemonSetSpec
 
 DaemonSetUpdateStrategy
   rollingUpdate RollingUpdateDaemonSet
-  type string
+  type string =OnDelete|RollingUpdate go:v1.DaemonSetUpdateStrategyType
 
 RollingUpdateDaemonSet
   maxSurge IntOrString
@@ -171,7 +172,7 @@ DaemonSetCondition
   status! string
   type! string
 
-ControllerRevision
+ControllerRevision  # One state in the history of a StatefulSet or DaemonSet.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -180,7 +181,7 @@ ControllerRevision
 
 package io.k8s.api.batch.v1
 
-Job
+Job  # Runs pods until enough have succeeded.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -191,7 +192,7 @@ JobSpec
   activeDeadlineSeconds int64
   backoffLimit integer
   backoffLimitPerIndex integer
-  completionMode string
+  completionMode string =NonIndexed|Indexed go:v1.CompletionMode
   completions integer
   managedBy string
   manualSelector boolean
@@ -254,7 +255,7 @@ UncountedTerminatedPods
   failed [set]string
   succeeded [set]string
 
-CronJob
+CronJob  # Makes a Job at set times.
   apiVersion string
   kind string
   metadata ObjectMeta
@@ -262,7 +263,7 @@ CronJob
   status CronJobStatus
 
 CronJobSpec
-  concurrencyPolicy string
+  concurrencyPolicy string =Allow|Forbid|Replace go:v1.ConcurrencyPolicy
   failedJobsHistoryLimit integer
   jobTemplate! JobTemplateSpec
   schedule! string
