@@ -43,6 +43,11 @@ class Watcher:
             self._news.set()
         return events
 
+    @property
+    def idle(self) -> bool:
+        """Nothing waits: all events up to the store's revision were taken."""
+        return not self._waiting and not self._overflowed
+
     def close(self) -> None:
         """No more events."""
         self._forget(self)

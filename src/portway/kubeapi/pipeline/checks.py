@@ -1,23 +1,22 @@
 """What is checked of every body before anything else is done with it, and of every document before it is stored."""
 
+from portway.kubeapi import strict
 from portway.kubeapi.errors import ApiError, Doc, FieldError, bad_request, invalid
 from portway.kubeapi.kinds import Kind
-from portway.kubeapi.pipeline.document import without_nulls
 from portway.kubeapi.pipeline.request import Request
 
 
 def accepted(body: object, request: Request) -> tuple[Doc, list[str]]:
-    """The body as a document of the request's Kind and namespace, nulls left out, and warnings. Raises ApiError."""
+    """The body as a document of the request's Kind and namespace, and warnings. Raises ApiError."""
     kind = request.kind
     if not isinstance(body, dict):
         raise bad_request(f"the object provided is unrecognized (must be of type {kind.kind}): it is not an object")
-    doc: Doc = without_nulls(body)
+    doc: Doc = body
     _check_type(doc, kind)
-    metadata = doc.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: metadata')
-    warnings = _strict(doc, request)
-    _place(metadata, request)
+    warnings = strict.refuse(kind, strict.check(kind, doc, request.duplicates), request.field_validation)
+    if doc.get("metadata") is None:
+        doc["metadata"] = {}
+    _place(doc["metadata"], request)
     return doc, warnings
 
 
@@ -29,10 +28,6 @@ def _check_type(doc: Doc, kind: Kind) -> None:
         )
     if name != kind.kind:
         raise bad_request(f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}')
-
-
-def _strict(doc: Doc, request: Request) -> list[str]:
-    return []
 
 
 def _place(metadata: Doc, request: Request) -> None:

@@ -1,9 +1,7 @@
-"""The form in which documents are kept: kind, apiVersion, metadata in the usual order, no resourceVersion, no nulls.
+"""The form in which documents are kept: kind, apiVersion, metadata in the usual order, no resourceVersion.
 
 The resourceVersion is the store's to give, so it is spliced into the bytes when a document leaves.
 """
-
-from typing import Any
 
 import msgspec
 
@@ -24,15 +22,6 @@ _OMITTED_WHEN_EMPTY = (
     "managedFields",
 )
 _MARK = b'"metadata":{'
-
-
-def without_nulls(value: Any) -> Any:
-    """The value without members that are null: to Kubernetes a null field is an absent one."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value
 
 
 def arranged(doc: Doc) -> Doc:

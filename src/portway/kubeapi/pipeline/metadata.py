@@ -1,7 +1,7 @@
 """metadata on update: what a client may leave out, and what the server counts."""
 
+from portway.kubeapi import metadata
 from portway.kubeapi.errors import Doc, FieldError
-from portway.kubeapi.fault import invalid_each
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.patch.equality import same
 
@@ -15,10 +15,7 @@ _KEPT_WHEN_ABSENT = (
 
 def errors_of(kind: Kind, new: Doc, old: Doc | None) -> list[FieldError]:
     """The generic rules of metadata."""
-    if old is not None or kind.name_rule is None:
-        return []
-    name = new["metadata"].get("name", "")
-    return invalid_each("metadata.name", name, kind.name_rule(name))
+    return metadata.validate(new, kind.namespaced, kind.name_rule, old)
 
 
 def inherit(new: Doc, old: Doc, kind: Kind) -> None:

@@ -28,6 +28,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """Five characters that complete a generateName."""
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
+    duplicates: tuple[str, ...] = ()
+    """Paths that the body's text gives more than once (strict.duplicate_fields)."""
 
 
 class Prepared(Struct, frozen=True):

@@ -53,7 +53,7 @@ def _prepared(new: Doc, old: Doc, claims: object, warnings: list[str]) -> Prepar
 
 
 def check_target(new: Doc, old: Doc, revision: int, request: Request) -> None:
-    """The body means the object of the path, and its state if it names one. Raises 400, 409."""
+    """The body means the object of the path, in this state if it names one; from here it does. Raises 400, 409."""
     metadata, kind = new["metadata"], request.kind
     name = metadata.setdefault("name", request.name)
     if name != request.name:
@@ -62,11 +62,9 @@ def check_target(new: Doc, old: Doc, revision: int, request: Request) -> None:
     if wanted and wanted != is_:
         why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {is_}"
         raise conflict(kind.plural, name, kind.group, why)
-    version = metadata.get("resourceVersion") or "0"
-    if not str(version).isdigit():
-        raise bad_request(f'metadata.resourceVersion: Invalid value: "{version}": must be a number')
-    if int(version) not in (0, revision):
+    if metadata.get("resourceVersion") not in (None, "", "0", str(revision)):
         raise conflict(kind.plural, name, kind.group)
+    metadata["resourceVersion"] = str(revision)
 
 
 def _keep(new: Doc, old: Doc, name: str) -> None:

@@ -1,0 +1,68 @@
+"""One request, as its handlers see it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+
+from portway.apiserver import body
+from portway.apiserver.accept import Form
+from portway.apiserver.identity import User
+from portway.apiserver.registry import Options
+from portway.apiserver.target import Target
+from portway.kubeapi.errors import bad_request
+
+_TRUE = ("", "1", "t", "T", "true", "True", "TRUE")
+_VALIDATIONS = ("Strict", "Warn", "Ignore")
+
+
+class Call(Struct, frozen=True):
+    """Who asks what, about which document, and in which form they want it."""
+
+    request: web.BaseRequest
+    target: Target
+    user: User
+    form: Form
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The first value of each query parameter."""
+        return self.request.query
+
+    def flag(self, name: str) -> bool:
+        """Whether a boolean query parameter is on; given without a value it is."""
+        return name in self.query and self.query[name] in _TRUE
+
+    def number(self, name: str) -> int | None:
+        """A query parameter that counts something; None when absent. Raises 400."""
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        if not (text.isascii() and text.lstrip("-").isdigit()):
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})')
+        return int(text)
+
+    async def body(self) -> body.Body:
+        """What was sent. Raises 413."""
+        return await body.read(self.request)
+
+    async def document(self) -> tuple[Any, Options]:
+        """The decoded body and how to write it. Raises 400, 413, 415."""
+        sent = await self.body()
+        document = sent.decode()
+        if document is None:
+            raise bad_request(f"the object provided is unrecognized (must be of type {self.target.kind.kind}): no body")
+        options = self.options()
+        return document, Options(options.dry_run, options.field_validation, sent.duplicates())
+
+    def options(self) -> Options:
+        """dryRun and fieldValidation. Raises 400."""
+        dry_run, validation = self.query.get("dryRun", ""), self.query.get("fieldValidation") or "Warn"
+        if dry_run not in ("", "All"):
+            raise bad_request(f'Invalid value: "{dry_run}": dryRun must be "All"')
+        if validation not in _VALIDATIONS:
+            raise bad_request(
+                f'Invalid value: "{validation}": fieldValidation must be one of {", ".join(_VALIDATIONS)}'
+            )
+        return Options(dry_run == "All", validation)  # type: ignore[arg-type]

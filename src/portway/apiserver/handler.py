@@ -1,0 +1,143 @@
+"""Every request: who asks, what the path means, which of the handlers answers, and errors as Status."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from portway.apiserver import about, answer, reads, subresources, watch, writes
+from portway.apiserver.accept import negotiate
+from portway.apiserver.call import Call
+from portway.apiserver.identity import User, identify
+from portway.apiserver.registry import Registry
+from portway.apiserver.target import Target, find
+from portway.kubeapi.errors import ApiError, internal_error
+from portway.store import StoreError
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[Registry, Call], Awaitable[web.StreamResponse]]
+
+
+async def _get(registry: Registry, call: Call) -> web.StreamResponse:
+    if call.flag("watch"):
+        return await watch.watch(registry, call)
+    return reads.get(registry, call)
+
+
+async def _list(registry: Registry, call: Call) -> web.StreamResponse:
+    if call.flag("watch"):
+        return await watch.watch(registry, call)
+    return reads.list_(registry, call)
+
+
+async def _get_scale(registry: Registry, call: Call) -> web.StreamResponse:
+    return subresources.get_scale(registry, call)
+
+
+async def _get_plain(registry: Registry, call: Call) -> web.StreamResponse:
+    return reads.get(registry, call)
+
+
+async def _self_review(registry: Registry, call: Call) -> web.StreamResponse:
+    return answer.document(about.self_review(call.user), call.form, 201)
+
+
+async def _self_access_review(registry: Registry, call: Call) -> web.StreamResponse:
+    body, _ = await call.document()
+    return answer.document(about.self_access_review(body), call.form, 201)
+
+
+_COLLECTION: Mapping[str, Answer] = {"GET": _list, "POST": writes.create, "DELETE": writes.delete_collection}
+_DOCUMENT: Mapping[str, Answer] = {
+    "GET": _get,
+    "PUT": writes.update,
+    "PATCH": writes.patch,
+    "DELETE": writes.delete,
+}
+_STATUS: Mapping[str, Answer] = {"GET": _get_plain, "PUT": writes.update_status, "PATCH": writes.patch}
+_SCALE: Mapping[str, Answer] = {
+    "GET": _get_scale,
+    "PUT": subresources.update_scale,
+    "PATCH": subresources.patch_scale,
+}
+_OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
+    ("pods", "binding"): {"POST": subresources.bind},
+    ("pods", "eviction"): {"POST": subresources.evict},
+    ("namespaces", "finalize"): {"PUT": subresources.finalize},
+}
+_REVIEWS: Mapping[str, Mapping[str, Answer]] = {
+    "SelfSubjectReview": {"POST": _self_review},
+    "SelfSubjectAccessReview": {"POST": _self_access_review},
+    "Binding": {},
+}
+
+
+def answers(target: Target) -> Mapping[str, Answer] | None:
+    """By method, what can be done at a place; None: it is no place."""
+    kind = target.kind
+    if kind.kind in _REVIEWS and "get" not in kind.verbs:
+        return None if target.name else _REVIEWS[kind.kind]
+    if target.subresource == "status":
+        return _STATUS if kind.status else None
+    if target.subresource == "scale":
+        return _SCALE if kind.scale else None
+    if target.subresource:
+        return _OWN.get((kind.resource.path().rpartition("/")[2], target.subresource)) if not kind.group else None
+    if target.name:
+        return _DOCUMENT
+    if kind.namespaced and not target.namespace:
+        return {"GET": _list}
+    return _COLLECTION
+
+
+class Handler:
+    """The callable that aiohttp's server runs for every request."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return answer.failure(error, negotiate(request.headers.get("Accept", "")))
+        except StoreError as error:
+            log.error("%s %s: %s", request.method, request.path, error)
+            return answer.failure(internal_error(str(error)), negotiate(""))
+        except Exception as error:
+            log.exception("%s %s", request.method, request.path)
+            return answer.failure(internal_error(f"{type(error).__name__}: {error}"), negotiate(""))
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = unquote(request.rel_url.raw_path)
+        special = about.find(path)
+        if path.rstrip("/") in about.OPEN and special:
+            return special(request)
+        user = identify(request.transport)
+        if special:
+            if request.method not in ("GET", "HEAD"):
+                raise _not_allowed()
+            return special(request)
+        return await self._resource(request, user, path)
+
+    async def _resource(self, request: web.BaseRequest, user: User, path: str) -> web.StreamResponse:
+        target = find(path)
+        methods = answers(target) if target else None
+        if target is None or methods is None:
+            raise ApiError(404, "NotFound", "the server could not find the requested resource")
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in methods:
+            raise _not_allowed()
+        call = Call(request, target, user, negotiate(request.headers.get("Accept", "")))
+        work = methods[method](self._registry, call)
+        if method == "GET":
+            return await work
+        # A client that goes away cancels its request; what it began to write is finished all the same.
+        return await asyncio.shield(asyncio.ensure_future(work))
+
+
+def _not_allowed() -> ApiError:
+    return ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")

@@ -1,0 +1,79 @@
+"""The process: opens the store, serves both sockets until SIGTERM, closes in order."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+import ssl
+
+import msgspec
+from aiohttp import web
+
+from portway.apiserver.bootstrap import bootstrap
+from portway.apiserver.config import ServerConfig
+from portway.apiserver.handler import Handler
+from portway.apiserver.registry import Registry
+from portway.kubeapi.cluster import Cluster
+from portway.store import Store, StoreError
+
+_GOODBYE_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
+
+def run(config: ServerConfig, https: socket.socket, unix: socket.socket) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Both sockets are listening already."""
+    try:
+        asyncio.run(_serve(config, https, unix))
+    except StoreError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket) -> None:
+    stop = _stop_signal()
+    store = Store(config.data)
+    try:
+        registry = Registry(store, _cluster(config, store))
+        await bootstrap(registry, config, https.getsockname()[1])
+        await _until(stop, registry, config, https, unix)
+    finally:
+        await store.close()
+
+
+async def _until(
+    stop: asyncio.Event, registry: Registry, config: ServerConfig, https: socket.socket, unix: socket.socket
+) -> None:
+    server = web.Server(Handler(registry), handler_cancellation=True, access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE_SECONDS)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, https, ssl_context=_tls(config)).start()
+        await web.SockSite(runner, unix).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _tls(config: ServerConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(config.pki / "server.crt", config.pki / "server.key")
+    context.load_verify_locations(config.pki / "ca.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def _cluster(config: ServerConfig, store: Store) -> Cluster:
+    """What the stored Services hold."""
+    cluster = Cluster(config.service_cidrs, config.node_port_range, pick=secrets.randbelow)
+    for entry in store.list("services"):
+        cluster.observe(msgspec.json.decode(entry.value))
+    return cluster

@@ -1,0 +1,81 @@
+"""Documents in other shapes: tables for kubectl, metadata alone for controllers."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from portway.apiserver.accept import Form
+from portway.kubeapi.errors import Doc
+from portway.kubeapi.kinds import Kind
+from portway.kubeapi.pipeline import with_revision
+from portway.store import Entry
+
+
+def stored(entry: Entry) -> bytes:
+    """A document's bytes with its resourceVersion."""
+    return with_revision(entry.value, entry.revision)
+
+
+def list_of(kind: Kind, values: Sequence[bytes], metadata: Doc) -> bytes:
+    """`kind: ServiceList`; the items are joined as they are."""
+    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
+    return b'%b,"items":[%b]}' % (msgspec.json.encode(head)[:-1], b",".join(values))
+
+
+def reshaped(kind: Kind, value: bytes, form: Form, include: str = "") -> bytes:
+    """One document in the form's shape."""
+    if form.shape == "Table":
+        doc = msgspec.json.decode(value)
+        version = doc["metadata"].get("resourceVersion", "")
+        return msgspec.json.encode(table(kind, [doc], {"resourceVersion": version}, form, include))
+    if form.shape == "PartialObjectMetadata":
+        return msgspec.json.encode(partial(msgspec.json.decode(value)))
+    return value
+
+
+def reshaped_list(kind: Kind, values: Sequence[bytes], metadata: Doc, form: Form, include: str = "") -> bytes:
+    """Documents in the form's shape."""
+    if form.shape == "Table":
+        docs = [msgspec.json.decode(value) for value in values]
+        return msgspec.json.encode(table(kind, docs, metadata, form, include))
+    if form.shape == "PartialObjectMetadataList":
+        items = [partial(msgspec.json.decode(value)) for value in values]
+        head = {"kind": form.shape, "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+        return msgspec.json.encode(head | {"items": items})
+    return list_of(kind, values, metadata)
+
+
+def partial(doc: Doc) -> Doc:
+    """Its metadata alone."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": doc["metadata"]}
+
+
+def table(kind: Kind, docs: Sequence[Doc], metadata: Doc, form: Form, include: str = "") -> Doc:
+    """What kubectl prints. `include`: "None", "Metadata" (the default) or "Object" of each row."""
+    columns = [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}]
+    rows = [{"cells": [doc["metadata"]["name"]], "object": _row_object(doc, include)} for doc in docs]
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{form.version}",
+        "metadata": metadata,
+        "columnDefinitions": columns,
+        "rows": rows,
+    }
+
+
+def _row_object(doc: Doc, include: str) -> Doc | None:
+    if include == "None":
+        return None
+    return doc if include == "Object" else partial(doc)
+
+
+def now() -> float:
+    """The time that ages are counted to."""
+    return time.time()
+
+
+def metadata_of(value: bytes) -> Doc:
+    """The metadata of a document's bytes."""
+    metadata: Doc = msgspec.json.decode(value)["metadata"]
+    return metadata
