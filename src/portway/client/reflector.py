@@ -91,7 +91,7 @@ class Reflector(Generic[T]):
     def note(self, document: Doc) -> None:
         """Take what a write of our own returned as seen now, instead of when the watch tells of it."""
         key = key_of(document)
-        if _uid_of(document) in self._gone or _is_older(document, self._versions.get(key, "")):
+        if (_uid_of(document) or None) in self._gone or _is_older(document, self._versions.get(key, "")):
             return
         self._noted.add(key)
         self._learn(key, document)
@@ -139,16 +139,17 @@ class Reflector(Generic[T]):
         key = key_of(event.object)
         if event.type == "DELETED":
             self._gone.append(_uid_of(event.object))
-            self._forget(key)
-        elif event.type in ("ADDED", "MODIFIED") and not self._knows(key, event.object):
+            if not self._overtaken(key, event.object):
+                self._forget(key)
+        elif event.type in ("ADDED", "MODIFIED") and not self._overtaken(key, event.object):
             self._learn(key, event.object)
         self._version = _version_of(event.object) or self._version
         self._works()
 
-    def _knows(self, key: Key, document: Doc) -> bool:
+    def _overtaken(self, key: Key, document: Doc) -> bool:
         """Whether `note` has told of this or a later state already."""
         known = self._versions.get(key, "")
-        return known == _version_of(document) or (key in self._noted and _is_older(document, known))
+        return key in self._noted and (known == _version_of(document) or _is_older(document, known))
 
     def _works(self) -> None:
         self._failures, self.failure = 0, None

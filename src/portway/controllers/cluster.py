@@ -1,0 +1,87 @@
+"""What all controllers share: the caches, the hands, the recorder, the clock."""
+
+import secrets
+import time
+from collections.abc import Callable, Hashable
+
+from portway.client import Api
+from portway.controllers.cache import Cache, Terms, label_terms, namespace_terms, owner_terms
+from portway.controllers.hands import Hands
+from portway.controllers.recorder import Recorder
+from portway.kubeapi.errors import Doc
+from portway.kubeapi.kinds import Resource
+from portway.reconcile.objects import labels_of, namespace_of, spec_of
+from portway.reconcile.resources import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    REPLICATION_CONTROLLERS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def suffix() -> str:
+    """Five random letters, as Kubernetes ends generated names."""
+    return "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
+
+
+def _map_terms(document: Doc) -> list[Hashable]:
+    return [_selector_term(namespace_of(document), spec_of(document).get("selector"))]
+
+
+def _selector_terms(document: Doc) -> list[Hashable]:
+    selector = spec_of(document).get("selector") or {}
+    return [_selector_term(namespace_of(document), selector.get("matchLabels"))]
+
+
+def _selector_term(namespace: str, labels: dict[str, str] | None) -> Hashable:
+    """Found by the first of the pairs that it wants; by none when it wants none."""
+    return ("selects", namespace, *min(labels.items())) if labels else ("selects", namespace)
+
+
+def selecting(cache: Cache, pod: Doc) -> list[Doc]:
+    """Those whose selector may select this document: they still have to be asked."""
+    namespace = namespace_of(pod)
+    found = cache.found(("selects", namespace))
+    for pair in labels_of(pod).items():
+        found += cache.found(("selects", namespace, *pair))
+    return found
+
+
+_CACHED: dict[Resource, tuple[Terms, ...]] = {
+    DEPLOYMENTS: (_selector_terms, namespace_terms),
+    REPLICA_SETS: (_selector_terms, owner_terms, label_terms, namespace_terms),
+    REPLICATION_CONTROLLERS: (_map_terms, namespace_terms),
+    PODS: (owner_terms, label_terms, namespace_terms),
+    SERVICES: (_map_terms, namespace_terms),
+    ENDPOINT_SLICES: (owner_terms, label_terms, namespace_terms),
+    ENDPOINTS: (namespace_terms,),
+    NODES: (),
+    NAMESPACES: (),
+    SERVICE_ACCOUNTS: (namespace_terms,),
+    CONFIG_MAPS: (owner_terms, namespace_terms),
+}
+
+
+class Cluster:
+    """The API server as the controllers see it."""
+
+    def __init__(self, api: Api, clock: Callable[[], float] = time.time) -> None:
+        self.api = api
+        self.clock = clock
+        self.caches = {resource: Cache(api, resource, *terms) for resource, terms in _CACHED.items()}
+        self.recorder = Recorder(api, clock)
+        self.hands = Hands(api, self.caches, self.recorder, clock)
+
+    async def synced(self) -> None:
+        """Return once every cache has been filled."""
+        for cache in self.caches.values():
+            await cache.reflector.synced.wait()

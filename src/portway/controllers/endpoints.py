@@ -1,0 +1,105 @@
+"""EndpointSlices and Endpoints of Services: which changes concern which Service."""
+
+from datetime import UTC, datetime
+
+from portway.client import Key
+from portway.client.reflector import key_of
+from portway.controllers.cluster import Cluster, selecting
+from portway.controllers.controller import Controller, distinct
+from portway.kubeapi.errors import Doc
+from portway.reconcile import backends, endpoints, endpointslices
+from portway.reconcile.objects import contains_all, labels_of, spec_of
+from portway.reconcile.resources import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES
+
+
+class _BackendsController(Controller):
+    """Follows Services and the pods that they select."""
+
+    workers = 8
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._since: dict[Key, float] = {}
+        """When the first change came that has not been written yet."""
+        self.caches[SERVICES].listeners.append(self._touched)
+        self.caches[PODS].listeners.append(self._pod_changed)
+
+    def _touched(self, key: Key, *_: object) -> None:
+        self._since.setdefault(key, self.cluster.clock())
+        self.queue.add(key)
+
+    def _pod_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        if old and new and labels_of(old) == labels_of(new) and not backends.shows_in_endpoints(old, new):
+            return
+        concerned = {
+            key_of(service)
+            for pod in (old, new)
+            if pod is not None and backends.pod_addresses(pod)
+            for service in selecting(self.caches[SERVICES], pod)
+            if contains_all(labels_of(pod), spec_of(service).get("selector") or {})
+        }
+        for key in sorted(concerned):
+            self._touched(key)
+
+    def selected(self, service: Doc) -> list[Doc]:
+        """The pods that the Service selects, in a stable order."""
+        namespace, _ = key_of(service)
+        return distinct(self.caches[PODS].labelled(namespace, spec_of(service).get("selector") or {}))
+
+    def trigger_time(self, key: Key) -> str:
+        """RFC 3339 of the first change that is not written yet."""
+        since = self._since.pop(key, None) or self.cluster.clock()
+        return datetime.fromtimestamp(since, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class EndpointSliceController(_BackendsController):
+    """Follows also slices (someone may change ours) and nodes (zones; pods that were there before their node)."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.caches[ENDPOINT_SLICES].listeners.append(self._slice_changed)
+        self.caches[NODES].listeners.append(self._node_changed)
+
+    def _slice_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        for slice_ in (old, new):
+            labels = labels_of(slice_ or {})
+            if labels.get(endpointslices.MANAGED_BY) == endpointslices.CONTROLLER and slice_:
+                self.queue.add((key_of(slice_)[0], labels.get(endpointslices.SERVICE_NAME, "")))
+
+    def _node_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        if old is not None and new is not None and _zone(old) == _zone(new):
+            return
+        for key in self.caches[SERVICES].objects:
+            self._touched(key)
+
+    async def work(self, key: Key) -> float | None:
+        """Make the Service's slices right."""
+        service = self.caches[SERVICES].get(key)
+        if service is None or not backends.is_managed(service):
+            self._since.pop(key, None)
+            return None
+        labels = {endpointslices.SERVICE_NAME: key[1], endpointslices.MANAGED_BY: endpointslices.CONTROLLER}
+        slices = distinct(self.caches[ENDPOINT_SLICES].labelled(key[0], labels))
+        nodes = {name: node for (_, name), node in self.caches[NODES].objects.items()}
+        pods = self.selected(service)
+        await self.hands.carry_out(endpointslices.reconcile(service, pods, slices, nodes, self.trigger_time(key)))
+        return None
+
+
+def _zone(node: Doc) -> str:
+    return labels_of(node).get(backends.ZONE, "")
+
+
+class EndpointsController(_BackendsController):
+    """Follows also Endpoints: they have their Service's name."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.caches[ENDPOINTS].listeners.append(self.add)
+
+    async def work(self, key: Key) -> float | None:
+        """Make the Service's Endpoints right."""
+        service, current = self.caches[SERVICES].get(key), self.caches[ENDPOINTS].get(key)
+        pods = self.selected(service) if service else []
+        await self.hands.carry_out(endpoints.reconcile(service, pods, current, self.trigger_time(key)))
+        return None
