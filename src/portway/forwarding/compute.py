@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from portway.forwarding.contribution import contribution, is_proxied
-from portway.forwarding.table import Contribution, ForwardingTable, ServiceKey
+from portway.forwarding.large import LargeServices
+from portway.forwarding.table import ForwardingTable, ServiceKey
 from portway.model import EndpointSlice, ProxyConfig, Snapshot
 
 SlicesOf = Mapping[ServiceKey, Mapping[str, EndpointSlice]]
@@ -19,48 +20,46 @@ def slices_by_service(snapshot: Snapshot) -> SlicesOf:
     return found
 
 
-def compute(snapshot: Snapshot, config: ProxyConfig, slices_of: SlicesOf | None = None) -> ForwardingTable:
+def compute(
+    snapshot: Snapshot, config: ProxyConfig, slices_of: SlicesOf | None = None, large: LargeServices | None = None
+) -> ForwardingTable:
     """The whole table for the node named in `config`."""
     empty = ForwardingTable(config, {}, snapshot.service_cidrs)
-    return recompute(empty, snapshot, snapshot.services, slices_of)
+    return recompute(empty, snapshot, snapshot.services, slices_of, large)
 
 
 def recompute(
-    table: ForwardingTable, snapshot: Snapshot, changed: Iterable[ServiceKey], slices_of: SlicesOf | None = None
+    table: ForwardingTable,
+    snapshot: Snapshot,
+    changed: Iterable[ServiceKey],
+    slices_of: SlicesOf | None = None,
+    large: LargeServices | None = None,
 ) -> ForwardingTable:
     """`table` with the Services in `changed` brought up to date; the others are taken over as they are.
 
     `changed` names every Service that changed, came or went, or whose slices did. A change of this node's zone or
     of the configuration concerns all of them: `compute` anew, or `recompute` with every key to keep the slots.
+    `Inputs` knows and keeps all of these arguments.
     """
     grouped = slices_by_service(snapshot) if slices_of is None else slices_of
     contributions = dict(table.contributions)
     zone = _zone(snapshot, table.config)
     for key in changed:
-        updated = _contribution(key, snapshot, grouped, table.config, zone, contributions.get(key))
-        if updated is None:
+        service, slices = snapshot.services.get(key), grouped.get(key, {})
+        if service is None or not is_proxied(service):
             contributions.pop(key, None)
-        else:
-            contributions[key] = updated
+            continue
+        previous = contributions.get(key)
+        renewed = large.renewed(service, slices, previous, table.config) if large else None
+        if renewed is None:
+            ordered = (slices[name] for name in sorted(slices))
+            renewed = contribution(service, ordered, table.config, zone, previous)
+            if large:
+                large.learn(service, slices, renewed, table.config)
+        contributions[key] = renewed
     return ForwardingTable(table.config, contributions, snapshot.service_cidrs)
 
 
 def _zone(snapshot: Snapshot, config: ProxyConfig) -> str:
     node = snapshot.nodes.get(config.node_name)
     return node.zone if node else ""
-
-
-def _contribution(
-    key: ServiceKey,
-    snapshot: Snapshot,
-    slices_of: SlicesOf,
-    config: ProxyConfig,
-    zone: str,
-    previous: Contribution | None,
-) -> Contribution | None:
-    service = snapshot.services.get(key)
-    if service is None or not is_proxied(service):
-        return None
-    slices = slices_of.get(key, {})
-    ordered = (slices[name] for name in sorted(slices))
-    return contribution(service, ordered, config, zone, previous)

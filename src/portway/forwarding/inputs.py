@@ -6,14 +6,16 @@ the whole cluster: one changed EndpointSlice concerns one Service, and the slice
 
 from collections.abc import Iterable
 
-from portway.forwarding.table import ServiceKey
-from portway.model import EndpointSlice, Node, Service, Snapshot
+from portway.forwarding.compute import compute, recompute
+from portway.forwarding.large import LARGE, LargeServices
+from portway.forwarding.table import ForwardingTable, ServiceKey
+from portway.model import EndpointSlice, Node, ProxyConfig, Service, Snapshot
 
 
 class Inputs:
-    """Put objects in, take out what changed: `recompute(table, inputs.snapshot, inputs.taken(), inputs.slices_of)`."""
+    """Put objects in; `compute` once, then `recompute` after each change: it costs what changed."""
 
-    def __init__(self, node_name: str = "") -> None:
+    def __init__(self, node_name: str = "", large: int = LARGE) -> None:
         self._node_name = node_name
         self._services: dict[ServiceKey, Service] = {}
         self._slices: dict[tuple[str, str], EndpointSlice] = {}
@@ -22,6 +24,7 @@ class Inputs:
         self._changed: set[ServiceKey] = set()
         self.slices_of: dict[ServiceKey, dict[str, EndpointSlice]] = {}
         """The slices of each Service, by slice name; read only."""
+        self._large = LargeServices(large)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -81,3 +84,13 @@ class Inputs:
         changed = frozenset(self._changed)
         self._changed.clear()
         return changed
+
+    def compute(self, config: ProxyConfig) -> ForwardingTable:
+        """The whole table; nothing is left to be `taken`."""
+        self._changed.clear()
+        return compute(self.snapshot, config, self.slices_of, self._large)
+
+    def recompute(self, table: ForwardingTable, changed: Iterable[ServiceKey] | None = None) -> ForwardingTable:
+        """`table`, this object's last one, brought up to date: for what was `taken`, else for all that changed."""
+        concerned = self.taken() if changed is None else changed
+        return recompute(table, self.snapshot, concerned, self.slices_of, self._large)
