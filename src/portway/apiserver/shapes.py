@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from portway.apiserver.accept import Form
+from portway.kubeapi import printing
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.pipeline import with_revision
@@ -52,27 +53,8 @@ def partial(doc: Doc) -> Doc:
 
 
 def table(kind: Kind, docs: Sequence[Doc], metadata: Doc, form: Form, include: str = "") -> Doc:
-    """What kubectl prints. `include`: "None", "Metadata" (the default) or "Object" of each row."""
-    columns = [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}]
-    rows = [{"cells": [doc["metadata"]["name"]], "object": _row_object(doc, include)} for doc in docs]
-    return {
-        "kind": "Table",
-        "apiVersion": f"meta.k8s.io/{form.version}",
-        "metadata": metadata,
-        "columnDefinitions": columns,
-        "rows": rows,
-    }
-
-
-def _row_object(doc: Doc, include: str) -> Doc | None:
-    if include == "None":
-        return None
-    return doc if include == "Object" else partial(doc)
-
-
-def now() -> float:
-    """The time that ages are counted to."""
-    return time.time()
+    """What kubectl prints. `include`: "None", "Metadata" (the default) or "Object" of each row. Raises 400."""
+    return printing.table(kind, docs, time.time(), metadata, include) | {"apiVersion": f"meta.k8s.io/{form.version}"}
 
 
 def metadata_of(value: bytes) -> Doc:
