@@ -1,0 +1,86 @@
+"""Hands out unconnected sockets of the network namespace it runs in, over a Unix socket (SCM_RIGHTS).
+
+A socket belongs to the namespace it was made in, whoever holds it: the relay, in the host's network, connects
+these and so speaks from `outside`. One request is one packet: a kind, answered by BATCH sockets of it, or by no
+sockets and the reason.
+"""
+
+import logging
+import os
+import resource
+import selectors
+import socket
+from pathlib import Path
+
+log = logging.getLogger("portway.fleet.dialer")
+
+BATCH = 8
+KINDS = {
+    b"tcp4": (socket.AF_INET, socket.SOCK_STREAM),
+    b"tcp6": (socket.AF_INET6, socket.SOCK_STREAM),
+    b"udp4": (socket.AF_INET, socket.SOCK_DGRAM),
+    b"udp6": (socket.AF_INET6, socket.SOCK_DGRAM),
+}
+
+
+def run(path: Path) -> int:
+    """Serve at `path` until killed."""
+    raise_file_limit()
+    listening = listen(path)
+    with selectors.DefaultSelector() as selector:
+        selector.register(listening, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                ready = key.fileobj
+                assert isinstance(ready, socket.socket)
+                if ready is listening:
+                    selector.register(ready.accept()[0], selectors.EVENT_READ)
+                elif not answer(ready):
+                    selector.unregister(ready)
+                    ready.close()
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket at `path`, in the place of one that a dialer killed before left there."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listening.bind(str(draft))
+    listening.listen(64)
+    os.replace(draft, path)  # noqa: PTH105 - one rename: there is no moment without a dialer's socket
+    return listening
+
+
+def answer(client: socket.socket) -> bool:
+    """Answer one request; False when the client is gone."""
+    try:
+        kind = client.recv(16)
+        if not kind:
+            return False
+        _hand_out(client, kind)
+    except OSError as error:
+        log.warning("a client went away: %s", error)
+        return False
+    return True
+
+
+def _hand_out(client: socket.socket, kind: bytes) -> None:
+    if kind not in KINDS:
+        client.send(b"no such kind: " + kind)
+        return
+    made: list[socket.socket] = []
+    try:
+        made.extend(socket.socket(*KINDS[kind]) for _ in range(BATCH))
+    except OSError as error:
+        client.send(str(error).encode())
+    else:
+        socket.send_fds(client, [b"ok"], [each.fileno() for each in made])
+    finally:
+        for each in made:
+            each.close()
+
+
+def raise_file_limit() -> None:
+    """As many descriptors as the system lets us have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

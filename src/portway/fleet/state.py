@@ -1,0 +1,132 @@
+"""Which fleets there are: reads fleet.json, and removes what fleets that died without a word left behind."""
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from portway.fleet.config import FleetConfig, NodePlan, node_plans
+from portway.fleet.errors import FleetError
+from portway.fleet.paths import FleetPaths, fleet_paths, state_root
+
+_STARTING_SECONDS = 30.0
+"""How long a folder without fleet.json counts as a fleet being started or ended."""
+
+
+class FleetState(Struct, frozen=True, kw_only=True):
+    """A running fleet, as fleet.json has it."""
+
+    config: FleetConfig
+    keeper_pid: int
+    keeper_start: int
+    """The keeper's start in clock ticks since boot, so that another process with its number is not taken for it."""
+    api_url: str
+    """`https://127.0.0.1:PORT`."""
+    loopback: str
+    """`127.x.y`: node k answers on the host at 127.x.y.k."""
+    started: float
+    """Seconds since the epoch."""
+
+    @property
+    def name(self) -> str:
+        """The fleet's name."""
+        return self.config.name
+
+    @property
+    def paths(self) -> FleetPaths:
+        """Its files."""
+        return fleet_paths(self.config.name)
+
+    @property
+    def nodes(self) -> list[NodePlan]:
+        """Its nodes, node-1 first."""
+        return node_plans(self.config, self.loopback)
+
+
+def fleets() -> list[FleetState]:
+    """All running fleets of this state root, by name. Folders of fleets that are gone are removed on the way."""
+    root = state_root()
+    if not root.is_dir():
+        return []
+    found = (read(folder) for folder in sorted(root.iterdir()) if folder.is_dir())
+    return [state for state in found if state is not None]
+
+
+def find(name: str) -> FleetState:
+    """The running fleet of that name; FleetError, naming those that do run, when there is none."""
+    state = read(fleet_paths(name).folder)
+    if state is not None:
+        return state
+    others = ", ".join(fleet.name for fleet in fleets())
+    raise FleetError(
+        f'no fleet "{name}" is running' + (f" (running: {others})" if others else "; start one: portway up")
+    )
+
+
+def read(folder: Path) -> FleetState | None:
+    """The state of the fleet that lives in `folder`, None when none does; a dead fleet's folder is removed."""
+    try:
+        state = msgspec.json.decode((folder / "fleet.json").read_bytes(), type=FleetState)
+    except (OSError, msgspec.MsgspecError):
+        if not starting(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        return None
+    if process_start(state.keeper_pid) == state.keeper_start:
+        return state
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def starting(folder: Path) -> bool:
+    """Whether a folder without a readable fleet.json is young enough to be somebody's work in progress."""
+    try:
+        return time.time() - folder.stat().st_mtime < _STARTING_SECONDS
+    except OSError:
+        return False
+
+
+def process_start(pid: int) -> int:
+    """When process `pid` started, in clock ticks since boot; 0 when there is no such process (or only its zombie)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def write(state: FleetState) -> None:
+    """Store fleet.json, whole or not at all."""
+    path = state.paths.state
+    draft = path.with_suffix(".new")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+    os.replace(draft, path)  # noqa: PTH105 - one rename
+
+
+def free_loopback(name: str, taken: set[str]) -> str:
+    """A `127.x.y` for fleet `name`: always the same one, unless another fleet or program uses it."""
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    used = taken | _used_loopbacks()
+    for step in range(254 * 256):
+        x, y = divmod((seed + step) % (254 * 256), 256)
+        if (prefix := f"127.{x + 1}.{y}") not in used:
+            return prefix
+    raise FleetError("no loopback range 127.x.y.0/24 is free on this machine")
+
+
+def _used_loopbacks() -> set[str]:
+    """The 127.x.y that some socket of this machine is bound to (man 5 proc: local addresses are little-endian hex)."""
+    used = set()
+    for table in ("tcp", "udp"):
+        try:
+            lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            octets = bytes.fromhex(line.split()[1].partition(":")[0])[::-1]
+            if octets[0] == 127:
+                used.add(".".join(map(str, octets[:3])))
+    return used
