@@ -6,41 +6,26 @@ What is special about a Kind stands in a module of its own, whose functions carr
 
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from msgspec.structs import replace
 
-from portway.kubeapi.kinds import Column, Kind
-
-
-def _module(name: str) -> ModuleType | None:
-    """A Kind's module, or None until it exists."""
-    full = f"portway.kubeapi.{name}"
-    try:
-        return import_module(full)
-    except ModuleNotFoundError as absent:
-        if absent.name and full.startswith(absent.name):
-            return None
-        raise
-
-
-_printing = _module("printing")
-COLUMNS: Mapping[str, tuple[Column, ...]] = getattr(_printing, "COLUMNS", {})
-service = _module("service")
-endpoints = _module("endpoints")
-endpointslice = _module("endpointslice")
-pod = _module("workloads.pod")
-deployment = _module("workloads.deployment")
-replicaset = _module("workloads.replicaset")
-replicationcontroller = _module("workloads.replicationcontroller")
-node = _module("workloads.node")
-namespace = _module("workloads.namespace")
-event = _module("workloads.event")
-configmap = _module("workloads.configmap")
-secret = _module("workloads.secret")
-serviceaccount = _module("workloads.serviceaccount")
+from portway.kubeapi import endpoints, endpointslice, service
+from portway.kubeapi.kinds import Kind
+from portway.kubeapi.printing import COLUMNS
+from portway.kubeapi.workloads import (
+    configmap,
+    deployment,
+    event,
+    namespace,
+    node,
+    pod,
+    replicaset,
+    replicationcontroller,
+    secret,
+    serviceaccount,
+)
 
 HOOKS = (
     "fields",
