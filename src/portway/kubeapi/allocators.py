@@ -8,7 +8,9 @@ Source: pkg/registry/core/service/{allocator,ipallocator,portallocator}. Nothing
 derived from the Services, so a crash cannot leak a number.
 """
 
+import bisect
 import ipaddress
+import itertools
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
@@ -63,15 +65,15 @@ class Held:
         self.numbers.discard(number)
 
     def free_in(self, band: Band, pick: Pick) -> int | None:
-        """A free number of the band, or None. Looks at no more numbers than are held, plus one."""
+        """The first free number of the band from a random one upwards, around; None when all are held."""
         if not band.size:
             return None
-        start = pick(band.size)
-        for step in range(min(band.size, len(self.numbers) + 1)):
-            number = band.first + (start + step) % band.size
-            if number not in self.numbers:
-                return number
-        return None
+        start = band.first + pick(band.size)
+        if 2 * len(self.numbers) < band.size:  # at least half are free: walking finds one in a few steps
+            upwards = itertools.chain(range(start, band.last + 1), range(band.first, start))
+            return next(number for number in upwards if number not in self.numbers)
+        free = sorted(set(range(band.first, band.last + 1)) - self.numbers)
+        return free[bisect.bisect_left(free, start) % len(free)] if free else None
 
     def take_free(self, bands: Iterable[Band], pick: Pick) -> int:
         """Takes a free number from the first band that has one. Raises RangeFull."""

@@ -126,6 +126,12 @@ class Cidr(Struct, frozen=True):
     bits: int
     """32 or 128: the length of the address as it was written."""
 
+    def strictly_contains(self, other: "Cidr") -> bool:
+        """Whether the other network lies in this one and is smaller."""
+        inner, outer = ipaddress.ip_network(other.network), ipaddress.ip_network(self.network)
+        same_family = inner.version == outer.version
+        return same_family and inner.network_address in outer and inner.prefixlen > outer.prefixlen
+
     @property
     def has_host_bits(self) -> bool:
         """Whether the address is not the network's own."""

@@ -38,6 +38,34 @@ def validate_labels(field: str, labels: Mapping[str, str] | None) -> list[FieldE
     return found
 
 
+def _requirement(field: str, requirement: Doc, any_value: bool) -> list[FieldError]:
+    operator, values = requirement.get("operator") or "", requirement.get("values") or []
+    key, found = requirement.get("key") or "", []
+    if operator in ("In", "NotIn"):
+        if not values:
+            found.append(fault.required(f"{field}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            found.append(fault.forbidden(f"{field}.values", detail))
+    else:
+        found.append(fault.invalid(f"{field}.operator", operator, "not a valid selector operator"))
+    found += fault.invalid_each(f"{field}.key", key, is_qualified_name(key))
+    for i, value in enumerate(() if any_value else values):
+        found += fault.invalid_each(f"{field}.values[{i}]", value, is_valid_label_value(value))
+    return found
+
+
+def validate_label_selector(field: str, selector: Doc | None, *, any_value: bool = False) -> list[FieldError]:
+    """A LabelSelector; `any_value` lets pass values that no label can have, as old objects may hold them."""
+    if selector is None:
+        return []
+    found = validate_labels(f"{field}.matchLabels", selector.get("matchLabels"))
+    for i, requirement in enumerate(selector.get("matchExpressions") or ()):
+        found += _requirement(f"{field}.matchExpressions[{i}]", requirement, any_value)
+    return found
+
+
 def validate_annotations(field: str, annotations: Mapping[str, str] | None) -> list[FieldError]:
     """Keys are qualified names of either case; all together within ANNOTATIONS_LIMIT."""
     found: list[FieldError] = []

@@ -257,12 +257,17 @@ def is_fully_qualified_domain_name(value: str) -> list[str]:
     return next((messages for messages in faulty if messages), [])
 
 
+def is_http_path(value: str) -> list[str]:
+    """The characters that RFC 3986 allows in a path."""
+    return _HTTP_PATH.check(value)
+
+
 def is_domain_prefixed_path(value: str) -> list[str]:
     """`acme.io/foo`: what controller names, such as an IngressClass's, look like."""
     host, _, path = value.partition("/")
     if not host or not path:
         return ['must be a domain-prefixed path (such as "acme.io/foo")']
-    return is_dns1123_subdomain(host) + _HTTP_PATH.check(path)
+    return is_dns1123_subdomain(host) + is_http_path(path)
 
 
 def is_path_segment_name(value: str) -> list[str]:

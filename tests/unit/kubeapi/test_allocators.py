@@ -113,13 +113,22 @@ def test_port_facts(case: Doc) -> None:
     for outside in (case["aboveRange"], case["belowRange"]):
         assert error_of(pool.allocate, outside["port"]) == outside["error"]
     dynamic = Band(*case["dynamicBand"])
-    pool.held.numbers.update(range(dynamic.first, dynamic.last - 1000))  # filling all of a wide range takes seconds
+    pool.held.numbers.update(range(dynamic.first, dynamic.last - 50))  # one by one it would take a minute
     left = set(range(dynamic.first, dynamic.last + 1)) - pool.held.numbers
     assert {pool.allocate_next() for _ in left} == left
     assert error_of(pool.allocate, dynamic.first) == case["allocated"]
     for _ in range(case["size"] - dynamic.size):
         assert pool.allocate_next() not in dynamic
     assert error_of(pool.allocate_next) == case["fullError"]
+
+
+def test_the_search_goes_up_from_a_random_number_and_around() -> None:
+    band = Band(10, 19)
+    few, many = Held(), Held()
+    few.numbers = {18, 19}
+    many.numbers = {*range(10, 20)} - {12, 15}
+    assert [few.free_in(band, lambda n: at) for at in (0, 7, 8, 9)] == [10, 17, 10, 10]
+    assert [many.free_in(band, lambda n: at) for at in (0, 2, 3, 5, 6)] == [12, 12, 15, 15, 12]
 
 
 @given(st.data())
