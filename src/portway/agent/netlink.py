@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 NETLINK_NETFILTER = 12
-REQUEST, ACK, DUMP, CREATE = 0x001, 0x004, 0x300, 0x400
+REQUEST, ACK, DUMP, CREATE, APPEND = 0x001, 0x004, 0x300, 0x400, 0x800
 NESTED = 0x8000
 _NOOP, _ERROR, _DONE = 1, 2, 3
 _DUMP_INTERRUPTED = 0x10

@@ -1,4 +1,6 @@
-"""nf_tables over netlink: elements of sets and maps, dumps, the generation. Rules and chains are left to nft.
+"""nf_tables over netlink: elements of sets and maps, behaviours' chains, dumps, the generation.
+
+What stands whatever Services there are is left to nft.
 
 Source: include/uapi/linux/netfilter/nf_tables.h. A batch is atomic: all of it happens or nothing. The kernel goes on
 after an error, so every message of a failed batch that is wrong gets its own errno.
@@ -12,8 +14,10 @@ from itertools import groupby
 
 from msgspec import Struct
 
+from portway.agent.expression import VERDICT_CODES, expressions, string, verdict
 from portway.agent.netlink import (
     ACK,
+    APPEND,
     CREATE,
     REQUEST,
     Interrupted,
@@ -24,20 +28,19 @@ from portway.agent.netlink import (
     message,
     nested,
 )
-from portway.nftables import TABLE, Container, Element
+from portway.nftables import TABLE, Chain, Container, Element
 
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 16, 17
-_GETTABLE, _GETCHAIN, _DELCHAIN, _DELRULE = 1, 4, 5, 8
+_GETTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 1, 3, 4, 5, 6, 8
 _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWGEN, _GETGEN = 12, 13, 14, 15, 16
 _INET, _UNSPEC = 1, 0
 EVENTS = 1 << (7 - 1)
 """The multicast group in which the kernel tells of each commit."""
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
 _ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_KEY_END = 1, 2, 10
-_DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE, _VERDICT_CHAIN = 1, 2, 1, 2
-_CODES = {"drop": 0, "accept": 1, "jump": -3, "goto": -4, "return": -5}
-_WORDS = {code: word for word, code in _CODES.items()}
+_DATA_VALUE, _VERDICT_CODE, _VERDICT_CHAIN = 1, 1, 2
+_WORDS = {code: word for word, code in VERDICT_CODES.items()}
 _MESSAGE_LIMIT = 60_000
 """An attribute's length is 16 bits."""
 
@@ -51,12 +54,11 @@ class Refusal(Struct, frozen=True):
 
 
 class Refused(Exception):
-    """A batch was refused as a whole; `refusals` names the culprits."""
+    """A batch was refused as a whole: for its elements in `refusals`, or, where that is empty, as the text says."""
 
-    def __init__(self, refusals: tuple[Refusal, ...], error: int) -> None:
-        super().__init__(f"{len(refusals)} elements refused: {errno.errorcode.get(error, str(error))}")
+    def __init__(self, refusals: tuple[Refusal, ...], text: str) -> None:
+        super().__init__(text)
         self.refusals = refusals
-        self.error = error
 
 
 class Change(Struct, frozen=True):
@@ -75,16 +77,9 @@ def _family(family: int, resource: int = 0) -> bytes:
     return struct.pack(">BBH", family, 0, resource)
 
 
-def _string(kind: int, text: str) -> bytes:
-    return attribute(kind, text.encode() + b"\0")
-
-
 @lru_cache(maxsize=4096)
 def _verdict(text: bytes) -> bytes:
-    word, _, chain = text.decode().partition(" ")
-    target = _string(_VERDICT_CHAIN, chain) if chain else b""
-    inner = nested(_DATA_VERDICT, attribute(_VERDICT_CODE, struct.pack(">i", _CODES[word])), target)
-    return nested(_ELEMENT_DATA, inner)
+    return nested(_ELEMENT_DATA, verdict(text.decode()))
 
 
 def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> Iterator[bytes]:
@@ -123,13 +118,14 @@ class _Piece(Struct, frozen=True):
     kind: int
     flags: int
     payload: bytes
-    verb: str = ""
+    verb: str
     elements: tuple[Element, ...] = ()
+    chain: str = ""
 
 
 def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece]:
     """A change of one container as messages of at most `limit` bytes of elements."""
-    head = _family(_INET) + _string(_LIST_TABLE, TABLE) + _string(_LIST_SET, container.name)
+    head = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
     kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
     taken: list[Element] = []
     parts: list[bytes] = []
@@ -145,11 +141,24 @@ def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece
         yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *parts), change.verb, tuple(taken))
 
 
+def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
+    """Make the chains where they are missing, empty them, then write their rules."""
+    table = _family(_INET) + string(1, TABLE)
+    for chain in chains:
+        yield _Piece(_NEWCHAIN, REQUEST | CREATE, table + string(3, chain.name), "add chain", (), chain.name)
+    for chain in chains:
+        yield _Piece(_DELRULE, REQUEST, table + string(2, chain.name), "flush chain", (), chain.name)
+    for chain in chains:
+        for rule in chain.rules:
+            payload = table + string(2, chain.name) + nested(4, *expressions(rule))
+            yield _Piece(_NEWRULE, REQUEST | CREATE | APPEND, payload, "add rule", (), chain.name)
+
+
 def _chain_deletion(names: Sequence[str]) -> Iterator[_Piece]:
     """Empty the chains, then delete them: they may go to each other."""
-    table = _family(_INET) + _string(1, TABLE)
-    for kind, name_attribute in ((_DELRULE, 2), (_DELCHAIN, 3)):
-        yield from (_Piece(kind, REQUEST, table + _string(name_attribute, name)) for name in names)
+    table = _family(_INET) + string(1, TABLE)
+    for kind, name_attribute, verb in ((_DELRULE, 2, "flush chain"), (_DELCHAIN, 3, "delete chain")):
+        yield from (_Piece(kind, REQUEST, table + string(name_attribute, name), verb, (), name) for name in names)
 
 
 class NfTables:
@@ -171,7 +180,7 @@ class NfTables:
     def exists(self) -> bool:
         """Whether our table is there."""
         sequence = self._netlink.next_sequence()
-        self._netlink.send(message(_type(_GETTABLE), REQUEST, sequence, _family(_INET) + _string(1, TABLE)))
+        self._netlink.send(message(_type(_GETTABLE), REQUEST, sequence, _family(_INET) + string(1, TABLE)))
         return all(m.error is None for m in self._netlink.pending())
 
     def chains(self) -> tuple[str, ...]:
@@ -181,7 +190,7 @@ class NfTables:
 
     def elements(self, container: Container) -> dict[bytes, bytes]:
         """All elements of one set or map. Raises OSError ENOENT when it is not there."""
-        asked = _family(_INET) + _string(_LIST_TABLE, TABLE) + _string(_LIST_SET, container.name)
+        asked = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
         found: dict[bytes, bytes] = {}
         for answer in self._dump(_GETSETELEM, asked):
             for kind, data in attributes(answer.payload[4:]):
@@ -200,8 +209,9 @@ class NfTables:
         self,
         changes: Sequence[Change],
         containers: Mapping[str, Container],
-        *,
+        set_chains: Sequence[Chain] = (),
         delete_chains: Sequence[str] = (),
+        *,
         single: bool = False,
     ) -> int:
         """Carry out the changes: in one atomic batch where the socket can take it, else in as few as possible.
@@ -211,7 +221,8 @@ class NfTables:
         """
         limit = 0 if single else min(_MESSAGE_LIMIT, self._netlink.longest // 2)
         parts = (part for change in changes for part in _by_container(change))
-        pieces = [piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)]
+        pieces = list(_chain_creation(set_chains))
+        pieces += [piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)]
         pieces += _chain_deletion(delete_chains)
         batches = list(_batches(pieces, self._netlink.longest - 256))
         for batch in batches:
@@ -232,9 +243,17 @@ class NfTables:
         self._netlink.send(b"".join(sent))
         failed = [m for m in self._netlink.pending() if m.error]
         if failed:
-            blamed = ((known[m.sequence], m.error or 0) for m in failed if m.sequence in known)
-            refusals = (Refusal(piece.verb, e, error) for piece, error in blamed for e in piece.elements)
-            raise Refused(tuple(refusals), failed[0].error or 0)
+            raise _refused([(known.get(m.sequence), m.error or 0) for m in failed])
+
+
+def _refused(blamed: Sequence[tuple[_Piece | None, int]]) -> Refused:
+    """What to say of the pieces of a batch that failed; a chain's failure explains those of elements that name it."""
+    for piece, error in blamed:
+        if piece is None or not piece.elements:
+            subject = f"{piece.verb} {piece.chain}" if piece else "commit"
+            return Refused((), f"{subject}: {errno.errorcode.get(error, str(error))}")
+    refusals = tuple(Refusal(p.verb, e, error) for p, error in blamed if p for e in p.elements)
+    return Refused(refusals, f"{len(refusals)} elements or their neighbours")
 
 
 def _by_container(change: Change) -> Iterator[Change]:

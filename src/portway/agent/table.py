@@ -4,9 +4,11 @@ import errno
 import logging
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from portway.agent import nft
 from portway.agent.nf_tables import Change, NfTables, Refusal, Refused
-from portway.nftables import Container, Element, Ruleset, Transaction, diff, element_text
+from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, diff, element_text
 from portway.nftables.render import structure
 
 log = logging.getLogger(__name__)
@@ -39,19 +41,20 @@ class KernelTable:
         Returns what was changed of elements and superfluous chains. The rules are always written: that takes one
         atomic transaction and costs no packet anything. Raises nft.NftError.
         """
-        whole = Transaction(tuple(wanted.containers.values()), tuple(wanted.chains.values()))
+        standing, behaviours = _divided(tuple(wanted.chains.values()))
+        commands = structure(Transaction(tuple(wanted.containers.values()), standing))
         try:
-            nft.run(structure(whole))
+            nft.run(commands)
         except nft.NftError as error:
             log.warning("the table that is here does not fit (%s): it is made anew", error)
-            nft.run(f"add table inet portway\ndelete table inet portway\n{structure(whole)}")
+            nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{commands}")
         held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
         needed = diff(held, wanted)
         superfluous = tuple(name for name in self._kernel.chains() if name not in wanted.chains)
-        change = Transaction(delete=needed.delete, add=needed.add, delete_chains=superfluous)
+        change = Transaction(set_chains=behaviours, delete=needed.delete, add=needed.add, delete_chains=superfluous)
         self._commit(change, wanted.containers)
         self._generation = self._kernel.generation()
-        return change
+        return Transaction(delete=change.delete, add=change.add, delete_chains=superfluous)
 
     def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
         return {name: self._kernel.elements(container) for name, container in containers.items()}
@@ -62,9 +65,10 @@ class KernelTable:
         Raises nft.NftError. Elements that the kernel refuses are named in the log and left out.
         """
         untouched = not self.touched()
-        if transaction.set_chains or transaction.add_containers:
-            nft.run(structure(transaction))
-        self._commit(transaction, containers)
+        standing, behaviours = _divided(transaction.set_chains)
+        if standing or transaction.add_containers:
+            nft.run(structure(Transaction(transaction.add_containers, standing)))
+        self._commit(replace(transaction, set_chains=behaviours), containers)
         self._generation = self._kernel.generation()
         return untouched
 
@@ -73,17 +77,22 @@ class KernelTable:
         single = False
         for _ in range(_ATTEMPTS):
             try:
-                self._kernel.commit(
-                    _ordered(delete, add), containers, delete_chains=change.delete_chains, single=single
-                )
+                ordered = _ordered(delete, add)
+                self._kernel.commit(ordered, containers, change.set_chains, change.delete_chains, single=single)
                 return
             except Refused as refused:
+                if not refused.refusals:
+                    raise nft.NftError(f"the kernel refuses: {refused}") from None
                 if single:
                     delete, add = _without(refused.refusals, delete, add, containers)
-                elif not refused.refusals:
-                    raise nft.NftError(f"the kernel refuses: {refused}") from None
                 single = True
         raise nft.NftError("the kernel goes on refusing elements")
+
+
+def _divided(chains: Sequence[Chain]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
+    """(those that nft writes, those that netlink writes together with the elements that name them)."""
+    standing = tuple(chain for chain in chains if not chain.of_behaviour)
+    return standing, tuple(chain for chain in chains if chain.of_behaviour)
 
 
 def _ordered(delete: Sequence[Element], add: Sequence[Element]) -> list[Change]:

@@ -32,6 +32,8 @@ class Chain(Struct, frozen=True):
     name: str
     rules: tuple[Rule, ...] = ()
     hook: Hook | None = None
+    of_behaviour: bool = False
+    """Made and deleted with the elements that name it; the others stand."""
 
     @property
     def visits(self) -> frozenset[str]:

@@ -20,7 +20,7 @@ PREFIX: dict[Family, str] = {"IPv4": "ip", "IPv6": "ip6"}
 class Operand(Struct, frozen=True):
     """What a key is made of: a field of the packet, a register of its own, or a drawn number."""
 
-    name: Literal["saddr", "daddr", "l4proto", "dport", "backend port", "slot", "mark", "priority"]
+    name: Literal["saddr", "daddr", "l4proto", "dport", "slot", "mark", "priority"]
     family: Family = "IPv4"
     modulus: int = 2
     """Of a slot: drawn from 0 to modulus-1."""
@@ -39,25 +39,15 @@ class Operand(Struct, frozen=True):
 _TYPES = {
     "l4proto": Type.PROTOCOL,
     "dport": Type.PORT,
-    "backend port": Type.PORT,
     "slot": Type.SLOT,
     "mark": Type.MARK,
     "priority": Type.PRIORITY,
 }
-_TEXTS = {
-    "l4proto": "meta l4proto",
-    "dport": "th dport",
-    # A port of any protocol. Declared as `th dport`, a map that has elements makes nft 1.0.6 refuse any new rule that
-    # reads it ("conflicting protocols specified"), and so does a `meta l4proto` match in front of such a dnat.
-    "backend port": "tcp dport",
-    "mark": "meta mark",
-    "priority": "meta priority",
-}
+_TEXTS = {"l4proto": "meta l4proto", "dport": "th dport", "mark": "meta mark", "priority": "meta priority"}
 
 Key = tuple[Operand, ...]
 PROTOCOL = Operand("l4proto")
 PORT = Operand("dport")
-BACKEND_PORT = Operand("backend port")
 
 
 def concatenation(key: Key) -> str:
@@ -169,14 +159,19 @@ class Lookup(Struct, frozen=True):
 
 
 class Dnat(Struct, frozen=True):
-    """Translate the destination to what the map says for the key; go on when it says nothing."""
+    """Translate the destination to what the map says for the key; go on when it says nothing.
+
+    nft 1.0.6 reads this text only while the map is empty ("conflicting protocols specified: tcp vs. th", a fault of
+    its check of a port of several protocols), so the agent writes such rules by netlink.
+    """
 
     family: Family
     key: Key
     map: str
 
     def __str__(self) -> str:
-        return f"dnat {PREFIX[self.family]} to {concatenation(self.key)} map @{self.map}"
+        to = f"{concatenation(self.key)} map @{self.map}"
+        return f"meta l4proto {{ tcp, udp, sctp }} dnat {PREFIX[self.family]} addr . port to {to}"
 
 
 class Masquerade(Struct, frozen=True):

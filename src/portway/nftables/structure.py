@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.model import Family, ProxyConfig, contains, family_of
 from portway.nftables.ruleset import Chain, Container, Hook
 from portway.nftables.statement import (
-    BACKEND_PORT,
     PORT,
     PROTOCOL,
     Among,
@@ -65,7 +65,7 @@ def containers() -> Iterator[Container]:
     for family in FAMILIES:
         d, key, node = digit(family), frontend_key(family), NODE_PORT_KEY
         source, destination = Operand("saddr", family), Operand("daddr", family)
-        backend = (destination, BACKEND_PORT)
+        backend = (destination, PORT)
         yield Container(f"cluster_ips{d}", (destination,))
         yield Container(f"hairpin{d}", (source, destination))
         yield Container(f"frontends{d}", key, verdicts=True)
@@ -122,15 +122,14 @@ class Behaviour(Struct, frozen=True):
         """Its chain and those that it goes to."""
         for kind in self._draws():
             yield from self._draw(kind).chains(config)
-        yield Chain(self.chain, self._rules(config))
+        yield Chain(self.chain, self._rules(config), of_behaviour=True)
 
     def _rules(self, config: ProxyConfig) -> tuple[Rule, ...]:
         cluster, local = (Goto(self._draw(kind).chain) for kind in ("cluster", "local"))
         if self.kind == "external":
             return ((Mark(),), (cluster,))
         if self.kind == "external-local":
-            pods = from_pods(config, self.family)
-            short_circuit: tuple[Rule, ...] = ((*pods, cluster),) if pods else ()
+            short_circuit = tuple((pods, cluster) for pods in from_pods(config, self.family))
             node: Rule = (IsLocalAddress(Operand("saddr", self.family)), Mark(), cluster)
             return (*short_circuit, node, *(((local,),) if self.local else ()))
         return ((self._dnat(),),)
@@ -142,17 +141,21 @@ class Behaviour(Struct, frozen=True):
         return Dnat(self.family, (*key, Operand("slot", modulus=count)), f"{name}{digit(self.family)}")
 
 
-def from_pods(config: ProxyConfig, family: Family, wanted: bool = True) -> tuple[Statement, ...]:
-    """Matches packets from pods (or from elsewhere); empty when the local detector cannot tell in this family."""
+def from_pods(config: ProxyConfig, family: Family) -> tuple[Statement, ...]:
+    """Each of these matches packets from pods; none when the local detector cannot tell in this family."""
     detector = config.local_detector
     if detector is None:
         return ()
     if detector.mode == "InterfaceNamePrefix":
-        return (CameBy(f"{detector.interface}*", wanted),)
+        return (CameBy(f"{detector.interface}*"),) if detector.interface else ()
     if detector.mode == "BridgeInterface":
-        return (CameBy(detector.interface, wanted),)
-    cidrs = _of_family(detector.cidrs, family)
-    return (Among(Operand("saddr", family), cidrs, wanted),) if cidrs else ()
+        return (CameBy(detector.interface),) if detector.interface else ()
+    return tuple(Among(Operand("saddr", family), (cidr,)) for cidr in _of_family(detector.cidrs, family))
+
+
+def _not_from_pods(config: ProxyConfig, family: Family) -> tuple[Statement, ...]:
+    """Together these match packets that are not from pods; empty when the local detector cannot tell."""
+    return tuple(replace(statement, wanted=False) for statement in from_pods(config, family))
 
 
 def _of_family(addresses: Iterable[str], family: Family) -> tuple[str, ...]:
@@ -172,7 +175,7 @@ def _accepts_node_ports(config: ProxyConfig, family: Family) -> tuple[Statement,
 
 def _services(config: ProxyConfig, family: Family) -> Chain:
     d, destination = digit(family), Operand("daddr", family)
-    elsewhere = () if config.masquerade_all else from_pods(config, family, wanted=False)
+    elsewhere = () if config.masquerade_all else _not_from_pods(config, family)
     rules: list[Rule] = []
     if config.masquerade_all or elsewhere:
         rules.append((InSet((destination,), f"cluster_ips{d}"), *elsewhere, Mark()))
