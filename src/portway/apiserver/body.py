@@ -1,4 +1,4 @@
-"""Request bodies: read within a limit, then decoded from JSON or YAML."""
+"""Request bodies: read within a limit, then decoded from JSON, YAML or protobuf."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from portway.kubeapi import protobuf
 from portway.kubeapi.errors import ApiError, bad_request
 from portway.kubeapi.strict import duplicate_fields
 
@@ -22,18 +23,20 @@ class Body(Struct, frozen=True):
     media_type: str
 
     def decode(self) -> Any:
-        """The JSON or YAML value; None for an empty body. Raises 400, 415."""
+        """The value; None for an empty body. Raises 400, 415."""
         if not self.data.strip():
             return None
         if self.media_type in _YAML:
             return _yaml(self.data)
+        if self.media_type == protobuf.MEDIA_TYPE:
+            return protobuf.decode(self.data)
         if self.media_type in _JSON or self.media_type.endswith("+json"):
             return _json(self.data)
-        raise unsupported(self.media_type, ("application/json", "application/yaml"))
+        raise unsupported(self.media_type, ("application/json", "application/yaml", protobuf.MEDIA_TYPE))
 
     def duplicates(self) -> tuple[str, ...]:
         """Fields that the text gives twice."""
-        return duplicate_fields(self.data) if self.media_type not in _YAML else ()
+        return duplicate_fields(self.data) if self.media_type in _JSON else ()
 
 
 def unsupported(media_type: str, accepted: tuple[str, ...]) -> ApiError:
