@@ -23,6 +23,9 @@ _PATCH = f"{_META}.Patch"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"
+"""Where the Kinds without schema are defined."""
+
 _SCALARS: dict[str, Doc] = {
     "string": {"type": "string"},
     "integer": {"type": "integer", "format": "int32"},
@@ -180,7 +183,7 @@ def definition(kind: Kind) -> str:
     """The name of a Kind's definition, e.g. `io.k8s.api.core.v1.Service`."""
     if kind.schema:
         return TYPES[kind.schema].definition
-    return f"io.k8s.api.{kind.group.partition('.')[0]}.{kind.version}.{kind.kind}"
+    return f"{_EXTENSIONS}.{kind.version}.{kind.kind}"
 
 
 def _gvk(api_version: str, kind: str) -> Doc:

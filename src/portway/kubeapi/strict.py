@@ -90,17 +90,19 @@ def duplicate_fields(text: str | bytes) -> tuple[str, ...]:
 
     Raises ValueError when it is not JSON.
     """
-    return tuple(_duplicates(json.loads(text, object_pairs_hook=_object), ""))
+    return tuple(_duplicates(json.loads(text, object_pairs_hook=_object)))
 
 
-def _duplicates(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, _Object):
-        yield from (_join(path, name) for name in value.twice)
-        for name, item in value.items():
-            yield from _duplicates(item, _join(path, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _duplicates(item, f"{path}[{index}]")
+def _duplicates(value: Any) -> Iterator[str]:
+    """In the text's order, and however deep."""
+    waiting = [("", value)]
+    while waiting:
+        path, here = waiting.pop()
+        if isinstance(here, _Object):
+            yield from (_join(path, name) for name in here.twice)
+            waiting += [(_join(path, name), item) for name, item in reversed(here.items())]
+        elif isinstance(here, list):
+            waiting += [(f"{path}[{index}]", item) for index, item in reversed(list(enumerate(here)))]
 
 
 def _join(path: str, name: str) -> str:

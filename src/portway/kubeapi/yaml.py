@@ -180,7 +180,7 @@ def _values(source: _Source) -> Iterator[Any]:
     if source.text.lstrip()[:1] in ("{", "["):
         try:
             return iter(_json_values(source.text))
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return _yaml_values(source)
 

@@ -143,6 +143,12 @@ def test_duplicate_fields(text: str, paths: tuple[str, ...]) -> None:
     assert problems.strict == tuple(f'duplicate field "{path}"' for path in paths)
 
 
+def test_duplicates_however_deep() -> None:
+    depth = 900
+    text = '{"a": ' * depth + '{"b": 1, "b": 2}' + "}" * depth
+    assert strict.duplicate_fields(text) == ("a." * depth + "b",)
+
+
 def test_nulls_are_absent() -> None:
     given_ = doc(
         SERVICE,

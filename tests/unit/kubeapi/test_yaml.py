@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -159,6 +160,7 @@ def test_refuses_what_kubectl_refuses(tmp_path: Path, body: str) -> None:
         ("a: 1\nb: \x01", "f.yaml:2:4: control characters are not allowed"),
         (b"a: 1\nb: \xff", "f.yaml:2:4: this is not UTF-8 text"),
         ("a: " + "[" * 20000, "f.yaml:1:1: nested too deeply"),
+        ("[" * 100_000, "f.yaml:1:1: nested too deeply"),
         ("kind: List\nitems:\n- 5\n", "f.yaml:3:3: an item of a List must be an object"),
     ],
 )
@@ -220,6 +222,15 @@ def test_documents_know_their_places() -> None:
         ("Pod", "a", 20),
         ("Pod", "b", 25),
     ]
+
+
+def test_without_libyaml_all_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> list[tuple[Any, str]]:
+        return [(d.value, d.where("metadata.name")) for d in yaml.flatten(yaml.load_all(STREAM, "s.yaml"))]
+
+    fast = read()
+    monkeypatch.setattr(yaml, "_Parser", pyyaml.SafeLoader)
+    assert read() == fast
 
 
 def test_json_is_read_and_placed_too() -> None:
