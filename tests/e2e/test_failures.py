@@ -135,7 +135,7 @@ def test_not_ready_in_time_is_exit_1_with_reasons(person: Person) -> None:
                    check=False, text=STUCK)  # fmt: skip
     portway(person, "down", "--name", "stuck")
     assert done.returncode == 1
-    assert "not ready after 3 s" in done.stderr
+    assert "not ready after 3 s (1/1 nodes, 0/2 pods):" in done.stderr
     assert "pod default/lost: container main: " in done.stderr
     assert "/no/such/command" in done.stderr
     assert "pod default/nowhere: Unschedulable: 0/1 nodes are available" in done.stderr

@@ -28,7 +28,10 @@ def command(name: str, place: str, argv: tuple[str, ...]) -> None:
     The command comes from this machine; its exit code is ours.
     """
     state = fleet.find(name)
-    sys.exit(fleet.enter(state, namespace_of(state, place_named(state, place)), list(argv)))
+    inside = list(argv[1:] if argv[0] == "--" else argv)
+    if not inside:
+        raise click.UsageError("which command? portway exec PLACE -- COMMAND [ARGUMENT]…")
+    sys.exit(fleet.enter(state, namespace_of(state, place_named(state, place)), inside))
 
 
 def place_named(state: FleetState, text: str) -> Place:

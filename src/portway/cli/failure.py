@@ -11,7 +11,7 @@ class Failure(click.ClickException):
     """What went wrong and what to do: `portway: MESSAGE` on stderr, exit code 1."""
 
     def show(self, file: object = None) -> None:
-        click.echo(f"portway: {self.message}", err=True)
+        tell(self.message)
 
 
 @contextmanager
@@ -22,9 +22,16 @@ def told() -> Iterator[None]:
     except Exception as error:
         if not _expected(error):
             raise
-        for line in str(error).splitlines():
-            click.echo(f"portway: {line}", err=True)
+        tell(str(error))
         sys.exit(1)
+
+
+def tell(message: str) -> None:
+    """`portway: ` before the first line, further lines below it."""
+    first, *more = message.splitlines() or [""]
+    click.echo(f"portway: {first}", err=True)
+    for line in more:
+        click.echo(f"  {line}", err=True)
 
 
 def _expected(error: Exception) -> bool:

@@ -80,7 +80,9 @@ def fleet_named(config: FleetConfig) -> tuple[FleetState, bool]:
         return running, False
     from portway.cli.wiring import programs
 
-    return fleet.start(config, programs(config)), True
+    started = fleet.start(config, programs(config))
+    started.wired()
+    return started.state, True
 
 
 async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell: Teller) -> None:
@@ -118,8 +120,9 @@ async def _wait(api: Api, state: FleetState, applied: list[Applied], timeout: fl
     workloads = rollout.workloads([(one.kind, one.document) for one in applied if one.kind])
     progress = await rollout.until_ready(api, state.config.nodes, workloads, timeout, tell.progress)
     if not progress.done:
+        so_far = f"{progress.nodes}/{progress.nodes_wanted} nodes, {progress.pods}/{progress.pods_wanted} pods"
         why = await rollout.reasons(api) or [f"{w.kind.kind} {w.namespace}/{w.name}" for w in progress.waiting]
-        raise Failure("\n".join([f"not ready after {timeout:.0f} s:", *why]))
+        raise Failure("\n".join([f"not ready after {timeout:.0f} s ({so_far}):", *why]))
     tell.done(f"{progress.nodes} nodes ready")
     if workloads:
         tell.done(f"{progress.pods}/{progress.pods_wanted} pods ready")

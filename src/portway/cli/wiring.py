@@ -14,6 +14,7 @@ def programs(config: FleetConfig) -> Programs:
     """The programs of a fleet of this configuration."""
 
     def run_apiserver(paths: FleetPaths, https: socket.socket, unix: socket.socket) -> int:
+        _certify(paths, config.name, https.getsockname()[1])
         return apiserver.run(
             apiserver.ServerConfig(
                 data=paths.database,
@@ -40,3 +41,17 @@ def programs(config: FleetConfig) -> Programs:
         )
 
     return Programs(apiserver=run_apiserver, controllers=run_controllers, agent=run_agent)
+
+
+def _certify(paths: FleetPaths, name: str, port: int) -> None:
+    """Certificates and the kubeconfig, made by the first API server of a fleet and kept for its next ones."""
+    if paths.kubeconfig.exists():
+        return
+    # Not at the head of this module: every process of the fleet would carry it, and only this one needs it, once.
+    from portway.apiserver import pki
+
+    pki.create(paths.pki)
+    draft = paths.kubeconfig.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(pki.kubeconfig(paths.pki, f"https://127.0.0.1:{port}", name))
+    draft.replace(paths.kubeconfig)
