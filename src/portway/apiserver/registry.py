@@ -5,6 +5,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,8 +60,8 @@ def key_of(target: Target) -> Key:
 class Registry:
     """The store with Kubernetes' rules in front of it."""
 
-    def __init__(self, store: Store, cluster: Cluster) -> None:
-        self.store, self.cluster = store, cluster
+    def __init__(self, store: Store, cluster: Cluster, pod_logs: Path) -> None:
+        self.store, self.cluster, self.pod_logs = store, cluster, pod_logs
 
     def get(self, target: Target) -> Entry:
         """The stored document. Raises 404."""

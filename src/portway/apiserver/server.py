@@ -35,7 +35,7 @@ async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket
     stop = _stop_signal()
     store = Store(config.data)
     try:
-        registry = Registry(store, _cluster(config, store))
+        registry = Registry(store, _cluster(config, store), config.pod_logs)
         await bootstrap(registry, config, https.getsockname()[1])
         await _until(stop, registry, config, https, unix)
     finally:
