@@ -8,6 +8,7 @@ from portway.client import Api
 from portway.controllers.cache import Cache, Terms, label_terms, namespace_terms, owner_terms
 from portway.controllers.hands import Hands
 from portway.controllers.recorder import Recorder
+from portway.kubeapi import catalogue
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.reconcile.objects import labels_of, namespace_of, spec_of
@@ -57,31 +58,44 @@ def selecting(cache: Cache, pod: Doc) -> list[Doc]:
 
 
 _CACHED: dict[Resource, tuple[Terms, ...]] = {
-    DEPLOYMENTS: (_selector_terms, namespace_terms),
+    DEPLOYMENTS: (_selector_terms, owner_terms),
     REPLICA_SETS: (_selector_terms, owner_terms, label_terms, namespace_terms),
-    REPLICATION_CONTROLLERS: (_map_terms, namespace_terms),
+    REPLICATION_CONTROLLERS: (_map_terms, owner_terms),
     PODS: (owner_terms, label_terms, namespace_terms),
-    SERVICES: (_map_terms, namespace_terms),
+    SERVICES: (_map_terms, owner_terms),
     ENDPOINT_SLICES: (owner_terms, label_terms, namespace_terms),
-    ENDPOINTS: (namespace_terms,),
+    ENDPOINTS: (owner_terms,),
     NODES: (),
     NAMESPACES: (),
-    SERVICE_ACCOUNTS: (namespace_terms,),
-    CONFIG_MAPS: (owner_terms, namespace_terms),
+    SERVICE_ACCOUNTS: (owner_terms,),
+    CONFIG_MAPS: (owner_terms,),
 }
+
+
+def _owned_resources() -> list[Resource]:
+    """Everything that can be watched and deleted: any of it may have owners."""
+    return [k.resource for k in catalogue.KINDS if {"list", "watch", "delete"} <= set(k.verbs) and k.kind != "Event"]
 
 
 class Cluster:
     """The API server as the controllers see it."""
 
-    def __init__(self, api: Api, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, api: Api, clock: Callable[[], float] = time.time, ca: str = "") -> None:
         self.api = api
         self.clock = clock
+        self.ca = ca
+        """PEM of the API server's authority, which every namespace is given; empty: none is."""
         self.caches = {resource: Cache(api, resource, *terms) for resource, terms in _CACHED.items()}
+        self.caches |= {r: Cache(api, r, owner_terms) for r in _owned_resources() if r not in _CACHED}
         self.recorder = Recorder(api, clock)
         self.hands = Hands(api, self.caches, self.recorder, clock)
 
-    async def synced(self) -> None:
-        """Return once every cache has been filled."""
-        for cache in self.caches.values():
-            await cache.reflector.synced.wait()
+    @property
+    def first(self) -> list[Cache]:
+        """Those that the controllers cannot begin without."""
+        return [cache for resource, cache in self.caches.items() if resource in _CACHED]
+
+    @property
+    def others(self) -> list[Cache]:
+        """Those that only the garbage collector reads."""
+        return [cache for resource, cache in self.caches.items() if resource not in _CACHED]

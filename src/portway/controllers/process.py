@@ -10,6 +10,7 @@ from portway.controllers.cluster import Cluster
 from portway.controllers.controller import Controller
 from portway.controllers.endpoints import EndpointsController, EndpointSliceController
 from portway.controllers.scheduling import Scheduler
+from portway.controllers.upkeep import GarbageCollector, NamespaceController, ServiceAccountController
 from portway.controllers.workloads import DeploymentController, ReplicaSetController, ReplicationControllerController
 
 log = logging.getLogger(__name__)
@@ -21,16 +22,22 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     Scheduler,
     EndpointSliceController,
     EndpointsController,
+    GarbageCollector,
+    NamespaceController,
+    ServiceAccountController,
 )
 
 
-def run(api_socket: str) -> int:
-    """Run all controllers against the API server on this Unix socket until SIGTERM or SIGINT. Always 0."""
-    asyncio.run(_until_told(api_socket))
+def run(api_socket: str, ca: str = "") -> int:
+    """Run all controllers against the API server on this Unix socket until SIGTERM or SIGINT. Always 0.
+
+    `ca`: the PEM that is published as kube-root-ca.crt in every namespace; empty: none is.
+    """
+    asyncio.run(_until_told(api_socket, ca))
     return 0
 
 
-async def _until_told(api_socket: str) -> None:
+async def _until_told(api_socket: str, ca: str) -> None:
     running = asyncio.current_task()
     assert running is not None
     loop = asyncio.get_running_loop()
@@ -38,18 +45,21 @@ async def _until_told(api_socket: str) -> None:
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         async with Api.unix(api_socket) as api:
-            await run_controllers(api)
+            await run_controllers(api, ca)
 
 
-async def run_controllers(api: Api) -> None:
+async def run_controllers(api: Api, ca: str = "") -> None:
     """Run all controllers for ever, in the caller's event loop."""
-    cluster = Cluster(api)
+    cluster = Cluster(api, ca=ca)
     controllers = [make(cluster) for make in CONTROLLERS]
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.recorder.run())
-        for cache in cluster.caches.values():
+        for cache in cluster.first:
             group.create_task(cache.reflector.run())
-        await cluster.synced()
+        for cache in cluster.first:
+            await cache.reflector.synced.wait()
         log.info("synced; %d controllers start", len(controllers))
         for controller in controllers:
             group.create_task(controller.queue.run(controller.workers))
+        for cache in cluster.others:
+            group.create_task(cache.reflector.run())
