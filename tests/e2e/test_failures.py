@@ -160,10 +160,11 @@ spec:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("kind: [", "stdin:"),
-        ("a: 1", "stdin:1: apiVersion is missing (a string such as v1)"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {}", "stdin:1: Pod: metadata.name is missing"),
-        ("- 1", "stdin:1: a document must be a mapping"),
+        ("kind: [", ": did not find expected node content"),
+        ("a: 1", "stdin:1:1: apiVersion is missing (a string such as v1)"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {}", "stdin:3:1: Pod: metadata.name is missing"),
+        ("- 1", "stdin:1:1: expected an object with apiVersion and kind, found a list"),
+        ("a: 1\na: 2", 'stdin:2:1: key "a" already set in map'),
     ],
 )
 def test_bad_files_stop_before_anything_starts(person: Person, text: str, says: str) -> None:

@@ -37,18 +37,15 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
 
 def _parsed(text: str, name: str) -> Iterator[Doc]:
     for document in yaml.flatten(yaml.load_all(text, name)):
-        data = document.data
-        if data is None:
-            continue
-        _check(data, f"{name}:{document.first_line}")
-        yield data
+        _check(document)
+        yield document.value
 
 
-def _check(data: object, where: str) -> None:
-    if not isinstance(data, dict):
-        raise Failure(f"{where}: a document must be a mapping with apiVersion, kind and metadata")
+def _check(document: yaml.Document) -> None:
+    value = document.value
     for field in ("apiVersion", "kind"):
-        if not isinstance(data.get(field), str):
-            raise Failure(f"{where}: {field} is missing (a string such as {'v1' if field == 'apiVersion' else 'Pod'})")
-    if not isinstance(data.get("metadata"), dict) or not data["metadata"].get("name"):
-        raise Failure(f"{where}: {data['kind']}: metadata.name is missing")
+        if not isinstance(value.get(field), str):
+            example = "v1" if field == "apiVersion" else "Pod"
+            raise Failure(f"{document.where()}: {field} is missing (a string such as {example})")
+    if not isinstance(value.get("metadata"), dict) or not value["metadata"].get("name"):
+        raise Failure(f"{document.where('metadata')}: {value['kind']}: metadata.name is missing")
