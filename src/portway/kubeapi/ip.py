@@ -8,6 +8,7 @@ the old object had it already; **strict** fields of new APIs want the canonical 
 import ipaddress
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _BAD_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _BAD_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_LOCAL_MULTICAST = {4: ipaddress.ip_network("224.0.0.0/24"), 6: ipaddress.ip_network("ff02::/16")}
 
 
 def _without_zeros(text: str) -> str:
@@ -26,6 +28,7 @@ def _without_zeros(text: str) -> str:
     return re.sub(r"(?<![0-9a-fA-F])0+(?=[0-9a-fA-F])", "", text)
 
 
+@lru_cache(maxsize=65536)
 def parse_exactly(text: str) -> Address | None:
     """What Go's netip takes: no leading zeros; None when it is no address. Zones are no addresses here."""
     if "%" in text:
@@ -36,6 +39,7 @@ def parse_exactly(text: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=65536)
 def parse(text: str) -> Address | None:
     """Sloppy: leading zeros are decimal, an IPv4-mapped IPv6 address is the IPv4 one; None when it is neither."""
     address = parse_exactly(_without_zeros(text))
@@ -93,12 +97,14 @@ def validate_endpoint(field: str, text: str) -> list[FieldError]:
     address = parse(text)
     if address is None:
         return [fault.invalid(field, text, "must be a valid IP address")]
-    local_multicast = ipaddress.ip_network("224.0.0.0/24" if address.version == 4 else "ff02::/16")
     checks = (
         (address.is_unspecified, f"may not be unspecified ({text})"),
         (address.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
         (address.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
-        (address in local_multicast, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+        (
+            address in _LOCAL_MULTICAST[address.version],
+            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        ),
     )
     return fault.invalid_each(field, text, [message for failed, message in checks if failed])
 

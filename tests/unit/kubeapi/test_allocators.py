@@ -3,6 +3,7 @@
 import ipaddress
 import random
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -122,13 +123,27 @@ def test_port_facts(case: Doc) -> None:
     assert error_of(pool.allocate_next) == case["fullError"]
 
 
+def start_at(offset: int) -> Callable[[int], int]:
+    return lambda n: offset
+
+
+@pytest.mark.parametrize("case", of(ADDRESSES, "Test_ipIterator"))
+def test_order_of_search(case: Doc) -> None:
+    band = Band(int(ipaddress.ip_address(case["first"])), int(ipaddress.ip_address(case["last"])))
+    held, order = Held(), []
+    while (number := held.free_in(band, lambda n: case["offset"] % n)) is not None:
+        held.take(number)
+        order.append(str(ipaddress.ip_address(number)))
+    assert order == case["expect"]
+
+
 def test_the_search_goes_up_from_a_random_number_and_around() -> None:
     band = Band(10, 19)
     few, many = Held(), Held()
     few.numbers = {18, 19}
     many.numbers = {*range(10, 20)} - {12, 15}
-    assert [few.free_in(band, lambda n: at) for at in (0, 7, 8, 9)] == [10, 17, 10, 10]
-    assert [many.free_in(band, lambda n: at) for at in (0, 2, 3, 5, 6)] == [12, 12, 15, 15, 12]
+    assert [few.free_in(band, start_at(offset)) for offset in (0, 7, 8, 9)] == [10, 17, 10, 10]
+    assert [many.free_in(band, start_at(offset)) for offset in (0, 2, 3, 5, 6)] == [12, 12, 15, 15, 12]
 
 
 @given(st.data())

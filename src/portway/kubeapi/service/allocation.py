@@ -88,10 +88,10 @@ def _next_port(request: Request) -> int:
 def _take_node_ports(service: Doc, request: Request) -> None:
     """On create, ports with the same number (of different protocols) share a nodePort unless they name others."""
     spec = spec_of(service)
-    wanted = {port["port"]: port["nodePort"] for port in reversed(ports_of(spec)) if port.get("nodePort")}
+    wanted = {port.get("port") or 0: port["nodePort"] for port in reversed(ports_of(spec)) if port.get("nodePort")}
     shared: dict[int, int] = {}
     for i, port in enumerate(ports_of(spec)):
-        number, own = port["port"], port.get("nodePort", 0)
+        number, own = port.get("port") or 0, port.get("nodePort") or 0
         if not own and not wants_node_ports(spec):
             continue
         if number not in shared:
@@ -176,7 +176,7 @@ def _update_node_ports(service: Doc, old: Doc, request: Request) -> None:
         elif port["nodePort"] not in claimed:
             _take_port(service, i, port["nodePort"], request)
             claimed.add(port["nodePort"])
-        key = (port.get("protocol", ""), port["nodePort"])
+        key = (port.get("protocol") or "", port["nodePort"])
         if key in seen:
             raise ApiError(500, "", f"duplicate nodePort: {{{key[0]} {key[1]}}}")
         seen.append(key)
