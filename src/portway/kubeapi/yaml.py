@@ -69,16 +69,22 @@ class _Source:
 class Document:
     """One object of a text."""
 
-    def __init__(self, value: Doc, source: _Source, index: int, root: Path = ()) -> None:
+    def __init__(self, value: Doc, source: _Source, index: int, first_line: int, root: Path = ()) -> None:
         self.value = value
         self._source = source
         self._index = index
+        self._first_line = first_line
         self._root = root
 
     @property
     def file(self) -> str:
         """The source's name."""
         return self._source.file
+
+    @property
+    def first_line(self) -> int:
+        """The line on which it begins, from 1; unlike `line()` known from the first reading."""
+        return self.line() if self._root else self._first_line
 
     def position(self, path: str | Path = ()) -> tuple[int, int]:
         """Line and column, from 1, of a field's key or a list's item, or of the nearest thing around it.
@@ -107,7 +113,7 @@ class Document:
         if not isinstance(kind, str) or not kind.endswith("List") or not isinstance(items, list):
             return [self]
         inner = [
-            Document(self._typed(kind, item, i), self._source, self._index, (*self._root, "items", i))
+            Document(self._typed(kind, item, i), self._source, self._index, self._first_line, (*self._root, "items", i))
             for i, item in enumerate(items)
         ]
         return [document for one in inner for document in one.items()]
@@ -135,9 +141,9 @@ def load_all(text: str | bytes, source: str = "file") -> list[Document]:
     """
     whole = _Source(_decoded(text, source), source)
     documents = []
-    for index, value in enumerate(_values(whole)):
+    for index, (value, line) in enumerate(_values(whole)):
         if value is not None:
-            documents.append(Document(value, whole, index))
+            documents.append(Document(value, whole, index, line))
             _require_object(documents[-1])
     return documents
 
@@ -147,8 +153,8 @@ def load(text: str | bytes, source: str = "file") -> Any:
     whole = _Source(_decoded(text, source), source)
     values = list(_values(whole))
     if len(values) > 1:
-        raise YamlError(source, Document({}, whole, 1).line(), 1, "expected one document, found another")
-    return values[0] if values else None
+        raise YamlError(source, values[1][1], 1, "expected one document, found another")
+    return values[0][0] if values else None
 
 
 def flatten(documents: Iterable[Document]) -> list[Document]:
@@ -175,8 +181,8 @@ def _decoded(text: str | bytes, source: str) -> str:
         raise YamlError(source, line, column, "this is not UTF-8 text") from None
 
 
-def _values(source: _Source) -> Iterator[Any]:
-    """JSON where the text looks like it and is, else YAML; that also tells what is wrong with bad JSON."""
+def _values(source: _Source) -> Iterator[tuple[Any, int]]:
+    """Each document and its first line. What is not JSON is YAML, which also says what is wrong with it."""
     if source.text.lstrip()[:1] in ("{", "["):
         try:
             return iter(_json_values(source.text))
@@ -185,15 +191,23 @@ def _values(source: _Source) -> Iterator[Any]:
     return _yaml_values(source)
 
 
-def _json_values(text: str) -> list[Any]:
+def _json_values(text: str) -> list[tuple[Any, int]]:
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_real, parse_constant=_real)
     values = []
-    rest = text.lstrip()
-    while rest:
-        value, end = decoder.raw_decode(rest)
-        values.append(value)
-        rest = rest[end:].lstrip()
+    at, line = _skip(text, 0, 1)
+    while at < len(text):
+        value, end = decoder.raw_decode(text, at)
+        values.append((value, line))
+        at, line = _skip(text, end, line + text.count("\n", at, end))
     return values
+
+
+def _skip(text: str, at: int, line: int) -> tuple[int, int]:
+    """Where the space at `at` ends, and on which line."""
+    while at < len(text) and text[at].isspace():
+        line += text[at] == "\n"
+        at += 1
+    return at, line
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Doc:
@@ -210,11 +224,11 @@ def _real(text: str) -> int | float:
     return number
 
 
-def _yaml_values(source: _Source) -> Iterator[Any]:
+def _yaml_values(source: _Source) -> Iterator[tuple[Any, int]]:
     stream = _Stream(source.text, source.file)
     try:
         for event in stream:
-            yield _Builder(stream).value(event)
+            yield _Builder(stream).value(event), _place(event)[0]
     except RecursionError:
         raise YamlError(source.file, 1, 1, "nested too deeply") from None
 

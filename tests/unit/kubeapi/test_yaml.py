@@ -218,6 +218,7 @@ def test_documents_know_their_places() -> None:
     assert service.where("metadata.annotations[example.com/a]") == "s.yaml:7:5"
     assert service.line("spec.ports[0].nodePort.nothing") == 10, "the nearest thing around it"
     assert service.line("status") == 2
+    assert [d.first_line for d in (service, *pods)] == [2, 19, 24]
     assert [(pod.value["kind"], pod.value["metadata"]["name"], pod.line("metadata.name")) for pod in pods] == [
         ("Pod", "a", 20),
         ("Pod", "b", 25),
@@ -239,6 +240,7 @@ def test_json_is_read_and_placed_too() -> None:
     assert first.value == {"kind": "A", "x": ["\U0001f600", 80, 100, 0.5]}
     assert type(first.value["x"][1]) is int
     assert second.value == {"kind": "B"}
+    assert [first.first_line, second.first_line] == [2, 4]
     (one,) = yaml.load_all('{"a":\n {"b": 1}}')
     assert one.position("a.b") == (2, 3)
 
