@@ -39,7 +39,9 @@ class Cluster(Struct, frozen=True):
     places: dict[str, Namespace]
 
     def ask(self, place: str, address: str, port: int, protocol: str = "TCP", times: int = 1) -> Counter[str]:
-        """What a client there gets: "POD sees CLIENT" by the answering pod, "refused" or "silent"."""
+        """What a client there gets: "POD sees CLIENT" by the answering pod, "refused" or "silent".
+
+        "not permitted" is what the kernel tells a process whose own UDP packet was dropped or rejected."""
         return self.places[place].run(_ask_often, address, port, protocol, times)
 
 
@@ -150,5 +152,7 @@ def _ask(address: str, port: int, protocol: str) -> str:
             return asking.recv(200).decode()
         except ConnectionRefusedError:
             return "refused"
+        except PermissionError:
+            return "not permitted"
         except TimeoutError:
             return "silent"

@@ -94,13 +94,19 @@ def test_who_answers_and_whom_it_sees(
     times = 1 if sees == "silent" else 4
     answers = place.ask(client, address, port, protocol, times)
     if not pods:
-        assert answers == {sees: times}
+        assert answers == {failure(sees or "", client, frontend, protocol): times}
         return
     answered = {answer.partition(" sees ")[0] for answer in answers}
     assert answered <= set(pods), answers
     if sees:
         seen = {answer.partition(" sees ")[2] for answer in answers}
         assert seen == {own_address(client, family) if sees == "client" else NODE[family]}, answers
+
+
+def failure(outcome: str, client: str, frontend: str, protocol: str) -> str:
+    """How a client notices: a process of the node's own whose packet is kept back on its way out learns it at once."""
+    kept_back = client == "node-1" and frontend == "clusterIP" and protocol == "UDP"
+    return "not permitted" if kept_back else outcome
 
 
 def own_address(client: str, family: str) -> str:
@@ -112,7 +118,9 @@ def own_address(client: str, family: str) -> str:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_port_that_the_service_does_not_have_is_refused(place: Cluster, family: str, protocol: str) -> None:
     for client in ("outside", "a", "node-1"):
-        assert place.ask(client, cluster_ip(10, family), 81, protocol) == {"refused": 1}
+        assert place.ask(client, cluster_ip(10, family), 81, protocol) == {
+            failure("refused", client, "clusterIP", protocol): 1
+        }
 
 
 @pytest.mark.parametrize("family", FAMILIES)

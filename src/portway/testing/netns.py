@@ -179,3 +179,13 @@ class World:
         pid = namespace.spawn(function, *arguments)
         self._processes.append(pid)
         return pid
+
+    def end(self, pid: int) -> None:
+        """kill -9 one of the spawned."""
+        os.kill(pid, signal.SIGKILL)
+        self.wait(pid)
+
+    def wait(self, pid: int) -> None:
+        """Until one of the spawned has ended."""
+        os.waitpid(pid, 0)
+        self._processes.remove(pid)
