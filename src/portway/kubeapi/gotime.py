@@ -5,6 +5,7 @@ Source: Go's time package (format.go, ParseError); metav1.Time and metav1.MicroT
 
 import calendar
 import re
+from datetime import UTC, datetime
 
 RFC3339 = "2006-01-02T15:04:05Z07:00"
 """Go's name of the layout of metav1.Time; a fraction of a second may follow the seconds."""
@@ -26,6 +27,20 @@ _DATE = (
 )
 _SECONDS = (*_DATE, ("", r"(?:[.,]\d+)?"), ("Z07:00", r"Z|[+-]\d{2}:\d{2}"))
 _MICROSECONDS = (*_DATE, (".000000", r"[.,]\d{6}(?!\d)"), ("Z07:00", r"Z|[+-]\d{2}:\d{2}"))
+
+
+def canonical(text: str, micro: bool = False) -> str:
+    """A timestamp as Kubernetes writes it: UTC, whole seconds or (`micro`) six digits of them.
+
+    Raises ValueError in Go's words when it is none.
+    """
+    if why := refusal(text, micro):
+        raise ValueError(why)
+    try:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text  # a year or an offset that Go can count with and Python cannot
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds" if micro else "seconds") + "Z"
 
 
 def refusal(text: str, micro: bool = False) -> str:

@@ -1,7 +1,8 @@
 """Decoding as Go would: type mismatches, unknown and duplicate fields, in the API server's own words.
 
 A **mismatch** makes a document undecodable (400). An **unknown** or **duplicate** field is an error, a warning or
-nothing, as the request's fieldValidation says. A null where Go would leave a nil or zero is dropped from the document.
+nothing, as the request's fieldValidation says. The document is left as Go would hand it on: a null where Go has a nil
+is dropped, quantities, timestamps and base64 are in their canonical form.
 
 Sources: sigs.k8s.io/json (texts, field paths), apiserver handlers/rest.go (what 400 says), KEP-2885 (fieldValidation).
 """
@@ -40,7 +41,7 @@ class Problems(Struct, frozen=True):
 
 
 def check(kind: Kind, doc: Doc, duplicates: tuple[str, ...] = ()) -> Problems:
-    """What is wrong with the form of `doc`; takes its nulls out in place.
+    """What is wrong with the form of `doc`; brings it into its canonical form in place.
 
     `duplicates` are paths from `duplicate_fields`, seen only in the text. A Kind without schema is free in all but
     its metadata.
@@ -109,7 +110,15 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-_EMPTY: dict[str, Any] = {"string": "", "bytes": "", "integer": 0, "int64": 0, "number": 0, "boolean": False}
+_EMPTY: dict[str, Any] = {
+    "string": "",
+    "bytes": "",
+    "integer": 0,
+    "int64": 0,
+    "number": 0,
+    "boolean": False,
+    "Quantity": "0",
+}
 """What Go makes of a null among a list's or map's items; objects become empty."""
 
 _GO = {
@@ -157,58 +166,60 @@ class _Walk:
             elif value[name] is None:
                 del value[name]
             else:
-                self.value(field, value[name], type_.go_name, _join(where, name), _join(path, name))
+                value[name] = self.value(field, value[name], type_.go_name, _join(where, name), _join(path, name))
 
-    def value(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
-        """A field's whole value, one or many."""
+    def value(self, field: Field, value: Any, struct: str, where: str, path: str) -> Any:
+        """A field's whole value, one or many, in its canonical form."""
         if field.many == "list":
-            self._items(field, value, struct, where, path)
-        elif field.many == "map":
-            self._entries(field, value, struct, where, path)
-        else:
-            self._one(field, value, struct, where, path)
+            return self._items(field, value, struct, where, path)
+        if field.many == "map":
+            return self._entries(field, value, struct, where, path)
+        return self._one(field, value, struct, where, path)
 
-    def _items(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+    def _items(self, field: Field, value: Any, struct: str, where: str, path: str) -> Any:
         if not isinstance(value, list):
-            self._refuse(value, _go_type(field), struct, where)
-            return
+            return self._refuse(value, _go_type(field), struct, where)
         for index, item in enumerate(value):
             if item is None:
                 value[index] = _EMPTY.get(field.type, {})
             else:
-                self._one(field, item, struct, where, f"{path}[{index}]")
+                value[index] = self._one(field, item, struct, where, f"{path}[{index}]")
+        return value
 
-    def _entries(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+    def _entries(self, field: Field, value: Any, struct: str, where: str, path: str) -> Any:
         if not isinstance(value, dict):
-            self._refuse(value, _go_type(field), struct, where)
-            return
+            return self._refuse(value, _go_type(field), struct, where)
         for key, item in value.items():
             if item is None:
-                value[key] = _EMPTY.get(field.type, "0" if field.type == "Quantity" else {})
+                value[key] = _EMPTY.get(field.type, {})
             else:
-                self._one(field, item, struct, where, _join(path, key))
+                value[key] = self._one(field, item, struct, where, _join(path, key))
+        return value
 
-    def _one(self, field: Field, value: Any, struct: str, where: str, path: str) -> None:
+    def _one(self, field: Field, value: Any, struct: str, where: str, path: str) -> Any:
         type_ = TYPES.get(field.type)
         if type_ is None:
-            self._scalar(field, value, struct, where)
-        elif isinstance(value, dict):
-            self.object(type_, value, where, path)
-        else:
-            self._refuse(value, _go_item(field), struct, where)
+            return self._scalar(field, value, struct, where)
+        if not isinstance(value, dict):
+            return self._refuse(value, _go_item(field), struct, where)
+        self.object(type_, value, where, path)
+        return value
 
-    def _scalar(self, field: Field, value: Any, struct: str, where: str) -> None:
+    def _scalar(self, field: Field, value: Any, struct: str, where: str) -> Any:
         rule = _RULES.get(field.type)
         try:
-            if rule and (wanted := rule(value)):
-                self._refuse(value, field.go_type or wanted, struct, where)
+            return rule(value) if rule else value
+        except _Mismatch as other:
+            return self._refuse(value, field.go_type or other.wanted, struct, where)
         except ValueError as unreadable:
             self.mismatch = self.mismatch or str(unreadable)
+            return value
 
-    def _refuse(self, value: Any, wanted: str, struct: str, where: str) -> None:
+    def _refuse(self, value: Any, wanted: str, struct: str, where: str) -> Any:
         if not self.mismatch:
             written = _written(value, wanted)
             self.mismatch = f"json: cannot unmarshal {written} into Go struct field {struct}.{where} of type {wanted}"
+        return value
 
 
 def _written(value: Any, wanted: str) -> str:
@@ -220,65 +231,71 @@ def _written(value: Any, wanted: str) -> str:
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
-# Each rule answers "" when the value fits, or the Go type that it should have been; it raises ValueError with the
-# whole message when the type is right but the text cannot be read.
+class _Mismatch(Exception):
+    """The value is of another type than Go's `wanted`."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
 
 
-def _string(value: Any) -> str:
-    return "" if isinstance(value, str) else "string"
+# Each rule returns the value in its canonical form. It raises _Mismatch, or ValueError with the whole message when the
+# type is right but the text cannot be read.
 
 
-def _boolean(value: Any) -> str:
-    return "" if isinstance(value, bool) else "bool"
+def _string(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise _Mismatch("string")
+    return value
 
 
-def _integer(bits: int) -> Callable[[Any], str]:
-    def rule(value: Any) -> str:
+def _boolean(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise _Mismatch("bool")
+    return value
+
+
+def _integer(bits: int) -> Callable[[Any], Any]:
+    def rule(value: Any) -> Any:
         whole = isinstance(value, int) and not isinstance(value, bool)
-        return "" if whole and -(1 << bits - 1) <= value < 1 << bits - 1 else f"int{bits}"
+        if not whole or not -(1 << bits - 1) <= value < 1 << bits - 1:
+            raise _Mismatch(f"int{bits}")
+        return value
 
     return rule
 
 
-def _number(value: Any) -> str:
-    return "" if isinstance(value, int | float) and not isinstance(value, bool) else "float64"
+def _number(value: Any) -> Any:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _Mismatch("float64")
+    return value
 
 
-def _int_or_string(value: Any) -> str:
-    return "" if isinstance(value, str) else _integer(32)(value)
+def _int_or_string(value: Any) -> Any:
+    return value if isinstance(value, str) else _integer(32)(value)
 
 
-def _quantity(value: Any) -> str:
+def _quantity(value: Any) -> Any:
     if isinstance(value, bool | list | dict):
         raise ValueError(quantity.BAD)
-    quantity.parse(value)
-    return ""
+    return quantity.canonical(value)
 
 
-def _time(value: Any) -> str:
+def _time(value: Any) -> Any:
+    return gotime.canonical(_string(value))
+
+
+def _micro_time(value: Any) -> Any:
+    return gotime.canonical(_string(value), micro=True)
+
+
+def _bytes(value: Any) -> Any:
     if not isinstance(value, str):
-        return "string"
-    return _readable(gotime.refusal(value))
-
-
-def _micro_time(value: Any) -> str:
-    if not isinstance(value, str):
-        return "string"
-    return _readable(gotime.refusal(value, micro=True))
-
-
-def _readable(why_not: str) -> str:
-    if why_not:
-        raise ValueError(why_not)
-    return ""
-
-
-def _bytes(value: Any) -> str:
-    if not isinstance(value, str):
-        return "[]uint8"
-    if not _BASE64.fullmatch(value.replace("\n", "").replace("\r", "")):
+        raise _Mismatch("[]uint8")
+    joined = value.replace("\n", "").replace("\r", "")
+    if not _BASE64.fullmatch(joined):
         raise ValueError(f"illegal base64 data at input byte {_illegal_byte(value)}")
-    return ""
+    return joined
 
 
 def _illegal_byte(text: str) -> int:
@@ -300,7 +317,7 @@ def _illegal_byte(text: str) -> int:
     return len(text) - digits % 4
 
 
-_RULES: dict[str, Callable[[Any], str]] = {
+_RULES: dict[str, Callable[[Any], Any]] = {
     "string": _string,
     "integer": _integer(32),
     "int64": _integer(64),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portway.kubeapi import strict
+from portway.kubeapi import gotime, strict
 from portway.kubeapi.catalogue import KINDS, by_kind
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
@@ -168,6 +168,59 @@ def test_nulls_are_absent() -> None:
             "status": {"loadBalancer": {"ingress": [{}]}},
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "canonical"),
+    [
+        (
+            POD,
+            {"spec": {"containers": [{"resources": {"limits": {"cpu": 0.5, "memory": "0.5Gi", "x": None}}}]}},
+            {"spec": {"containers": [{"resources": {"limits": {"cpu": "500m", "memory": "512Mi", "x": "0"}}}]}},
+        ),
+        (
+            by_kind("coordination.k8s.io/v1", "Lease"),
+            {"spec": {"renewTime": "2026-11-23T10:00:00.123456+02:00", "leaseDurationSeconds": 15}},
+            {"spec": {"renewTime": "2026-11-23T08:00:00.123456Z", "leaseDurationSeconds": 15}},
+        ),
+        (
+            POD,
+            {"status": {"startTime": "2026-11-23T23:30:00.9-01:00"}},
+            {"status": {"startTime": "2026-11-24T00:30:00Z"}},
+        ),
+        (POD, {"status": {"startTime": "0000-01-01T00:00:00Z"}}, {"status": {"startTime": "0000-01-01T00:00:00Z"}}),
+        (SECRET, {"data": {"a": "YW\nJj\n"}}, {"data": {"a": "YWJj"}}),
+    ],
+)
+def test_values_become_canonical(kind: Kind, change: Doc, canonical: Doc) -> None:
+    found = doc(kind, change)
+    assert strict.check(kind, found) == strict.Problems()
+    assert found == doc(kind, canonical)
+    again = copy.deepcopy(found)
+    assert strict.check(kind, again) == strict.Problems()
+    assert again == found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", 'parsing time "" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "2006"'),
+        ("2026-13-01T00:00:00Z", 'parsing time "2026-13-01T00:00:00Z": month out of range'),
+        ("2026-01-01T25:00:00Z", 'parsing time "2026-01-01T25:00:00Z": hour out of range'),
+        ("2026-01-01T00:00:00Zz", 'parsing time "2026-01-01T00:00:00Zz": extra text: "z"'),
+        (
+            "2026-01-01 00:00:00Z",
+            'parsing time "2026-01-01 00:00:00Z" as "2006-01-02T15:04:05Z07:00": cannot parse " 00:00:00Z" as "T"',
+        ),
+        (
+            "2026-01-01T00:00:00",
+            'parsing time "2026-01-01T00:00:00" as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00"',
+        ),
+        ("2026-01-01T00:00:00.5Z", ""),
+    ],
+)
+def test_timestamps(text: str, why: str) -> None:
+    assert gotime.refusal(text) == why
 
 
 JSON = st.recursive(
