@@ -40,11 +40,13 @@ def quoted(text: str) -> str:
     return '"' + "".join(map(_escaped, text)) + '"'
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).translate(_JSON_ESCAPES)
+
+
 def shown(value: Any) -> str:
     """A bad value as Kubernetes' message prints it; None is `null`."""
-    if isinstance(value, str):
-        return quoted(value)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).translate(_JSON_ESCAPES)
+    return quoted(value) if isinstance(value, str) else _json(value)
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -73,9 +75,12 @@ def duplicate(field: str, value: Any) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Iterable[str]) -> FieldError:
-    """The value is none of those known; `supported` in the order in which the message lists them."""
+    """The value is none of those known; `supported` in the order in which the message lists them.
+
+    Such values have Go types of their own, so that even a string is printed as JSON.
+    """
     listed = ", ".join(quoted(name) for name in supported)
-    return FieldError("FieldValueNotSupported", field, f"supported values: {listed}", shown(value))
+    return FieldError("FieldValueNotSupported", field, f"supported values: {listed}", _json(value))
 
 
 def too_long(field: str, limit: int) -> FieldError:

@@ -19,6 +19,7 @@ from portway.kubeapi.names import (
 
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes of all keys and values together."""
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _IMMUTABLE = (
     "name",
     "namespace",
@@ -78,7 +79,8 @@ def validate_annotations(field: str, annotations: Mapping[str, str] | None) -> l
 
 
 def _owner_reference(field: str, owner: Doc) -> list[FieldError]:
-    version = (owner.get("apiVersion") or "").rpartition("/")[2]
+    *group, version = (owner.get("apiVersion") or "").split("/")
+    version = version if len(group) < 2 else ""
     checks = (
         ("apiVersion", version, "version must not be empty"),
         ("kind", owner.get("kind"), "must not be empty"),
@@ -106,6 +108,17 @@ def validate_owner_references(field: str, owners: Sequence[Doc] | None) -> list[
         )
         found.append(fault.invalid(field, owners, detail))
     return found
+
+
+def _finalizer_kinds(field: str, finalizers: Sequence[str] | None) -> list[FieldError]:
+    """Kubernetes' own finalizers have short names, others are qualified (apis/core/validation)."""
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    named = enumerate(finalizers or ())
+    return [
+        fault.invalid(f"{field}[{i}]", name, detail)
+        for i, name in named
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
 
 
 def validate_finalizers(field: str, finalizers: Sequence[str] | None) -> list[FieldError]:
@@ -151,7 +164,8 @@ def _validate_create(meta: Doc, namespaced: bool, rule: Callable[[str], Sequence
     generation = meta.get("generation") or 0
     if generation < 0:
         found.append(fault.invalid("metadata.generation", generation, "must be greater than or equal to 0"))
-    return found + _validate_contents(meta) + validate_finalizers("metadata.finalizers", meta.get("finalizers"))
+    found += _validate_contents(meta) + validate_finalizers("metadata.finalizers", meta.get("finalizers"))
+    return found + _finalizer_kinds("metadata.finalizers", meta.get("finalizers"))
 
 
 def _new_finalizers(meta: Doc, old: Doc) -> list[FieldError]:
@@ -183,7 +197,8 @@ def _validate_update(meta: Doc, old: Doc) -> list[FieldError]:
     generation = meta.get("generation") or 0
     if generation < (old.get("generation") or 0):
         found.append(fault.invalid("metadata.generation", generation, "must not be decremented"))
-    return found + _immutable(meta, old) + _validate_contents(meta)
+    found += _immutable(meta, old) + _validate_contents(meta)
+    return found + _finalizer_kinds("metadata.finalizers", meta.get("finalizers"))
 
 
 def validate(

@@ -46,6 +46,13 @@ CREATE: list[tuple[Doc, list[str]]] = [
         'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
     ]),
     ({"finalizers": ["example.com/test"]}, []),
+    ({"finalizers": ["kubernetes", "mine"]}, [
+        'metadata.finalizers[1]: Invalid value: "mine": '
+        "name is neither a standard finalizer name nor is it fully qualified",
+    ]),
+    ({"ownerReferences": [OWNER | {"apiVersion": "a/b/c"}]}, [
+        'metadata.ownerReferences.apiVersion: Invalid value: "a/b/c": version must not be empty',
+    ]),
     ({"finalizers": ["orphan", "foregroundDeletion"]}, [
         'metadata.finalizers: Invalid value: ["orphan","foregroundDeletion"]: '
         "finalizer orphan and foregroundDeletion cannot be both set",
