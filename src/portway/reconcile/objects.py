@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from portway.kubeapi.errors import Doc
+from portway.kubeapi.selectors import from_document
 
 
 def meta(document: Doc) -> Doc:
@@ -152,23 +153,7 @@ def contains_all(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def selects(selector: Doc | None, labels: Mapping[str, str]) -> bool:
     """metav1.LabelSelector against labels. None selects nothing, an empty one everything."""
-    if selector is None or not contains_all(labels, selector.get("matchLabels") or {}):
-        return False
-    return all(_holds(expression, labels) for expression in selector.get("matchExpressions") or [])
-
-
-def _holds(expression: Doc, labels: Mapping[str, str]) -> bool:
-    key, values = expression.get("key", ""), expression.get("values") or []
-    match expression.get("operator"):
-        case "In":
-            return labels.get(key) in values if key in labels else False
-        case "NotIn":
-            return key not in labels or labels[key] not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-    return False
+    return selector is not None and from_document(selector).matches(labels)
 
 
 def by_creation(documents: Iterable[Doc]) -> list[Doc]:
