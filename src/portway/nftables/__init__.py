@@ -7,6 +7,7 @@ from portway.nftables.elements import elements_of
 from portway.nftables.program import Program, compile, program
 from portway.nftables.render import element_text, render
 from portway.nftables.ruleset import TABLE, Chain, Container, Element, Hook, Ruleset, Transaction
+from portway.nftables.trace import Step, Trace, trace
 from portway.nftables.transaction import KernelError, apply, diff
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "KernelError",
     "Program",
     "Ruleset",
+    "Step",
+    "Trace",
     "Transaction",
     "apply",
     "compile",
@@ -26,4 +29,5 @@ __all__ = [
     "elements_of",
     "program",
     "render",
+    "trace",
 ]

@@ -1,0 +1,263 @@
+"""What a compiled Ruleset does with a packet: its values interpreted, chain by chain, as the kernel would.
+
+The second witness beside `forwarding.lookup` (meaning) and real packets (fact). It knows nothing of Services: only
+hooks, rules, sets and maps. It follows the first packet of a connection; where the kernel draws a number, it follows
+every draw.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+from msgspec import Struct, field
+
+from portway.model import Packet, contains, family_of
+from portway.nftables.datatype import ADDRESS, Type, address_bytes, native, parts, service_bytes, text
+from portway.nftables.ruleset import Chain, Ruleset
+from portway.nftables.statement import (
+    Among,
+    CameBy,
+    Dnat,
+    Drop,
+    Goto,
+    InSet,
+    IsFamily,
+    IsLocalAddress,
+    IsMarked,
+    IsNew,
+    IsTcp,
+    IsTranslated,
+    Jump,
+    Key,
+    Lookup,
+    Mark,
+    Masquerade,
+    Operand,
+    Reject,
+    Return,
+    Statement,
+    Unmark,
+)
+
+End = Literal["accept", "drop", "reject", "masquerade", "dnat", "return", ""]
+"""How a chain ended; "" fell off its end."""
+
+
+class Step(Struct, frozen=True):
+    """A rule that matched and what it did, e.g. ("services4", "… vmap @frontends4 → goto cluster4-3")."""
+
+    hook: str
+    chain: str
+    did: str
+
+
+class Trace(Struct, frozen=True):
+    """A packet's way through the rules."""
+
+    steps: tuple[Step, ...]
+    outcome: Literal["FORWARD", "REJECT", "DROP", ""]
+    candidates: tuple[str, ...] = ()
+    """"ip:port" of each draw, in slot order."""
+    masquerade: bool = False
+    """The mark: for every candidate; for REJECT and DROP, as it was then."""
+    hairpin: tuple[str, ...] = ()
+    """Candidates for which the source is translated although the mark is not set."""
+    holes: int = 0
+    """Draws for which the map had no answer: always 0 in a sound ruleset."""
+
+    @property
+    def output(self) -> str:
+        """As in packet tables: candidates in string order, "REJECT", "DROP" or ""."""
+        return ", ".join(sorted(self.candidates)) if self.outcome == "FORWARD" else self.outcome
+
+
+class _Way(Struct):
+    """The packet as it is now, and what was seen on the way."""
+
+    ruleset: Ruleset
+    packet: Packet
+    local: frozenset[str]
+    destination: str
+    hook: str = ""
+    marked: bool = False
+    translated: bool = False
+    candidates: list[bytes] = field(default_factory=list)
+    holes: int = 0
+    steps: list[Step] = field(default_factory=list)
+
+    def value(self, operand: Operand, slot: int = 0) -> bytes:
+        """What a register would hold."""
+        if operand.name == "saddr":
+            return address_bytes(self.packet.source)
+        if operand.name == "daddr":
+            return address_bytes(self.destination)
+        if operand.name == "slot":
+            return native(slot)
+        service = service_bytes(self.packet.protocol, self.packet.port)
+        return service[:4] if operand.name == "l4proto" else service[4:]
+
+    def key(self, key: Key, slot: int = 0) -> bytes:
+        """The concatenation of its parts."""
+        return b"".join(self.value(operand, slot) for operand in key)
+
+    def is_family(self, operand: Operand) -> bool:
+        """An address can be read only from a packet of its family."""
+        return operand.name not in ("saddr", "daddr") or operand.family == family_of(self.destination)
+
+
+def trace(ruleset: Ruleset, packet: Packet, local_addresses: tuple[str, ...] = ()) -> Trace:
+    """The packet's way. `local_addresses` are those of the machine, by which a packet is its own or ends there."""
+    way = _Way(ruleset, packet, frozenset(local_addresses), packet.destination)
+    end = _pass_hooks(way, ("output",) if packet.source in way.local else ("prerouting",))
+    if not end and not way.translated:
+        here = way.destination in way.local
+        # what a process of the machine sends to another has met its output chains already
+        end = _pass_hooks(way, ("input",) if here else () if packet.source in way.local else ("forward",))
+    if end:
+        return Trace(tuple(way.steps), "REJECT" if end == "reject" else "DROP", masquerade=way.marked)
+    if not way.translated:
+        return Trace(tuple(way.steps), "", masquerade=way.marked)
+    return _arrive(way)
+
+
+def _arrive(way: _Way) -> Trace:
+    """Each candidate's way out of the machine."""
+    marked = way.marked
+    family = family_of(way.packet.destination)
+    names, hairpin = [], []
+    for candidate in way.candidates:
+        address, _, port = text((ADDRESS[family], Type.PORT), candidate).partition(" . ")
+        name = f"[{address}]:{port}" if family == "IPv6" else f"{address}:{port}"
+        way.destination, way.marked = address, marked
+        names.append(name)
+        if _pass_hooks(way, ("postrouting",)) == "masquerade" and not marked:
+            hairpin.append(name)
+    return Trace(tuple(way.steps), "FORWARD", tuple(names), marked, tuple(hairpin), way.holes)
+
+
+def _pass_hooks(way: _Way, hooks: tuple[str, ...]) -> End:
+    """The end that stops the packet (or translates its source), or ""."""
+    for hook in hooks:
+        way.hook = hook
+        for chain in _base_chains(way.ruleset, hook):
+            end = _pass_chain(way, chain)
+            if end in ("drop", "reject", "masquerade"):
+                return end
+    return ""
+
+
+def _base_chains(ruleset: Ruleset, hook: str) -> list[Chain]:
+    found = [(c.hook.priority, c) for c in ruleset.chains.values() if c.hook and c.hook.name == hook]
+    return [chain for _, chain in sorted(found, key=lambda pair: pair[0])]
+
+
+def _pass_chain(way: _Way, chain: Chain) -> End:
+    for rule in chain.rules:
+        for statement in rule:
+            result = _MEANINGS[type(statement)](way, statement)
+            if result is False:
+                break
+            if result is not True:
+                end = _follow(way, chain, statement, result)
+                if end is not None:
+                    return end
+    return ""
+
+
+def _follow(way: _Way, chain: Chain, statement: Statement, verdict: str) -> End | None:
+    """Do what a verdict says; None to go on with the next statement."""
+    shown = f"{statement} → {verdict}" if isinstance(statement, Lookup) else str(statement)
+    way.steps.append(Step(way.hook, chain.name, shown))
+    word, _, target = verdict.partition(" ")
+    if word == "goto":
+        return _pass_chain(way, way.ruleset.chains[target])
+    if word == "jump":
+        end = _pass_chain(way, way.ruleset.chains[target])
+        return None if end in ("", "return") else end
+    return word  # type: ignore[return-value]
+
+
+def _lookup(way: _Way, statement: Lookup) -> bool | str:
+    if not all(map(way.is_family, statement.key)):
+        return False
+    found = way.ruleset.elements[statement.map].get(way.key(statement.key))
+    return found.decode() if found else False
+
+
+def _in_set(way: _Way, statement: InSet) -> bool:
+    if not all(map(way.is_family, statement.key)):
+        return False
+    held, key = way.ruleset.elements[statement.set], way.key(statement.key)
+    if not way.ruleset.containers[statement.set].interval:
+        return key in held
+    types = tuple(operand.type for operand in statement.key)
+    return any(_covers(types, element, key) for element in held)
+
+
+def _covers(types: tuple[Type, ...], element: bytes, key: bytes) -> bool:
+    half = len(element) // 2
+    ends = zip(parts(types, element[:half]), parts(types, key), parts(types, element[half:]), strict=True)
+    return all(first <= part <= last for first, part, last in ends)
+
+
+def _dnat(way: _Way, statement: Dnat) -> bool | str:
+    if statement.family != family_of(way.destination):
+        return False
+    held = way.ruleset.elements[statement.map]
+    draws = next((o.modulus for o in statement.key if o.name == "slot"), 1)
+    found = [held.get(way.key(statement.key, slot)) for slot in range(draws)]
+    way.holes += found.count(None)
+    way.candidates = [backend for backend in found if backend is not None]
+    way.translated = bool(way.candidates)
+    return "dnat" if way.translated else False
+
+
+def _among(way: _Way, statement: Among) -> bool:
+    address = way.packet.source if statement.operand.name == "saddr" else way.destination
+    if family_of(address) != statement.operand.family:
+        return False
+    return statement.wanted == any(contains(cidr, address) for cidr in statement.cidrs)
+
+
+def _came_by(way: _Way, statement: CameBy) -> bool:
+    name, wanted = way.packet.interface, statement.interface
+    matches = name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+    return statement.wanted == matches
+
+
+def _is_local(way: _Way, statement: IsLocalAddress) -> bool:
+    address = way.packet.source if statement.operand.name == "saddr" else way.destination
+    return address in way.local
+
+
+def _set_mark(way: _Way, marked: bool) -> bool:
+    way.marked = marked
+    return True
+
+
+_MEANINGS: Mapping[type[Statement], Callable[..., bool | str]] = {
+    IsFamily: lambda way, s: s.family == family_of(way.destination),
+    IsNew: lambda way, s: True,
+    IsTranslated: lambda way, s: way.translated == s.wanted,
+    IsTcp: lambda way, s: way.packet.protocol == "TCP",
+    IsLocalAddress: _is_local,
+    Among: _among,
+    CameBy: _came_by,
+    InSet: _in_set,
+    IsMarked: lambda way, s: way.marked,
+    Mark: lambda way, s: _set_mark(way, True),
+    Unmark: lambda way, s: _set_mark(way, False),
+    Lookup: _lookup,
+    Dnat: _dnat,
+    Masquerade: lambda way, s: "masquerade",
+    Reject: lambda way, s: "reject",
+    Drop: lambda way, s: "drop",
+    Return: lambda way, s: "return",
+    Jump: lambda way, s: str(s),
+    Goto: lambda way, s: str(s),
+}
+"""True: go on with the rule; False: the next rule; a text: that verdict."""
+
+
+def meanings() -> Iterator[type[Statement]]:
+    """The statements that a trace understands: all there are."""
+    return iter(_MEANINGS)

@@ -1,0 +1,67 @@
+"""Witness 2: the compiled Ruleset, interpreted, says what kube-proxy's packet tables and `lookup` say."""
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portway.forwarding import ForwardingTable, compute, lookup
+from portway.model import Disposition, Packet, ProxyConfig, Snapshot
+from portway.nftables import Trace, compile, trace
+from portway.nftables.statement import Statement
+from portway.nftables.trace import meanings
+from portway.testing.flows import Outcome, check
+from tests.flows import strategies
+from tests.flows.kubernetes import flows_of, table_of
+from tests.shared import cases
+
+STATES = [
+    pytest.param(state, id=f"{table}:{number}:{state['test']}")
+    for table in ("packet_flows", "packet_flows_derived")
+    for number, state in enumerate(cases(table), 1)
+    if state["proxier"] == "nftables"
+]
+
+
+def outcome_of(way: Trace) -> Outcome:
+    """In a packet table's words."""
+    because = "\n    ".join(f"{step.hook}: {step.chain}: {step.did}" for step in way.steps) or "no rule matched"
+    everyone = bool(way.candidates) and way.hairpin == way.candidates
+    return Outcome(way.output, way.masquerade or everyone, because)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_kubernetes_packet_tables(state: dict[str, Any]) -> None:
+    table = table_of(state)
+    ruleset = compile(table)
+    local = table.config.node_addresses
+    assert check(flows_of(state), lambda packet: outcome_of(trace(ruleset, packet, local))) == len(state["flows"])
+
+
+OUTPUT = {Disposition.REJECT: "REJECT", Disposition.DROP: "DROP", Disposition.PASS: ""}
+
+
+def disagreement(table: ForwardingTable, packet: Packet) -> str:
+    """What the two witnesses say differently; "" when they agree."""
+    verdict, way = lookup(table, packet), trace(compile(table), packet, table.config.node_addresses)
+    said = OUTPUT.get(verdict.disposition) or ", ".join(sorted(map(str, verdict.backends)))
+    meant = (said, verdict.masquerade, sorted(map(str, verdict.hairpin)), 0)
+    done = (way.output, way.masquerade, sorted(way.hairpin) if not way.masquerade else meant[2], way.holes)
+    return (
+        ""
+        if meant == done
+        else f"{packet}\nmeant {meant} for {verdict.reason}\ndone  {done}\n{outcome_of(way).because}"
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), snapshot=strategies.clusters(), config=strategies.configs())
+def test_lookup_and_trace_agree(data: st.DataObject, snapshot: Snapshot, config: ProxyConfig) -> None:
+    table = compute(snapshot, config)
+    for packet in data.draw(st.lists(strategies.packets(snapshot), min_size=1, max_size=8)):
+        assert not (found := disagreement(table, packet)), found
+
+
+def test_every_statement_has_a_meaning() -> None:
+    assert set(meanings()) == set(get_args(Statement))
