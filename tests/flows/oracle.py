@@ -12,11 +12,6 @@ Answer = tuple[str, bool, frozenset[str]]
 """Output as in a packet table, the masquerade mark, and the backends with which hairpin masquerades."""
 
 
-def answer(snapshot: Snapshot, config: ProxyConfig, packet: Packet) -> Answer:
-    """What 5.10 says about the packet."""
-    return _Reading(snapshot, config, packet).answer()
-
-
 def _within(cidrs: tuple[str, ...], address: str) -> bool:
     ip = ip_address(address)
     return any(ip in net for net in map(ip_network, cidrs) if net.version == ip.version)
@@ -90,19 +85,36 @@ def _hinted(ready: dict[str, Endpoint], node: str, zone: str) -> dict[str, Endpo
     return ready
 
 
+class Oracle:
+    """Answers for one node of one cluster."""
+
+    def __init__(self, snapshot: Snapshot, config: ProxyConfig) -> None:
+        self._snapshot, self._config = snapshot, config
+        self._ports = {
+            v6: [_Port(snapshot, config, *pair, v6) for pair in _proxied(snapshot, v6)] for v6 in (False, True)
+        }
+
+    def answer(self, packet: Packet) -> Answer:
+        """What 5.10 says about the packet."""
+        return _Reading(self._snapshot, self._config, packet, self._ports[":" in packet.destination]).answer()
+
+
+def _proxied(snapshot: Snapshot, v6: bool) -> list[tuple[Service, ServicePort]]:
+    return [
+        (service, port)
+        for _, service in sorted(snapshot.services.items())
+        for port in service.ports
+        if service.type != "ExternalName"
+        and service.proxied
+        and not service.headless
+        and any((":" in a) == v6 for a in service.cluster_ips)
+    ]
+
+
 class _Reading:
-    def __init__(self, snapshot: Snapshot, config: ProxyConfig, packet: Packet) -> None:
-        self.snapshot, self.config, self.packet = snapshot, config, packet
+    def __init__(self, snapshot: Snapshot, config: ProxyConfig, packet: Packet, ports: list[_Port]) -> None:
+        self.snapshot, self.config, self.packet, self.ports = snapshot, config, packet, ports
         self.v6 = ":" in packet.destination
-        self.ports = [
-            _Port(snapshot, config, service, port, self.v6)
-            for key, service in sorted(snapshot.services.items())
-            for port in service.ports
-            if service.type != "ExternalName"
-            and service.proxied
-            and not service.headless
-            and any((":" in a) == self.v6 for a in service.cluster_ips)
-        ]
         self.mark = False
 
     def matching(self, port: _Port) -> bool:

@@ -4,7 +4,7 @@ Small pools of addresses, so that Services, endpoints, nodes and clients meet; n
 frontend, as the API's allocators see to. (A clash is a case of its own: test_forwarding_lookup.)
 """
 
-from typing import Any
+from itertools import product
 
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from portway.model import (
     ServicePort,
     Snapshot,
 )
-from portway.model.service import TrafficPolicy
+from portway.model.service import ServiceType, TrafficPolicy
 
 NODES = ("node-1", "node-2", "node-3")
 ZONES = ("zone-a", "zone-b")
@@ -37,6 +37,14 @@ PORT_NAMES = ("a", "b")
 SERVICE_CIDRS = ("10.96.0.0/24", "fd00:96::/120")
 
 _POLICIES: tuple[TrafficPolicy, ...] = ("Cluster", "Cluster", "Local")
+_protocols = st.sampled_from(("TCP", "TCP", "TCP", *PROTOCOLS))
+_ports = st.builds(EndpointPort, st.sampled_from(PORT_NAMES), _protocols, st.sampled_from((8080, 8081)))
+_conditions = st.sampled_from(
+    ((True, True, False),) * 4 + ((False, True, True),) * 3 + tuple(product((True, False), repeat=3))
+)
+_mostly = st.sampled_from((True,) * 9 + (False,))
+_TYPES: tuple[ServiceType, ...] = ("LoadBalancer",) * 9 + ("ExternalName",)
+_types = st.sampled_from(_TYPES)
 _policies = st.sampled_from(_POLICIES)
 
 
@@ -44,38 +52,40 @@ def _subset(pool: tuple[str, ...], most: int = 3) -> st.SearchStrategy[tuple[str
     return st.lists(st.sampled_from(pool), max_size=most, unique=True).map(tuple)
 
 
-_endpoints = st.builds(
-    Endpoint,
-    st.sampled_from(PODS),
-    st.sampled_from((*NODES, "")),
-    st.just(""),
-    st.sampled_from((True, True, False)),
-    st.booleans(),
-    st.sampled_from((False, False, True)),
-    st.one_of(st.just(()), _subset(ZONES)),
-    st.one_of(st.just(()), st.just(()), _subset(NODES)),
-)
-_ports = st.lists(
-    st.builds(EndpointPort, st.sampled_from(PORT_NAMES), st.sampled_from(PROTOCOLS), st.sampled_from((8080, 8081))),
-    min_size=1,
-    max_size=3,
-).map(tuple)
+_hints = st.sampled_from((True, False, False))
+
+
+@st.composite
+def _endpoints(draw: st.DrawFn, v6: bool, hinted: bool) -> Endpoint:
+    """An endpoint that mostly is ready; hinted ones nearly always carry both kinds of hints."""
+    ready, serving, terminating = draw(_conditions)
+    return Endpoint(
+        draw(st.sampled_from(tuple(pod for pod in PODS if (":" in pod) == v6))),
+        draw(st.sampled_from(("node-1", "node-2", "node-3", "node-1", "node-2", ""))),
+        "",
+        ready,
+        serving,
+        terminating,
+        draw(_subset(ZONES)) if hinted else (),
+        draw(_subset(NODES)) if hinted else (),
+    )
 
 
 @st.composite
 def slices(draw: st.DrawFn, number: int) -> EndpointSlice:
-    """A slice of one of the first three Services, of one family."""
-    owner, v6 = draw(st.integers(0, 2)), draw(st.booleans())
-    drawn = draw(st.lists(_endpoints, max_size=5))
-    members = tuple(e for e in drawn if (":" in e.address) == v6)
-    proxied = draw(st.sampled_from((True, True, True, False)))
-    return EndpointSlice("ns", f"slice-{number}", f"svc-{owner}", draw(_ports), members, proxied)
+    """A slice of one of the first three Services, of one family; often with all the ports a Service may have."""
+    owner, v6, hinted = draw(st.sampled_from((0, 0, 1, 2))), draw(st.booleans()), draw(_hints)
+    members = tuple(draw(st.lists(_endpoints(v6, hinted), min_size=1, max_size=4)))
+    listed = draw(st.lists(_ports, max_size=2))
+    every = tuple(EndpointPort(name, protocol, 8080) for name in PORT_NAMES for protocol in PROTOCOLS)
+    ports = draw(st.sampled_from((every, every, every, tuple(listed))))
+    return EndpointSlice("ns", f"slice-{number}", f"svc-{owner}", ports, members, draw(_mostly))
 
 
 @st.composite
 def services(draw: st.DrawFn, number: int) -> Service:
     """Service `number`: all its addresses and nodePorts are its own."""
-    families = draw(st.sampled_from(((4,), (6,), (4, 6), (6, 4), ())))
+    families = draw(st.sampled_from(((4,), (6,), (4, 6), (4, 6), (6, 4), (6, 4), ())))
     ours = {4: f"10.96.0.{number + 1}", 6: f"fd00:96::{number + 1}"}
     names = draw(st.lists(st.sampled_from(PORT_NAMES), min_size=1, max_size=2, unique=True))
     ports = tuple(_service_port(draw, name, number) for name in names)
@@ -84,7 +94,7 @@ def services(draw: st.DrawFn, number: int) -> Service:
     return Service(
         namespace="ns",
         name=f"svc-{number}",
-        type=draw(st.sampled_from(("LoadBalancer", "LoadBalancer", "LoadBalancer", "ExternalName"))),
+        type=draw(_types),
         ports=ports,
         cluster_ips=tuple(ours[f] for f in families),
         headless=not families,
@@ -95,21 +105,21 @@ def services(draw: st.DrawFn, number: int) -> Service:
         external_traffic_policy=draw(_policies),
         session_affinity_seconds=draw(st.sampled_from((0, 0, 10800))),
         health_check_node_port=draw(st.sampled_from((0, 31000 + number))),
-        proxied=draw(st.sampled_from((True, True, True, True, False))),
+        proxied=draw(_mostly),
     )
 
 
 def _service_port(draw: st.DrawFn, name: str, number: int) -> ServicePort:
     place = PORT_NAMES.index(name)
     node_port = draw(st.sampled_from((0, 30000 + 10 * number + place)))
-    return ServicePort(name, draw(st.sampled_from(PROTOCOLS)), 80 + place, 8080, node_port)
+    return ServicePort(name, draw(_protocols), 80 + place, 8080, node_port)
 
 
 @st.composite
 def clusters(draw: st.DrawFn) -> Snapshot:
     """Up to three Services with up to five slices, and this node's zone."""
-    made = [draw(services(number)) for number in range(draw(st.integers(1, 3)))]
-    pieces = [draw(slices(number)) for number in range(draw(st.integers(0, 5)))]
+    made = [draw(services(number)) for number in range(draw(st.sampled_from((1, 2, 3))))]
+    pieces = [draw(slices(number)) for number in range(draw(st.sampled_from((0, 2, 3, 4, 5))))]
     node = Node("node-1", NODE_ADDRESSES, zone=draw(st.sampled_from(("", *ZONES))))
     return Snapshot(
         {(s.namespace, s.name): s for s in made},
@@ -144,24 +154,29 @@ def configs(draw: st.DrawFn) -> ProxyConfig:
     )
 
 
-def packets(snapshot: Snapshot) -> st.SearchStrategy[Packet]:
-    """Packets between parties that exist here, in one family, mostly to ports that mean something."""
-    return st.booleans().flatmap(lambda v6: _packets(snapshot, v6))
+Goal = tuple[str, Protocol, int]
 
 
-def _packets(snapshot: Snapshot, v6: bool) -> st.SearchStrategy[Packet]:
-    known: list[Any] = [*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1", "::1", *PODS, "10.96.0.99", "fd00:96::99", *OUTSIDE]
-    ports = [80, 81, 8080, 9999]
+@st.composite
+def packets(draw: st.DrawFn, snapshot: Snapshot) -> list[Packet]:
+    """From two senders of each family to everything that this cluster's clients may dial, and a little beside."""
+    came_by = draw(st.sampled_from(("", "eth0", "veth12", "cbr0")))
+    found = []
+    for v6 in (False, True):
+        parties = [a for a in (*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1", "::1", *PODS, *OUTSIDE) if (":" in a) == v6]
+        senders = draw(st.lists(st.sampled_from(parties), min_size=2, max_size=2, unique=True))
+        goals = [goal for goal in goals_of(snapshot) if (":" in goal[0]) == v6]
+        found += [Packet(sender, *goal, came_by) for sender in senders for goal in goals]
+    return found
+
+
+def goals_of(snapshot: Snapshot) -> list[Goal]:
+    """Every frontend, its neighbours, and addresses that are none."""
+    goals: list[Goal] = [("10.96.0.99", "TCP", 80), ("fd00:96::99", "TCP", 80), (OUTSIDE[0], "TCP", 80)]
     for service in snapshot.services.values():
-        known += 3 * [*service.cluster_ips, *service.external_ips, *service.load_balancer_ips]
-        ports += 2 * [p.node_port for p in service.ports if p.node_port]
-    family = [address for address in known if (":" in address) == v6]
-    senders = st.sampled_from(family)
-    return st.builds(
-        Packet,
-        senders,
-        st.sampled_from(family),
-        st.sampled_from(PROTOCOLS),
-        st.sampled_from(ports),
-        st.sampled_from(("", "eth0", "veth12", "cbr0")),
-    )
+        for address in (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips):
+            goals += [(address, p.protocol, p.port) for p in service.ports]
+            goals.append((address, "TCP", 9999))
+        numbers = [(p.protocol, p.node_port) for p in service.ports if p.node_port]
+        goals += [(address, *number) for number in numbers for address in (*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1")]
+    return goals

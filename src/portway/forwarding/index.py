@@ -16,7 +16,7 @@ NodePort = tuple[Family, Protocol, int]
 class Index(Struct, frozen=True):
     """A table's frontends by address and by nodePort, and the Service of each clusterIP.
 
-    Where two Services claim the same frontend, the one whose ServicePortName sorts first has it.
+    Where two Services claim the same frontend, the first by (namespace, name) has it; within one, the first listed.
     """
 
     addresses: "dict[Address, Frontend]"
@@ -45,4 +45,8 @@ def _claim(index: Index, frontend: "Frontend") -> None:
 
 
 def _first(frontend: "Frontend", holder: "Frontend | None") -> "Frontend":
-    return frontend if holder is None or frontend.target.name < holder.target.name else holder
+    return frontend if holder is None or _owner(frontend) < _owner(holder) else holder
+
+
+def _owner(frontend: "Frontend") -> "ServiceKey":
+    return frontend.target.name.namespace, frontend.target.name.name

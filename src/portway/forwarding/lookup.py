@@ -36,7 +36,7 @@ def lookup(table: ForwardingTable, packet: Packet) -> Verdict:
     if accepts_node_ports(table.config, packet.destination):
         by_port = index.node_ports.get((family_of(packet.destination), packet.protocol, packet.port))
     for frontend in (direct, by_port):
-        if frontend is not None and _offers(frontend):
+        if frontend is not None and frontend.target.has_endpoints:
             return _through(table.config, frontend, packet, mark)
     if direct is not None:
         return _without_backends(direct, mark)
@@ -60,12 +60,6 @@ def _is_masqueraded(config: ProxyConfig, packet: Packet) -> bool:
         return True
     detector = config.local_detector
     return detects(detector, family_of(packet.destination)) and not from_local_pod(detector, packet)
-
-
-def _offers(frontend: Frontend) -> bool:
-    """Whether a packet gets into the frontend's policy at all, rather than straight to the check for endpoints."""
-    inside_policy = frontend.kind == "clusterIP" and frontend.local_policy
-    return frontend.target.has_endpoints and not (inside_policy and not frontend.target.local)
 
 
 def _through(config: ProxyConfig, frontend: Frontend, packet: Packet, mark: bool) -> Verdict:
