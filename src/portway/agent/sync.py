@@ -12,7 +12,6 @@ from portway.forwarding import (
     ForwardingTable,
     Inputs,
     ServiceKey,
-    recompute,
     with_node_port_addresses,
     with_pod_cidrs,
 )
@@ -68,7 +67,7 @@ class Syncer:
         began = perf_counter()
         change = self._follow_config()
         changed = self._inputs.taken()
-        self._table = recompute(self._table, self._inputs.snapshot, changed, self._inputs.slices_of)
+        self._table = self._inputs.recompute(self._table, changed)
         update = self._program.update({key: self._table.contributions.get(key) for key in changed})
         for transaction in (change, update):
             self._write(transaction)
@@ -84,8 +83,7 @@ class Syncer:
             return Transaction()
         self._table = msgspec.structs.replace(self._table, config=config)
         fresh = Program(config, self._config.service_cidrs)
-        everything = self._inputs.snapshot.services
-        self._table = recompute(self._table, self._inputs.snapshot, everything, self._inputs.slices_of)
+        self._table = self._inputs.recompute(self._table, self._inputs.snapshot.services)
         fresh.update(self._table.contributions)
         change = diff(self._program.ruleset, fresh.ruleset)
         self._program = fresh

@@ -1,0 +1,147 @@
+"""The same transactions on the fake and on the real kernel give the same content; the codec against nft's own words."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from portway.agent.table import KernelTable
+from portway.forwarding import Contribution, ForwardingTable
+from portway.nftables import Element, Program, Ruleset, Transaction, apply, element_text
+from portway.nftables.render import creation, render
+from portway.testing.netns import Namespace, Unavailable, World
+from tests.contract.services import CONFIG, SERVICE_CIDRS, service, table
+from tests.contract.state import Held, held
+from tests.unit.nftables.test_program import backends, web
+
+
+@pytest.fixture(params=[None, True], ids=["as we are", "user namespace"])
+def place(request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """An empty network namespace."""
+    try:
+        with World(request.param) as world:
+            yield world.namespace("node")
+    except Unavailable as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+
+
+def everything() -> ForwardingTable:
+    """Services of every behaviour."""
+    ranges = {"load_balancer_source_ranges": ("9.0.0.0/8", "10.1.2.0/24", "fd00:9::/64")}
+    balanced = {"load_balancer_ips": ("203.0.113.9", "2001:db8::9"), **ranges}
+    return table(
+        (service("web", 10), "abc"),
+        (service("near", 11, internal_traffic_policy="Local"), "ab"),
+        (service("none", 12), ""),
+        (service("outer", 13, external_traffic_policy="Local", external_ips=("203.0.113.5",)), "ac"),
+        (service("far", 14, external_traffic_policy="Local", internal_traffic_policy="Local"), "c"),
+        (service("balanced", 15, **balanced), "b"),
+    )
+
+
+def _follow(steps: list[dict[tuple[str, str], Contribution | None]]) -> list[tuple[Held, bool]]:
+    """Program each step; what the kernel held then, and whether nobody else wrote. Runs in a namespace."""
+    program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
+    kernel.adopt(program.ruleset)
+    seen = []
+    for changes in steps:
+        alone = kernel.apply(program.update(changes), program.ruleset.containers)
+        seen.append((held(), alone))
+    return seen
+
+
+def test_the_fake_and_the_kernel_hold_the_same_after_each_transaction(place: Namespace) -> None:
+    full = dict(everything().contributions)
+    keys = sorted(full)
+    steps: list[dict[tuple[str, str], Contribution | None]] = [
+        {key: full[key] for key in keys[:3]},
+        {key: full[key] for key in keys[3:]},
+        {keys[0]: None, keys[4]: full[keys[0]]},
+        dict.fromkeys(keys),
+        dict(full),
+    ]
+    program = Program(CONFIG, SERVICE_CIDRS)
+    fake = apply(Ruleset({}, {}, {}), creation(program.ruleset))
+    for changes, (kernel, alone) in zip(steps, place.run(_follow, steps), strict=True):
+        fake = apply(fake, program.update(changes))
+        assert kernel.elements == {name: dict(some) for name, some in fake.elements.items()}
+        assert kernel.chains == set(fake.chains)
+        assert alone
+
+
+def _load(contributions: list[Contribution]) -> Held:
+    program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
+    program.update({c.service: c for c in contributions})
+    kernel.adopt(program.ruleset)
+    again = KernelTable().adopt(program.ruleset)
+    assert not again, "what is right is not touched"
+    return held()
+
+
+def test_a_cluster_larger_than_one_batch_loads_whole(place: Namespace) -> None:
+    many = [web(n, backends(10, n)) for n in range(1500)]
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update({c.service: c for c in many})
+    assert place.run(_load, many).elements == program.ruleset.elements
+
+
+def _counts(services: int) -> tuple[int, int]:
+    kernel = _load([web(n, backends(n % 5, n)) for n in range(services)])
+    return len(kernel.chains), kernel.rules
+
+
+def test_the_kernels_chains_and_rules_do_not_count_services(place: Namespace) -> None:
+    assert place.run(_counts, 5) == place.run(_counts, 2000)
+
+
+def _listed(ruleset: Ruleset) -> None:
+    KernelTable().adopt(ruleset)
+
+
+def test_nft_lists_what_the_codec_wrote(place: Namespace) -> None:
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update(everything().contributions)
+    ruleset = program.ruleset
+    place.run(_listed, ruleset)
+    listing = place.command("nft", "-n", "list", "table", "inet", "portway")
+    shown = {word.strip() for word in re.split(r"[,{}]", re.sub(r"\s+", " ", listing))}
+    for name, some in ruleset.elements.items():
+        container = ruleset.containers[name]
+        for key, value in some.items():
+            if not container.interval:
+                assert _as_listed(element_text(container, key, value)) in shown, name
+
+
+def _as_listed(written: str) -> str:
+    return written.replace(" tcp ", " 6 ").replace(" udp ", " 17 ").replace("tcp . ", "6 . ").replace("udp . ", "17 . ")
+
+
+def test_the_text_that_people_get_loads_into_an_empty_kernel(place: Namespace) -> None:
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update(everything().contributions)
+    place.command("nft", "-f", "-", text=render(program.ruleset))
+    kernel = place.run(held)
+    assert kernel.elements == program.ruleset.elements
+    assert kernel.chains == set(program.ruleset.chains)
+    chains = json.loads(place.command("nft", "-j", "list", "table", "inet", "portway"))["nftables"]
+    assert {c["chain"]["name"] for c in chains if "chain" in c} == kernel.chains
+
+
+def _blunder() -> Held:
+    program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
+    kernel.adopt(program.ruleset)
+    wrong = Element("frontends4", web_key(99), b"goto nowhere")
+    right = Element("frontends4", web_key(1), b"drop")
+    missing = Element("no_endpoints4", web_key(5), b"drop")
+    kernel.apply(Transaction(delete=(missing,), add=(wrong, right)), program.ruleset.containers)
+    return held()
+
+
+def web_key(number: int) -> bytes:
+    """10.96.0.N . tcp . 80."""
+    return bytes([10, 96, 0, number, 6, 0, 0, 0, 0, 80, 0, 0])
+
+
+def test_one_bad_element_does_not_hold_up_the_rest(place: Namespace) -> None:
+    assert place.run(_blunder).elements["frontends4"] == {web_key(1): b"drop"}
