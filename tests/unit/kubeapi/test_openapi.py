@@ -64,7 +64,7 @@ def test_every_kind_has_what_kubectl_looks_for(kind: Kind) -> None:
     if "patch" in kind.verbs:
         patch = paths[kind.resource.path("{namespace}", "{name}")]["patch"]
         assert patch["x-kubernetes-group-version-kind"] == gvk
-        assert "application/apply-patch+yaml" in patch["requestBody"]["content"]
+        assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
     named = [
         s
         for s, schema in doc["components"]["schemas"].items()

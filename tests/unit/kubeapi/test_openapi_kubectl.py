@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portway.kubeapi import catalogue, discovery, openapi
+from portway.kubeapi import catalogue, discovery, openapi, openapi_v2
 from portway.kubeapi.errors import Doc
 
 OURS = Path(sys.executable).parent / "kubectl"
@@ -47,13 +47,19 @@ class Handler(BaseHTTPRequestHandler):
     """A server of `answer`; without aggregated discovery under /classic."""
 
     def do_GET(self) -> None:
+        if self.path.startswith("/openapi/v2"):
+            self.send(200, openapi_v2.MEDIA_TYPE, openapi_v2.document())
+            return
         path = self.path.removeprefix("/classic")
         aggregated = path == self.path and discovery.AGGREGATED in self.headers.get("Accept", "")
         doc = answer(path, aggregated)
         body = json.dumps(doc or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404}).encode()
         is_list = doc is not None and doc.get("kind") == "APIGroupDiscoveryList"
-        self.send_response(200 if doc is not None else 404)
-        self.send_header("Content-Type", discovery.AGGREGATED if is_list else "application/json")
+        self.send(200 if doc is not None else 404, discovery.AGGREGATED if is_list else "application/json", body)
+
+    def send(self, code: int, media_type: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -114,3 +120,39 @@ def test_every_kind_can_be_explained(server: str, kubectl: Callable[..., str]) -
     for kind in catalogue.KINDS:
         text = kubectl(server, "explain", kind.plural, "--api-version", kind.api_version)
         assert f"KIND:       {kind.kind}\n" in text
+
+
+LIST = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: a, labels: {x: y}}
+  spec: {ports: [{port: 80, targetPort: http, PROTOCOL: TCP}, {port: 81, targetPort: 8080}], selector: {a: b}}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: b}
+  spec:
+    replicas: 1
+    selector: {matchLabels: {a: b}}
+    template:
+      metadata: {labels: {a: b}}
+      spec:
+        containers:
+        - name: c
+          image: d
+          resources: {limits: {cpu: 0.5, memory: 1Gi}}
+          livenessProbe: {httpGet: {path: /, port: 80}}
+"""
+
+
+def test_kubectl_itself_checks_lists(server: str, kubectl: Callable[..., str], tmp_path: Path) -> None:
+    """With the OpenAPI v2 document: the server's own check does not exist for Lists."""
+    wrong, right = tmp_path / "wrong.yaml", tmp_path / "right.yaml"
+    wrong.write_text(LIST)
+    right.write_text(LIST.replace("PROTOCOL", "protocol"))
+    with pytest.raises(AssertionError, match=r'unknown field "PROTOCOL" in io\.k8s\.api\.core\.v1\.ServicePort'):
+        kubectl(server, "create", "-f", str(wrong))
+    out = kubectl(server, "create", "--dry-run=client", "-f", str(right))
+    assert out.splitlines() == ["service/a created (dry run)", "deployment.apps/b created (dry run)"]
