@@ -43,7 +43,6 @@ async def test_rollout(world: World) -> None:
     images = "jsonpath={.spec.template.spec.containers[0].image}"
     assert await kubectl(world, "get", "deployment", "web", "-o", images) == "one"
     history = await kubectl(world, "rollout", "history", "deployment/web")
-    import json; print([json.dumps([rs["spec"]["replicas"], rs["spec"]["template"], rs["metadata"]["annotations"]], indent=1) for rs in world.replicasets.objects.values()])
     assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["2", "3"]
 
     before = {pod["metadata"]["name"] for pod in world.named("web-")}

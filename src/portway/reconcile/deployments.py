@@ -7,7 +7,6 @@ ReplicaSets have moved.
 
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import Struct
 
 from portway.kubeapi.errors import Doc
@@ -33,9 +32,9 @@ from portway.reconcile.objects import (
     with_metadata,
 )
 from portway.reconcile.resources import DEPLOYMENTS, REPLICA_SETS
+from portway.reconcile.templates import HASH, bare_template, template_hash
 
 COMPONENT = "deployment-controller"
-HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
 _NOT_COPIED = {
@@ -46,8 +45,6 @@ _NOT_COPIED = {
     rollout.MAX_REPLICAS,
     "deprecated.deployment.rollback.to",
 }
-_SAFE = "bcdfghjklmnpqrstvwxz2456789"
-"""The letters of generated names: no vowels, nothing that looks alike (k8s rand.SafeEncodeString)."""
 
 
 class Sets(Struct, frozen=True):
@@ -140,30 +137,6 @@ def _sorted_out(deployment: Doc, mine: Sequence[Doc]) -> Sets:
     ordered = by_creation(mine)
     new = next((rs for rs in ordered if bare_template(rs) == wanted), None)
     return Sets(new, [rs for rs in ordered if rs is not new])
-
-
-def bare_template(owner: Doc) -> Doc:
-    """spec.template without the pod-template-hash label: what makes two templates the same."""
-    template = spec_of(owner).get("template") or {}
-    metadata = {key: value for key, value in meta(template).items() if value not in (None, {}, [])}
-    labels = {key: value for key, value in labels_of(template).items() if key != HASH}
-    metadata.pop("labels", None)
-    if labels:
-        metadata["labels"] = labels
-    metadata.pop("creationTimestamp", None)
-    return {**template, "metadata": metadata}
-
-
-def template_hash(deployment: Doc) -> str:
-    """The pod-template-hash of its template: FNV-1a of the canonical JSON and status.collisionCount.
-
-    Kubernetes hashes a dump of Go structures; the value differs, its form (letters, length) does not.
-    """
-    value = 0x811C9DC5
-    text = msgspec.json.encode(bare_template(deployment), order="deterministic")
-    for byte in text + str(status_of(deployment).get("collisionCount") or "").encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return "".join(_SAFE[ord(digit) % len(_SAFE)] for digit in str(value))
 
 
 def new_replicaset(deployment: Doc, size: int, revision: int) -> Doc:

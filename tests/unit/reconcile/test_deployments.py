@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portway.reconcile import deployment_status, deployments, rollout
+from portway.reconcile import deployment_status, deployments, rollout, templates
 from portway.reconcile.objects import annotations_of, is_ready, name_of, spec_of, status_of
 from portway.reconcile.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from portway.testing.cluster import Cluster
@@ -264,8 +264,18 @@ def test_fenceposts(replicas: int, surge: Any, down: Any, up: int, fewer: int) -
 
 
 def test_the_hash_looks_like_kubernetes() -> None:
-    digest = deployments.template_hash(deployment())
+    digest = templates.template_hash(deployment())
     assert 1 <= len(digest) <= 10 and set(digest) <= set("bcdfghjklmnpqrstvwxz2456789")
     relabelled = deployment()
     relabelled["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = "x"
-    assert deployments.template_hash(relabelled) == digest
+    assert templates.template_hash(relabelled) == digest
+
+
+def test_what_says_nothing_makes_no_other_template() -> None:
+    one, other = deployment(), deployment()
+    [container] = other["spec"]["template"]["spec"]["containers"]
+    container |= {"tty": False, "ports": [], "env": None}
+    other["spec"]["template"]["metadata"] |= {"creationTimestamp": None, "annotations": {}, "generation": 0}
+    assert templates.bare_template(one) == templates.bare_template(other)
+    container["securityContext"] = {"runAsUser": 0}
+    assert templates.bare_template(one) != templates.bare_template(other)
