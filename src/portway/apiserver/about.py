@@ -10,7 +10,7 @@ from aiohttp import web
 from portway.apiserver import answer
 from portway.apiserver.accept import Form, negotiate
 from portway.apiserver.identity import User
-from portway.kubeapi import discovery, openapi
+from portway.kubeapi import discovery, openapi, openapi_v2
 from portway.kubeapi.errors import Doc
 
 OPEN = frozenset(("/healthz", "/livez", "/readyz", "/version"))
@@ -27,6 +27,8 @@ def find(path: str) -> "Callable[[web.BaseRequest], web.Response] | None":
         return _health if trimmed in OPEN else None
     if trimmed in ("/api", "/apis"):
         return _discovery
+    if trimmed == "/openapi/v2":
+        return lambda request: _tagged(request, openapi_v2.document(), openapi_v2.MEDIA_TYPE)
     if trimmed.startswith("/openapi/v3/"):
         return _openapi if openapi.document(trimmed.removeprefix("/openapi/v3/")) else None
     described = _described(trimmed.strip("/").split("/"))

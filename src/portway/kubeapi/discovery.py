@@ -186,5 +186,5 @@ def paths() -> list[str]:
     """The document of `GET /`: every path that a person may look at."""
     prefixes = {kind.resource.prefix for kind in KINDS}
     named = {f"/apis/{group}" for group, _ in groups() if group}
-    fixed = {"/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"}
+    fixed = {"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
     return sorted(prefixes | named | fixed)
