@@ -96,10 +96,14 @@ def _split(whole: Band, static: int) -> tuple[Band, Band]:
 
 
 class PortRange(Struct, frozen=True):
-    """The node port range, both ends included."""
+    """The node port range, both ends included: ValueError when it is empty or leaves 1-65535."""
 
     first: int = 30000
     last: int = 32767
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last <= 65535:
+            raise ValueError(f"node port range {self}: must be FIRST-LAST within 1-65535, e.g. 30000-32767")
 
     @property
     def static_size(self) -> int:
@@ -149,6 +153,8 @@ class AddressRange(Struct, frozen=True):
     cidr: str
 
     def __post_init__(self) -> None:
+        if errors := ip.validate_strict_cidr("service CIDR", self.cidr):
+            raise ValueError(str(errors[0]))
         network = ipaddress.ip_network(self.cidr)
         if network.version == 6 and network.prefixlen < 64:
             raise ValueError(f"shortest allowed prefix length for service CIDR is 64, got {network.prefixlen}")
@@ -186,6 +192,8 @@ class Addresses:
     def __init__(self, ranges: Iterable[AddressRange], pick: Pick, *, bare: bool = False) -> None:
         self.ranges = list(ranges)
         self.held = Held()
+        self._wholes = [item.whole for item in self.ranges]
+        self._bands = [band for item in self.ranges for band in item.bands]
         self._pick = pick
         self._bare = bare
         self._version = 6 if ":" in self.ranges[0].cidr else 4
@@ -193,7 +201,7 @@ class Addresses:
     def check(self, address: str, *, bare: bool = False) -> int:
         """The number of an address that may be given. Raises AllocationError when it is out of range."""
         number = int(ip.parse(address) or 0)
-        if any(number in item.whole for item in self.ranges):
+        if any(number in whole for whole in self._wholes):
             return number
         if not (bare or self._bare):
             raise AllocationError("the provided network does not match the current range")
@@ -212,8 +220,7 @@ class Addresses:
 
     def allocate_next(self) -> str:
         """Takes a free address. Raises RangeFull."""
-        bands = [band for item in self.ranges for band in item.bands]
-        number = self.held.take_free(bands, self._pick)
+        number = self.held.take_free(self._bands, self._pick)
         text = ipaddress.IPv6Address(number) if self._version == 6 else ipaddress.IPv4Address(number)
         return str(text)
 

@@ -32,9 +32,13 @@ class Cluster:
     ) -> None:
         """`service_cidrs`: the first one's family is the primary. `pick(n)`: a random number in [0, n).
 
+        Both raise ValueError, saying what would be right, when malformed.
+
         `bare_allocators` words an address out of range as the allocator of a single CIDR does (Kubernetes before
         1.33 and its unit tests), not as the one over all ServiceCIDRs does.
         """
+        if not service_cidrs:
+            raise ValueError(f"service CIDRs: at least one is required, e.g. {SERVICE_CIDRS[0]}")
         families: dict[Family, list[AddressRange]] = {}
         for cidr in service_cidrs:
             families.setdefault(family_of(cidr), []).append(AddressRange(cidr))

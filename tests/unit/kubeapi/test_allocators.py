@@ -266,3 +266,28 @@ def test_an_explicit_address_of_no_service_cidr() -> None:
         'Service "web" is invalid: spec.clusterIPs: Invalid value: ["1.2.3.4"]: '
         "failed to allocate IP 1.2.3.4: the provided network does not match the current range"
     )
+
+
+MALFORMED: list[tuple[Any, Any, str]] = [
+    ((), (30000, 32767), "service CIDRs: at least one is required, e.g. 10.96.0.0/16"),
+    (("10.96.0.1/16",), (30000, 32767), "must not have bits set beyond the prefix length"),
+    (("ten/8",), (30000, 32767), 'service CIDR: Invalid value: "ten/8": must be a valid CIDR value'),
+    (("10.96.0.0/16",), (32767, 30000), "node port range 32767-30000: must be FIRST-LAST within 1-65535"),
+    (("10.96.0.0/16",), (0, 30000), "node port range 0-30000: must be FIRST-LAST within 1-65535"),
+]
+
+
+@pytest.mark.parametrize(("cidrs", "ports", "message"), MALFORMED)
+def test_malformed_settings_say_what_would_be_right(cidrs: Any, ports: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Cluster(cidrs, ports, pick=first)
+
+
+def test_several_cidrs_of_a_family_are_used_one_after_the_other() -> None:
+    cluster = Cluster(("10.0.0.0/30", "10.1.0.0/30"), pick=first)
+    assert cluster.families == ("IPv4",)
+    request = cluster.request()
+    assert [request.next_address("IPv4") for _ in range(4)] == ["10.0.0.1", "10.0.0.2", "10.1.0.1", "10.1.0.2"]
+    request.rollback()
+    request.take_address("10.1.0.2")
+    assert cluster.addresses["IPv4"].held.numbers == {int(ipaddress.ip_address("10.1.0.2"))}
