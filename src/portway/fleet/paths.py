@@ -64,9 +64,14 @@ class FleetPaths(Struct, frozen=True):
         """What one of the fleet's processes says."""
         return self.folder / "logs" / f"{process}.log"
 
+    @property
+    def pods(self) -> Path:
+        """The folder of the containers' logs: UID/CONTAINER.log."""
+        return self.folder / "pods"
+
     def container_log(self, uid: str, container: str) -> Path:
         """What a container run as a process says."""
-        return self.folder / "pods" / uid / f"{container}.log"
+        return self.pods / uid / f"{container}.log"
 
 
 def fleet_paths(name: str) -> FleetPaths:

@@ -1,12 +1,145 @@
-"""A node's kubelet: pods become network namespaces, containers stand-ins or processes, and status says so."""
+"""A node's kubelet: pods become network namespaces, containers stand-ins or processes, and status says so.
 
-import time
+A killed kubelet's successor finds the pods' networks and addresses again, serves on, and removes what is left of
+pods that are gone.
+"""
 
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from portway.client import Api, Key, Reflector, Unreachable
 from portway.fleet.config import NodePlan
+from portway.fleet.dialer import raise_file_limit
+from portway.fleet.kubelet.network import PodNetworks
+from portway.fleet.kubelet.node import node_document
+from portway.fleet.kubelet.pod import PODS, Pod, now
 from portway.fleet.paths import FleetPaths
+from portway.kubeapi import discovery
+from portway.kubeapi.errors import ApiError, Doc
+from portway.kubeapi.kinds import Resource
+
+log = logging.getLogger("portway.fleet.kubelet")
+
+_NODES = Resource("", "v1", "nodes")
+_EVENTS = Resource("", "v1", "events")
+_RETRY_SECONDS = 0.1
 
 
 def run(paths: FleetPaths, node: NodePlan) -> int:
     """The kubelet process of `node`, in its network namespace; returns only by being killed."""
-    while True:
-        time.sleep(1000)
+    raise_file_limit()
+    asyncio.run(Kubelet(paths, node).run())
+    return 0
+
+
+class Kubelet:
+    """All pods of one node."""
+
+    def __init__(self, paths: FleetPaths, plan: NodePlan) -> None:
+        self.paths, self.plan = paths, plan
+        self.api = Api.unix(paths.api_socket)
+        self.networks = PodNetworks(plan)
+        self._pods: dict[str, Pod] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Register the node, then run its pods for ever."""
+        async with self.api:
+            await self._register()
+            selector = f"spec.nodeName={self.plan.name}"
+            pods = Reflector(self.api, PODS, field_selector=selector, on_change=self._change)
+            self._background(self._remove_leftovers(pods.synced))
+            await pods.run()
+
+    async def _register(self) -> None:
+        document = node_document(self.plan, discovery.VERSION["gitVersion"], now())
+        while True:
+            try:
+                await self._write_node(document)
+                return
+            except Unreachable as error:
+                log.info("%s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _write_node(self, document: Doc) -> None:
+        try:
+            await self.api.create(_NODES, document)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            whole = {"metadata": {"labels": document["metadata"]["labels"]}, "spec": document["spec"]}
+            await self.api.patch(_NODES, "", self.plan.name, whole)
+        await self.api.patch(_NODES, "", self.plan.name, {"status": document["status"]}, subresource="status")
+
+    def _change(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        # The same name may be another pod by now.
+        if old is not None and (new is None or _uid(new) != _uid(old)) and (pod := self._pods.get(_uid(old))):
+            pod.update(None)
+        if new is None:
+            return
+        if pod := self._pods.get(_uid(new)):
+            pod.update(new)
+        else:
+            self._pods[_uid(new)] = Pod(self, new)
+            self._background(self._live(_uid(new)))
+
+    async def _live(self, uid: str) -> None:
+        try:
+            await self._pods[uid].run()
+        finally:
+            del self._pods[uid]
+
+    async def _remove_leftovers(self, synced: asyncio.Event) -> None:
+        await synced.wait()
+        for uid in [uid for uid in self.networks.addresses if uid not in self._pods]:
+            log.info("removing what is left of pod %s", uid)
+            self.networks.remove(uid)
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task failed", exc_info=error)
+
+    def event(self, pod: Doc, type: str, reason: str, message: str) -> None:
+        """Record an event about the pod, some time soon; one that cannot be stored is logged."""
+        self._background(self._record(pod, type, reason, message))
+
+    async def _record(self, pod: Doc, type: str, reason: str, message: str) -> None:
+        metadata = pod["metadata"]
+        about = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+        }
+        document = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
+            "involvedObject": about,
+            "type": type,
+            "reason": reason,
+            "message": message,
+            "source": {"component": "kubelet", "host": self.plan.name},
+            "firstTimestamp": now(),
+            "lastTimestamp": now(),
+            "count": 1,
+            "reportingComponent": "kubelet",
+            "reportingInstance": self.plan.name,
+        }
+        try:
+            await self.api.create(_EVENTS, document)
+        except (ApiError, Unreachable) as error:
+            log.info("event %s %s: %s", reason, message, error)
+
+
+def _uid(document: Doc) -> str:
+    return str(document["metadata"]["uid"])

@@ -6,6 +6,7 @@ A client so keeps one source port inside, and with it its backend, as a real cli
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from portway.fleet.relay.dial import Dialer
 
@@ -36,8 +37,8 @@ class Door(asyncio.DatagramProtocol):
         self._sessions: dict[Address, Session] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport is no DatagramTransport by inheritance
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, client: Address) -> None:
         session = self._sessions.get(client)
@@ -83,8 +84,8 @@ class Session(asyncio.DatagramProtocol):
             self.end()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport is no DatagramTransport by inheritance
+        self._transport = cast(asyncio.DatagramTransport, transport)
         for data in self._waiting:
             transport.sendto(data)
         self._waiting.clear()

@@ -1,0 +1,283 @@
+"""One pod's life on its node: network, containers, status, and the end. One task a pod."""
+
+import asyncio
+import contextlib
+import subprocess
+from datetime import UTC, datetime
+from typing import Protocol
+
+from portway.client import Api, Unreachable
+from portway.fleet import wiring
+from portway.fleet.config import NodePlan
+from portway.fleet.kubelet.addresses import PoolExhausted
+from portway.fleet.kubelet.container import ProcessContainer, Room
+from portway.fleet.kubelet.environment import Place, Sources
+from portway.fleet.kubelet.network import PodNetworks, kill_inside
+from portway.fleet.kubelet.process import Log
+from portway.fleet.kubelet.standin import Identity, Port, StandIn
+from portway.fleet.kubelet.status import ContainerState, Runtime, status, waiting
+from portway.fleet.paths import FleetPaths
+from portway.kubeapi.errors import ApiError, Doc
+from portway.kubeapi.kinds import Resource
+
+PODS = Resource("", "v1", "pods")
+_SOURCES = {"ConfigMap": Resource("", "v1", "configmaps"), "Secret": Resource("", "v1", "secrets")}
+RUNTIME_ANNOTATION = "portway.dev/runtime"
+_DRAIN_SECONDS = 1.0
+"""How long a stand-in of a pod that is being deleted still serves: time for every node to hear of it."""
+_RETRY_SECONDS = 1.0
+
+
+class Node(Protocol):
+    """What a pod's life needs of its kubelet."""
+
+    plan: NodePlan
+    paths: FleetPaths
+    api: Api
+    networks: PodNetworks
+
+    def event(self, pod: Doc, type: str, reason: str, message: str) -> None:
+        """Record an event about the pod."""
+
+
+def now() -> str:
+    """This second, RFC 3339."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Pod:
+    """A pod that this node has to run."""
+
+    def __init__(self, node: Node, document: Doc) -> None:
+        self._node, self._document = node, document
+        self._uid: str = document["metadata"]["uid"]
+        self._gone = False
+        self._changed = asyncio.Event()
+        self._runtime = self._described(document)
+        self._standin: StandIn | None = None
+        self._processes: list[ProcessContainer] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def _name(self) -> tuple[str, str]:
+        metadata = self._document["metadata"]
+        return metadata["namespace"], metadata["name"]
+
+    @property
+    def _own_network(self) -> bool:
+        return not self._document["spec"].get("hostNetwork")
+
+    @property
+    def _deleting(self) -> bool:
+        return self._gone or bool(self._document["metadata"].get("deletionTimestamp"))
+
+    def update(self, document: Doc | None) -> None:
+        """The API has it so now; None: it is gone."""
+        if document is None:
+            self._gone = True
+        else:
+            self._document = document
+        self._changed.set()
+
+    async def run(self) -> None:
+        """From the first sight of it to the last trace."""
+        try:
+            if (self._document.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+                await self._start()
+            while not self._deleting:
+                self._changed.clear()
+                await self._report()
+                await self._changed.wait()
+        finally:
+            await self._end()
+
+    async def _start(self) -> None:
+        while not self._deleting:
+            try:
+                await self._connect()
+                await self._populate()
+                return
+            except (PoolExhausted, OSError, subprocess.CalledProcessError) as error:
+                self._fail("FailedCreatePodSandBox", f"Failed to create pod sandbox: {_words(error)}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY_SECONDS):
+                    await self._changed.wait()
+
+    def _fail(self, reason: str, message: str) -> None:
+        self._node.event(self._document, "Warning", reason, message)
+        if self._standin is not None:
+            self._standin.close()
+
+    async def _connect(self) -> None:
+        if self._own_network:
+            self._runtime.pod_ips = self._node.networks.ensure(self._uid)
+        else:
+            self._runtime.pod_ips = self._node.plan.addresses
+
+    @property
+    def _network(self) -> str | None:
+        return wiring.path(wiring.pod_network(self._uid)) if self._own_network else None
+
+    async def _populate(self) -> None:
+        """Start what the pod's containers are."""
+        spec = self._document["spec"]
+        as_process = (self._document["metadata"].get("annotations") or {}).get(RUNTIME_ANNOTATION) == "process"
+        serving = [container for container in spec.get("initContainers") or [] if _restarts(container)]
+        programs = [c for c in spec["containers"] if as_process and (c.get("command") or c.get("args"))]
+        standing = serving + [container for container in spec["containers"] if container not in programs]
+        await self._stand_in(standing)
+        if as_process:
+            self._say_who_stands_in(standing)
+        self._run_programs(programs)
+        self._runtime.containers = [self._state_of(container) for container in spec["containers"]]
+        self._runtime.init_containers = [_init_state(c, self._uid) for c in spec.get("initContainers") or []]
+
+    async def _stand_in(self, containers: list[Doc]) -> None:
+        namespace, name = self._name
+        identity = Identity(name, namespace, self._node.plan.name, self._runtime.pod_ips[0])
+        self._standin = StandIn(identity)
+        ports = [
+            Port(port["containerPort"], port.get("protocol", "TCP"), port.get("name") or "")
+            for container in containers
+            for port in container.get("ports") or []
+            if port.get("protocol", "TCP") in ("TCP", "UDP")
+        ]
+        await self._standin.listen(self._network, ports)
+
+    def _say_who_stands_in(self, containers: list[Doc]) -> None:
+        for container in containers:
+            message = f"Container {container['name']} names no command: a stand-in answers at its ports"
+            self._node.event(self._document, "Normal", "StandIn", message)
+
+    def _run_programs(self, containers: list[Doc]) -> None:
+        if not containers:
+            return
+        if self._own_network:
+            # What an earlier kubelet's processes left behind when it was killed.
+            kill_inside(wiring.pod_network(self._uid))
+        before = {c["name"]: c for c in (self._document.get("status") or {}).get("containerStatuses") or []}
+        room = self._room()
+        for container in containers:
+            old = before.get(container["name"])
+            restarts = old["restartCount"] + 1 if old and ("running" in old["state"] or old.get("lastState")) else 0
+            process = ProcessContainer(container, room, restarts)
+            self._processes.append(process)
+            self._tasks.append(asyncio.create_task(process.run()))
+
+    def _room(self) -> Room:
+        paths, uid = self._node.paths, self._uid
+        return Room(
+            pod=self._document,
+            network=self._network,
+            place=Place(tuple(self._runtime.pod_ips), self._node.plan.addresses),
+            log=lambda container: Log(paths.container_log(uid, container)),
+            sources=self._sources,
+            changed=self._changed.set,
+            event=lambda type, reason, message: self._node.event(self._document, type, reason, message),
+            now=now,
+        )
+
+    async def _sources(self, wanted: set[tuple[str, str]]) -> Sources:
+        found = {}
+        for kind, name in wanted:
+            # What is not there is missing from the result, and the container says so.
+            with contextlib.suppress(ApiError, Unreachable):
+                found[kind, name] = await self._node.api.get(_SOURCES[kind], self._name[0], name)
+        return found
+
+    def _state_of(self, container: Doc) -> ContainerState:
+        for process in self._processes:
+            if process.state.name == container["name"]:
+                return process.state
+        return _standing(container, self._uid, self._document)
+
+    def _described(self, document: Doc) -> Runtime:
+        containers = [
+            ContainerState(container["name"], container.get("image") or "", waiting("ContainerCreating"))
+            for container in document["spec"]["containers"]
+        ]
+        return Runtime([], self._node.plan.addresses, containers, [], now())
+
+    async def _report(self) -> None:
+        """Write the status, if it is another than the API has."""
+        if not self._runtime.pod_ips:
+            return
+        wanted = status(self._document, self._runtime, now())
+        have = self._document.get("status") or {}
+        if all(have.get(key) == value for key, value in wanted.items()):
+            return
+        patch = {"metadata": {"uid": self._uid}, "status": wanted}
+        try:
+            self._document = await self._node.api.patch(PODS, *self._name, patch, subresource="status")
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+        except Unreachable:
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
+
+    async def _end(self) -> None:
+        grace = 0.0 if self._gone else float(self._document["metadata"].get("deletionGracePeriodSeconds") or 0)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
+        if self._own_network:
+            self._node.networks.remove(self._uid)
+        await self._forget()
+
+    async def _drain(self, grace: float) -> None:
+        if self._standin is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(grace, _DRAIN_SECONDS)):
+                while not self._gone:
+                    self._changed.clear()
+                    await self._changed.wait()
+        self._standin.close()
+
+    async def _forget(self) -> None:
+        """Tell the API that nothing of the pod is left."""
+        while not self._gone:
+            try:
+                await self._node.api.delete(PODS, *self._name, uid=self._uid, grace_seconds=0)
+                return
+            except ApiError as error:
+                if error.code in (404, 409):
+                    return
+            except Unreachable:
+                pass
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _restarts(container: Doc) -> bool:
+    """A sidecar: an init container that runs as long as the pod does."""
+    return bool(container.get("restartPolicy") == "Always")
+
+
+def _standing(container: Doc, uid: str, pod: Doc) -> ContainerState:
+    state = (pod.get("status") or {}).get("containerStatuses") or []
+    before = next((old for old in state if old.get("name") == container["name"]), None)
+    running = before["state"] if before and "running" in before.get("state", {}) else {"running": {"startedAt": now()}}
+    return ContainerState(
+        name=container["name"],
+        image=container.get("image") or "",
+        state=running,
+        ready=True,
+        identity=f"portway://{uid}/{container['name']}",
+    )
+
+
+def _init_state(container: Doc, uid: str) -> ContainerState:
+    if _restarts(container):
+        return _standing(container, uid, {})
+    identity = f"portway://{uid}/{container['name']}"
+    moment = now()
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment, "containerID": identity}
+    return ContainerState(container["name"], container.get("image") or "", {"terminated": ended}, {}, True, 0, identity)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return str(error.stderr or error).strip()
+    return str(error)

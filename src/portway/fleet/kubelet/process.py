@@ -1,0 +1,164 @@
+"""One run of a container's program: a real process in the pod's network namespace, in a session of its own."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from portway.fleet import linux
+
+_LOG_LIMIT = 2 * 1024 * 1024
+"""Bytes of log kept: when there are more, the older half goes."""
+
+
+class CannotRun(Exception):
+    """The program did not start; the text is the container runtime's."""
+
+
+class Log:
+    """A container's log file, of bounded size."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - open as long as the container lives
+
+    def write(self, data: bytes) -> None:
+        """Append; forget the older half when it has become too long."""
+        self._file.write(data)
+        if self._file.tell() > _LOG_LIMIT:
+            kept = self._path.read_bytes()[-_LOG_LIMIT // 2 :]
+            self._file.truncate(0)
+            self._file.write(kept.partition(b"\n")[2])
+
+    def close(self) -> None:
+        """No more is written."""
+        self._file.close()
+
+
+class _Pipe(asyncio.Protocol):
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.finished = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._log.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.finished.done() or self.finished.set_result(None)  # type: ignore[func-returns-value]
+
+
+class Process:
+    """A running program."""
+
+    def __init__(self, pid: int, output: asyncio.ReadTransport, protocol: _Pipe) -> None:
+        self.pid = pid
+        self._output, self._protocol = output, protocol
+        self._pidfd = os.pidfd_open(pid)
+
+    @classmethod
+    async def start(
+        cls, network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, log: Log
+    ) -> "Process":
+        """Start `argv` in the network namespace at `network`; raises CannotRun."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            pid = _spawn(network, argv, variables, folder, writing)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        loop = asyncio.get_running_loop()
+        output, protocol = await loop.connect_read_pipe(lambda: _Pipe(log), os.fdopen(reading, "rb", buffering=0))
+        return cls(pid, output, protocol)
+
+    async def wait(self) -> int:
+        """Its exit code, 128+N after signal N. Waits for its last output a moment (a child may hold the pipe)."""
+        await _readable(self._pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self._pidfd)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await self._protocol.finished
+        self._output.close()
+        return code if code >= 0 else 128 - code
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and all of its process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+def _spawn(network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, output: int) -> int:
+    program = _find(argv[0], variables, folder)
+    failing, failed = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become(network, program, argv, variables, folder, output, failed, parent)
+    os.close(failed)
+    with os.fdopen(failing) as failures:
+        failure = failures.read()
+    if failure:
+        os.waitpid(pid, 0)
+        raise CannotRun(failure)
+    return pid
+
+
+def _find(command: str, variables: Mapping[str, str], folder: str) -> str:
+    if "/" in command:
+        return command
+    found = shutil.which(command, path=variables.get("PATH"))
+    if found is None:
+        raise CannotRun(f'exec: "{command}": executable file not found in $PATH')
+    return found
+
+
+def _become(
+    network: str | None,
+    program: str,
+    argv: Sequence[str],
+    variables: Mapping[str, str],
+    folder: str,
+    output: int,
+    failed: int,
+    parent: int,
+) -> None:
+    """Between fork and exec; never returns."""
+    doing = "start"
+    try:
+        os.setsid()
+        linux.die_with_parent()
+        if os.getppid() != parent:
+            os._exit(1)
+        if network:
+            linux.join_network(network)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (output, 1), (output, 2)):
+            os.dup2(source, target)
+        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        doing = f'chdir to cwd ("{folder}") set in config.json failed'
+        os.chdir(folder)
+        doing = f'exec: "{argv[0]}"'
+        os.execve(program, list(argv), dict(variables))
+    except OSError as error:
+        text = "no such file or directory" if error.errno == errno.ENOENT else (error.strerror or "").lower()
+        os.write(failed, f"{doing}: {text}".encode())
+    finally:
+        os._exit(128)
+
+
+async def _readable(fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))  # type: ignore[func-returns-value]
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)
