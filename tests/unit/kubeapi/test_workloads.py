@@ -306,6 +306,40 @@ BAD_PODS: dict[str, tuple[Doc, list[str]]] = {
         pod(hostAliases=[{"ip": "x"}]),
         ['spec.hostAliases[0].ip: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'],
     ),
+    "DNS policy": (
+        pod(dnsPolicy="Any"),
+        [
+            'spec.dnsPolicy: Unsupported value: "Any": '
+            'supported values: "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"'
+        ],
+    ),
+    "no DNS": (
+        pod(dnsPolicy="None"),
+        ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
+    ),
+    "no nameserver": (
+        pod(dnsPolicy="None", dnsConfig={"searches": ["x"]}),
+        [
+            "spec.dnsConfig.nameservers: Required value: "
+            "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        ],
+    ),
+    "too many nameservers": (
+        pod(dnsConfig={"nameservers": ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]}),
+        [
+            'spec.dnsConfig.nameservers: Invalid value: ["192.0.2.1","192.0.2.2","192.0.2.3","192.0.2.4"]: '
+            "must not have more than 3 nameservers"
+        ],
+    ),
+    "DNS option": (pod(dnsConfig={"options": [{}]}), ["spec.dnsConfig.options[0]: Required value: must not be empty"]),
+    "bound but gated": (
+        pod(nodeName="n", schedulingGates=[{"name": "g"}]),
+        ["spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"],
+    ),
+    "ephemeral at once": (
+        pod(ephemeralContainers=[container(name="e")]),
+        ["spec.ephemeralContainers: Forbidden: cannot be set on create"],
+    ),
     "deadline": (
         pod(activeDeadlineSeconds=0),
         ["spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],

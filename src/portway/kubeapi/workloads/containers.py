@@ -78,16 +78,17 @@ def _common(container: Doc, volumes: Set[str], path: str) -> list[FieldError]:
         found += fault.invalid_each(f"{path}.name", name, names.is_dns1123_label(name))
     if not container.get("image"):
         found.append(fault.required(f"{path}.image"))
-    found += _one_of(container, "terminationMessagePolicy", _MESSAGE_POLICIES, path)
+    found += one_of(container, "terminationMessagePolicy", _MESSAGE_POLICIES, path)
     found += _ports(container.get("ports") or [], f"{path}.ports")
     found += validate_env(container.get("env") or [], f"{path}.env")
     found += validate_env_from(container.get("envFrom") or [], f"{path}.envFrom")
     found += validate_mounts(container.get("volumeMounts") or [], volumes, f"{path}.volumeMounts")
-    found += _one_of(container, "imagePullPolicy", _PULL_POLICIES, path)
+    found += one_of(container, "imagePullPolicy", _PULL_POLICIES, path)
     return found + _resources(container.get("resources") or {}, f"{path}.resources")
 
 
-def _one_of(holder: Doc, name: str, supported: tuple[str, ...], path: str) -> list[FieldError]:
+def one_of(holder: Doc, name: str, supported: tuple[str, ...], path: str) -> list[FieldError]:
+    """A field that must be given and be one of these values."""
     value = holder.get(name)
     if not value:
         return [fault.required(f"{path}.{name}")]
@@ -118,7 +119,7 @@ def _port(port: Doc, seen: set[str], path: str) -> list[FieldError]:
         found += fault.invalid_each(f"{path}.containerPort", number, names.is_valid_port_num(number))
     if host:
         found += fault.invalid_each(f"{path}.hostPort", host, names.is_valid_port_num(host))
-    return found + _one_of(port, "protocol", PROTOCOLS, path)
+    return found + one_of(port, "protocol", PROTOCOLS, path)
 
 
 def _host_port_conflicts(containers: Iterable[Doc], path: str) -> list[FieldError]:

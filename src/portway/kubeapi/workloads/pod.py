@@ -70,7 +70,7 @@ def prepare_update(new: Doc, old: Doc) -> None:
 def validate(new: Doc, old: Doc | None) -> list[FieldError]:
     """Everything about the spec; on update also what may not change."""
     found = validate_spec(new["spec"], "spec")
-    return found if old is None else found + _update_errors(new["spec"], old.get("spec") or {})
+    return found + (_create_errors(new["spec"]) if old is None else _update_errors(new["spec"], old.get("spec") or {}))
 
 
 def warnings(new: Doc, old: Doc | None) -> list[str]:
@@ -108,6 +108,16 @@ def _positive(amounts: Doc) -> dict[str, quantity.Quantity]:
             continue
         if amount.nanos > 0:
             found[name] = amount
+    return found
+
+
+def _create_errors(spec: Doc) -> list[FieldError]:
+    found = []
+    if spec.get("ephemeralContainers"):
+        found.append(fault.forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        complaint = "cannot be set until all schedulingGates have been cleared"
+        found.append(fault.forbidden("spec.nodeName", complaint))
     return found
 
 

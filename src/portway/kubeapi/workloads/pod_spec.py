@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from portway.kubeapi import fault, ip, names
 from portway.kubeapi.errors import Doc, FieldError
-from portway.kubeapi.workloads.containers import validate_containers, validate_init_containers
+from portway.kubeapi.workloads.containers import one_of, validate_containers, validate_init_containers
+from portway.kubeapi.workloads.dns import validate_dns
 from portway.kubeapi.workloads.volumes import validate_volumes
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
-_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _MATCH_ALL = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 
@@ -26,13 +26,17 @@ def validate_spec(spec: Doc, path: str) -> list[FieldError]:
     init = spec.get("initContainers") or []
     found += validate_init_containers(init, containers, volumes, f"{path}.initContainers")
     found += _host_network_ports(spec, path)
-    found += _choice(spec, "restartPolicy", _RESTART_POLICIES, path)
-    found += _choice(spec, "dnsPolicy", _DNS_POLICIES, path)
+    found += one_of(spec, "restartPolicy", _RESTART_POLICIES, path)
+    found += validate_dns(spec, path)
     found += validate_labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
     for name, rule in _NAMES.items():
         found += fault.invalid_each(f"{path}.{name}", spec[name], rule(spec[name])) if spec.get(name) else []
     found += _deadline(spec.get("activeDeadlineSeconds"), f"{path}.activeDeadlineSeconds")
     found += validate_tolerations(spec.get("tolerations") or [], f"{path}.tolerations")
+    for index, gate in enumerate(spec.get("readinessGates") or ()):
+        kind = gate.get("conditionType") or ""
+        here = f"{path}.readinessGates[{index}].conditionType"
+        found += fault.invalid_each(here, kind, names.is_qualified_name(kind))
     return found + _host_aliases(spec.get("hostAliases") or [], f"{path}.hostAliases")
 
 
@@ -53,13 +57,6 @@ def validate_labels(labels: Doc, path: str) -> list[FieldError]:
         found += fault.invalid_each(path, key, names.is_qualified_name(key))
         found += fault.invalid_each(path, value, names.is_valid_label_value(value))
     return found
-
-
-def _choice(spec: Doc, name: str, supported: tuple[str, ...], path: str) -> list[FieldError]:
-    value = spec.get(name)
-    if not value:
-        return [fault.required(f"{path}.{name}")]
-    return [] if value in supported else [fault.not_supported(f"{path}.{name}", value, supported)]
 
 
 def _deadline(seconds: int | None, path: str) -> list[FieldError]:
