@@ -244,6 +244,27 @@ def test_what_is_held_is_what_is_stored(steps: list[tuple[str, Doc | None, bool,
         assert model.held() == model.derived()
 
 
+@given(st.lists(SERVICES, max_size=5), st.data())
+def test_requests_under_way_at_once_never_share(specs: list[Doc], data: st.DataObject) -> None:
+    model, begun = Model(), []
+    for i, spec in enumerate(specs):
+        document: Doc = {"metadata": {"name": f"s{i}"}, "spec": spec}
+        service.default(document)
+        try:
+            begun.append((document, service.begin_create(document, model.cluster, False)))
+        except ApiError:
+            continue
+    addresses = [address for document, _ in begun for address in spec_addresses(document)]
+    assert len(addresses) == len(set(addresses))
+    for document, claims in data.draw(st.permutations(begun)):
+        if data.draw(st.booleans()):
+            claims.commit()
+            model.stored[document["metadata"]["name"]] = document
+        else:
+            claims.rollback()
+    assert model.held() == model.derived()
+
+
 def test_a_full_range_is_an_internal_error() -> None:
     model = Model()
     for name in "abcdef":
