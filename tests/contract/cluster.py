@@ -44,6 +44,10 @@ class Cluster(Struct, frozen=True):
         "not permitted" is what the kernel tells a process whose own UDP packet was dropped or rejected."""
         return self.places[place].run(_ask_often, address, port, protocol, times)
 
+    def ask_from(self, place: str, source_port: int, address: str, port: int) -> str:
+        """The same over UDP from a port of one's own, so that it is one flow each time."""
+        return self.places[place].run(_ask, address, port, "UDP", source_port)
+
 
 @contextmanager
 def cluster(user: bool | None = None) -> Iterator[Cluster]:
@@ -141,11 +145,12 @@ def _ask_often(address: str, port: int, protocol: str, times: int) -> Counter[st
     return Counter(_ask(address, port, protocol) for _ in range(times))
 
 
-def _ask(address: str, port: int, protocol: str) -> str:
+def _ask(address: str, port: int, protocol: str, source_port: int = 0) -> str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
     with socket.socket(family, kind) as asking:
         asking.settimeout(0.7)
+        asking.bind(("", source_port))
         try:
             asking.connect((address, port))
             asking.send(b"?") if protocol == "UDP" else None

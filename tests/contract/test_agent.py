@@ -184,3 +184,15 @@ def test_it_stops_when_told_and_the_table_stays_until_cleanup(place: Place) -> N
     assert place.node.run(agent.cleanup)
     assert place.node.command("nft", "list", "tables") == "table inet another\n"
     assert not place.node.run(agent.cleanup)
+
+
+def test_a_udp_client_that_goes_on_sending_leaves_a_pod_that_left(place: Place) -> None:
+    place.ask(_set_pods("c"))
+    place.expect(lambda: _same_socket(place) == {"c"}, "c answers")
+    place.ask(_set_pods("b"))
+    place.expect(lambda: _same_socket(place) == {"b"}, "b answers, also to who spoke with c before")
+
+
+def _same_socket(place: Place) -> set[str]:
+    """Who answers a client that always sends from one port."""
+    return {place.cluster.ask_from("outside", 40000, "172.18.0.11", 30080).partition(" sees")[0]}

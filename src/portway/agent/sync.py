@@ -5,6 +5,7 @@ from time import perf_counter
 
 import msgspec
 
+from portway.agent import conntrack
 from portway.agent.config import AgentConfig
 from portway.agent.nft import NftError
 from portway.agent.table import KernelTable
@@ -48,6 +49,8 @@ class Syncer:
         self._table = ForwardingTable(proxy_config(config, None), {}, config.service_cidrs)
         self._program = Program(self._table.config, config.service_cidrs)
         self._adopted = False
+        self._reslice: set[ServiceKey] = set()
+        """Services whose slices changed since UDP flows were last looked through."""
 
     def put_service(self, key: ServiceKey, service: Service | None) -> None:
         """A Service came, changed or went."""
@@ -55,6 +58,8 @@ class Syncer:
 
     def put_slice(self, key: tuple[str, str], piece: EndpointSlice | None) -> None:
         """An EndpointSlice came, changed or went."""
+        touched = (self._inputs.snapshot.slices.get(key), piece)
+        self._reslice.update((p.namespace, p.service) for p in touched if p)
         self._inputs.put_slice(key, piece)
 
     def put_node(self, node: Node | None) -> None:
@@ -71,6 +76,7 @@ class Syncer:
         update = self._program.update({key: self._table.contributions.get(key) for key in changed})
         for transaction in (change, update):
             self._write(transaction)
+        self._forget_stale_flows()
         took = (perf_counter() - began) * 1000
         if update or change:
             log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
@@ -97,6 +103,21 @@ class Syncer:
             self._adopted = self._kernel.apply(transaction, self._program.ruleset.containers)
             if not self._adopted:
                 self.restore()
+
+    def _forget_stale_flows(self) -> None:
+        """UDP flows to endpoints that left; only changes of slices make any, and Service changes do not."""
+        services = self._inputs.snapshot.services
+        endpoints: dict[tuple[str, int], frozenset[str]] = {}
+        for key in self._reslice & services.keys():
+            endpoints.update(conntrack.serving(services[key], self._inputs.slices_of.get(key, {}).values()))
+        self._reslice.clear()
+        try:
+            forgotten = conntrack.forget_stale(endpoints) if endpoints else 0
+        except OSError as error:
+            log.warning("UDP flows to endpoints that left stay until they fall silent: %s", error)
+            return
+        if forgotten:
+            log.info("%d UDP flows to endpoints that left are forgotten", forgotten)
 
     def restore(self) -> Transaction:
         """Read what the kernel holds and make it right. Raises NftError."""
