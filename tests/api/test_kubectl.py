@@ -262,3 +262,26 @@ def test_without_a_certificate_one_is_nobody(kubectl: Kubectl, server: apiserver
     refused = kubectl.run(*anonymous, "get", "pods")
     assert "You must be logged in to the server" in refused.stderr
     assert kubectl.run(*anonymous, "get", "--raw", "/version").returncode == 0
+
+
+def test_server_side_apply(kubectl: Kubectl) -> None:
+    apply = "apply --server-side -f -"
+    assert kubectl(apply, SHOP) == "deployment.apps/web serverside-applied\nservice/web serverside-applied\n"
+    before = kubectl("get svc web -o jsonpath={.metadata.resourceVersion}")
+    kubectl(apply, SHOP)
+    assert kubectl("get svc web -o jsonpath={.metadata.resourceVersion}") == before
+    assert "manager: kubectl" in kubectl("get svc web -o yaml --show-managed-fields")
+    kubectl("scale deploy web --replicas=4")
+    conflict = kubectl.fails(apply, SHOP)
+    assert "Apply failed with 1 conflict" in conflict and ".spec.replicas" in conflict
+    kubectl(f"{apply} --force-conflicts", SHOP)
+    assert kubectl("get deploy web -o jsonpath={.spec.replicas}") == "2"
+    kubectl(f"{apply} --dry-run=server", SHOP.replace("port: 80,", "port: 81,"))
+    assert kubectl("get svc web -o jsonpath={.spec.ports[0].port}") == "80"
+
+
+def test_server_side_apply_takes_over_what_was_applied_by_the_client(shop: Kubectl) -> None:
+    shop("apply --server-side --force-conflicts -f -", SHOP.replace("targetPort: 8080", "targetPort: 9090"))
+    assert shop("get svc web -o jsonpath={.spec.ports[*].targetPort}") == "9090"
+    managers = shop("get svc web --show-managed-fields -o jsonpath={.metadata.managedFields[*].manager}")
+    assert managers == "kubectl", "the fields of the client-side apply are taken over"

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.apiserver import body
 from portway.apiserver.accept import Form
@@ -53,8 +54,7 @@ class Call(Struct, frozen=True):
         document = sent.decode()
         if document is None:
             raise bad_request(f"the object provided is unrecognized (must be of type {self.target.kind.kind}): no body")
-        options = self.options()
-        return document, Options(options.dry_run, options.field_validation, sent.duplicates())
+        return document, replace(self.options(), duplicates=sent.duplicates())
 
     def options(self) -> Options:
         """dryRun and fieldValidation. Raises 400."""
@@ -65,4 +65,9 @@ class Call(Struct, frozen=True):
             raise bad_request(
                 f'Invalid value: "{validation}": fieldValidation must be one of {", ".join(_VALIDATIONS)}'
             )
-        return Options(dry_run == "All", validation)  # type: ignore[arg-type]
+        return Options(
+            dry_run=dry_run == "All",
+            field_validation=validation,  # type: ignore[arg-type]
+            manager=self.query.get("fieldManager") or self.request.headers.get("User-Agent", "").partition("/")[0],
+            subresource=self.target.subresource,
+        )

@@ -36,6 +36,9 @@ class Options(Struct, frozen=True):
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
     duplicates: tuple[str, ...] = ()
+    manager: str = ""
+    subresource: str = ""
+    applied: bool = False
 
 
 class Written(Struct, frozen=True):
@@ -105,6 +108,20 @@ class Registry:
             if written is not None:
                 return written
         raise conflict(target.kind.plural, target.name, target.kind.group)
+
+    async def apply(self, target: Target, config: Any, options: Options, *, force: bool) -> Written:
+        """Server-side apply: of what is there, or of nothing."""
+        if self.store.get(key_of(target)) is None:
+            new = pipeline.applied(None, config, self._request(target, options), force)
+            new["metadata"].setdefault("name", target.name)
+            return await self.create(target, new, options)
+
+        def step(old: Doc, revision: int, request: Request) -> Prepared:
+            new = copy.deepcopy(pipeline.applied(copy.deepcopy(old), copy.deepcopy(config), request, force))
+            finish = pipeline.update_status if request.subresource == "status" else pipeline.update
+            return finish(new, old, revision, request)
+
+        return await self.change(target, step, options)
 
     async def delete(self, target: Target, wanted: DeleteOptions) -> Written:
         """DELETE of one document; `removed` False: it was only marked."""
@@ -178,6 +195,9 @@ class Registry:
             dry_run=options.dry_run,
             field_validation=options.field_validation,
             duplicates=options.duplicates,
+            manager=options.manager,
+            subresource=options.subresource,
+            applied=options.applied,
         )
 
     def _check_namespace(self, target: Target, body: Any) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from portway.apiserver import answer, shapes
-from portway.apiserver.body import unsupported
+from portway.apiserver.body import Body
 from portway.apiserver.call import Call
 from portway.apiserver.registry import Registry, Step, Written, collection, replacing, replacing_status
 from portway.apiserver.selection import selection
@@ -16,6 +16,7 @@ from portway.kubeapi.errors import ApiError, Doc, bad_request
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.pipeline import DeleteOptions, Prepared, Request
 
+_APPLY = "application/apply-patch+yaml"
 _RETURNED_WHEN_DELETED = frozenset(
     ("pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "podtemplates")
 )
@@ -60,6 +61,8 @@ async def update_status(registry: Registry, call: Call) -> web.Response:
 async def patch(registry: Registry, call: Call) -> web.Response:
     """PATCH of a document or its /status."""
     sent = await call.body()
+    if sent.media_type == _APPLY:
+        return await _apply(registry, call, sent)
     status = call.target.subresource == "status"
     step = patching(sent.decode(), sent.media_type, call.target.kind, status=status)
     return _written(call, await registry.change(call.target, step, call.options()))
@@ -67,8 +70,6 @@ async def patch(registry: Registry, call: Call) -> web.Response:
 
 def patching(body: Any, media_type: str, kind: Kind, *, status: bool = False) -> Step:
     """The step of a PATCH."""
-    if media_type == "application/apply-patch+yaml":
-        raise unsupported(media_type, ("application/json-patch+json", "application/merge-patch+json"))
     finish = pipeline.update_status if status else pipeline.update
 
     def step(old: Doc, revision: int, request: Request) -> Prepared:
@@ -77,6 +78,13 @@ def patching(body: Any, media_type: str, kind: Kind, *, status: bool = False) ->
         return finish(new, old, revision, request)
 
     return step
+
+
+async def _apply(registry: Registry, call: Call, sent: Body) -> web.Response:
+    """Server-side apply, which needs to be told who applies."""
+    options = replace(call.options(), applied=True, manager=call.query.get("fieldManager", ""))
+    written = await registry.apply(call.target, sent.decode(), options, force=call.flag("force"))
+    return _written(call, written)
 
 
 async def delete(registry: Registry, call: Call) -> web.Response:

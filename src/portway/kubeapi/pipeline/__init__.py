@@ -9,6 +9,7 @@ The order of the steps is Kubernetes' (pkg/registry/generic/registry/store.go, r
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.delete import DeleteOptions, Mark, Remove, delete, delete_options
 from portway.kubeapi.pipeline.document import encode, with_revision
+from portway.kubeapi.pipeline.managers import applied
 from portway.kubeapi.pipeline.patching import patched
 from portway.kubeapi.pipeline.request import Prepared, Request, rollback
 from portway.kubeapi.pipeline.scale import scale_of, scaled
@@ -20,6 +21,7 @@ __all__ = [
     "Prepared",
     "Remove",
     "Request",
+    "applied",
     "check_target",
     "create",
     "delete",

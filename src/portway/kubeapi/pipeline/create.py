@@ -33,8 +33,10 @@ def create(body: object, request: Request) -> Prepared:
 
 def _fill(metadata: Doc, request: Request) -> None:
     """What the server alone says: uid, creationTimestamp, the name out of generateName; nothing on being deleted."""
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(name, None)
+    if not request.applied:
+        metadata.pop("managedFields", None)
     base = metadata.get("generateName")
     if base and not metadata.get("name"):
         metadata["name"] = base[: _LONGEST_NAME - _SUFFIX] + request.suffix

@@ -28,7 +28,6 @@ def inherit(new: Doc, old: Doc, kind: Kind) -> None:
             new[name] = old[name]
         elif name != "generateName":
             new.pop(name, None)
-    new.pop("managedFields", None)
 
 
 def count(new: Doc, old: Doc) -> None:

@@ -28,6 +28,11 @@ class Request(Struct, frozen=True, kw_only=True):
     """Five characters that complete a generateName."""
     dry_run: bool = False
     field_validation: FieldValidation = "Warn"
+    manager: str = ""
+    """Who writes, for metadata.managedFields."""
+    applied: bool = False
+    """The body is what an apply made: its managedFields are up to date."""
+    subresource: str = ""
     duplicates: tuple[str, ...] = ()
     """Paths that the body's text gives more than once (strict.duplicate_fields)."""
 

@@ -1,10 +1,11 @@
 """PUT, and what a patch becomes."""
 
 from portway.kubeapi.errors import Doc, bad_request, conflict
-from portway.kubeapi.kinds import Kind
+from portway.kubeapi.kinds import Claims, Kind
 from portway.kubeapi.patch.equality import same
 from portway.kubeapi.pipeline.checks import accepted, refuse
 from portway.kubeapi.pipeline.document import arranged
+from portway.kubeapi.pipeline.managers import note
 from portway.kubeapi.pipeline.metadata import count, errors_of, inherit
 from portway.kubeapi.pipeline.request import Prepared, Request, rollback
 
@@ -28,7 +29,7 @@ def update(body: object, old: Doc, revision: int, request: Request) -> Prepared:
     except BaseException:
         rollback(claims)
         raise
-    return _prepared(new, old, claims, warnings)
+    return _prepared(new, old, claims, warnings, request)
 
 
 def update_status(body: object, old: Doc, revision: int, request: Request) -> Prepared:
@@ -44,12 +45,12 @@ def update_status(body: object, old: Doc, revision: int, request: Request) -> Pr
     if "status" in new:
         merged["status"] = new["status"]
     refuse(kind, merged, [*errors_of(kind, merged, old), *kind.validate_status(merged, old)])
-    return _prepared(merged, old, None, warnings)
+    return _prepared(merged, old, None, warnings, request)
 
 
-def _prepared(new: Doc, old: Doc, claims: object, warnings: list[str]) -> Prepared:
-    doc = arranged(new)
-    return Prepared(doc, claims, warnings, changed=not same(doc, old))  # type: ignore[arg-type]
+def _prepared(new: Doc, old: Doc, claims: Claims | None, warnings: list[str], request: Request) -> Prepared:
+    doc = arranged(note(new, old, request))
+    return Prepared(doc, claims, warnings, changed=not same(doc, old))
 
 
 def check_target(new: Doc, old: Doc, revision: int, request: Request) -> None:
