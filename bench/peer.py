@@ -79,3 +79,15 @@ def _elements(chosen: Services, node_addresses: Sequence[str]) -> Iterator[str]:
         yield f"add element ip peer service-ips {{ {address} . tcp . {service_port} : goto service-{number} }}\n"
         if node_port:
             yield f"add element ip peer service-nodeports {{ tcp . {node_port} : goto external-{number} }}\n"
+
+
+def without_last(chosen: Services, number: int, pod_cidr: str = "10.128.0.0/9") -> str:
+    """The transaction that takes the last endpoint of one Service out."""
+    address, service_port, _, endpoints = chosen[number]
+    picks = ", ".join(f"{i} : goto endpoint-{number}-{i}" for i in range(len(endpoints) - 1))
+    return (
+        f"flush chain ip peer service-{number}\n"
+        f"add rule ip peer service-{number} ip daddr {address} tcp dport {service_port} ip saddr != {pod_cidr} jump masq\n"
+        f"add rule ip peer service-{number} numgen random mod {len(endpoints) - 1} vmap {{ {picks} }}\n"
+        f"delete chain ip peer endpoint-{number}-{len(endpoints) - 1}\n"
+    )

@@ -1,0 +1,69 @@
+"""Clusters that nobody runs: as many Services and endpoints as asked for, as the bytes that an API server would send."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+
+from bench import peer
+
+NODE = "node-1"
+SLICE = 100
+"""Endpoints in an EndpointSlice (the controller's --max-endpoints-per-slice)."""
+
+
+def sizes(default: str) -> list[tuple[int, int]]:
+    """`SIZES=10000x10,1x100000` or the default, as (Services, endpoints each)."""
+    return [
+        (int(services), int(endpoints))
+        for services, endpoints in (one.split("x") for one in os.environ.get("SIZES", default).split(","))
+    ]
+
+
+def service_bytes(chosen: peer.Services) -> Iterator[bytes]:
+    """The Services as JSON."""
+    for number, (address, port, node_port, _) in enumerate(chosen):
+        ports = {"name": "http", "protocol": "TCP", "port": port, "targetPort": 80}
+        yield json.dumps(
+            {
+                "metadata": {"namespace": "bench", "name": f"s{number}"},
+                "spec": {
+                    "type": "NodePort" if node_port else "ClusterIP",
+                    "clusterIP": address,
+                    "clusterIPs": [address],
+                    "ipFamilies": ["IPv4"],
+                    "ports": [ports | ({"nodePort": node_port} if node_port else {})],
+                    "selector": {"app": f"s{number}"},
+                },
+            }
+        ).encode()
+
+
+def slice_bytes(chosen: peer.Services) -> Iterator[bytes]:
+    """Their EndpointSlices as JSON."""
+    for number, (_, _, _, endpoints) in enumerate(chosen):
+        for start in range(0, len(endpoints), SLICE):
+            yield one_slice(number, start // SLICE, endpoints[start : start + SLICE])
+
+
+def one_slice(number: int, index: int, addresses: Sequence[str], unready: str = "") -> bytes:
+    """The index-th slice of Service `number`; `unready` names an address that is out."""
+    return json.dumps(
+        {
+            "metadata": {
+                "namespace": "bench",
+                "name": f"s{number}-{index}",
+                "labels": {"kubernetes.io/service-name": f"s{number}"},
+            },
+            "addressType": "IPv4",
+            "ports": [{"name": "http", "protocol": "TCP", "port": 80}],
+            "endpoints": [
+                {
+                    "addresses": [address],
+                    "nodeName": f"node-{position % 50}",
+                    "conditions": {"ready": address != unready, "serving": address != unready, "terminating": False},
+                    "targetRef": {"kind": "Pod", "namespace": "bench", "name": f"p{number}-{index}-{position}"},
+                }
+                for position, address in enumerate(addresses)
+            ],
+        }
+    ).encode()
