@@ -258,6 +258,25 @@ def test_field_sets_survive_their_notation(config: Doc) -> None:
     assert field_set.decode(field_set.encode(manager.fields)) == manager.fields
 
 
+FIELDS = st.sampled_from(["metadata", "spec", "labels", "finalizers", "ports", "port", "selector", "$patch", "x"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 9) | NAMES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.none() | st.dictionaries(FIELDS, JSON), JSON)
+def test_any_json_is_applied_or_refused(live: Doc | None, config: Any) -> None:
+    live = None if live is None else live | {"metadata": {}}
+    try:
+        made = apply.apply(live, config, "Service", ANN)
+    except ApiError as error:
+        assert error.code in (400, 409)
+    else:
+        apply.update(made, made | {"spec": config}, "Service", BOB)
+
+
 def without_empties(value: Any) -> Any:
     if isinstance(value, dict):
         parts = {name: without_empties(part) for name, part in value.items()}

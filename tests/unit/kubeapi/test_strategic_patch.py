@@ -193,6 +193,37 @@ def test_agrees_with_kubectl_on_any_lists(docs: list[dict[str, Any]], patch: dic
     assert [without_empties(strategic.apply(doc, patch, "Service")) for doc in docs] == wanted
 
 
+FIELDS = [
+    "metadata",
+    "spec",
+    "ports",
+    "port",
+    "finalizers",
+    "selector",
+    "$patch",
+    "$retainKeys",
+    "$setElementOrder/ports",
+    "$setElementOrder/finalizers",
+    "$deleteFromPrimitiveList/finalizers",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(79, 81) | st.sampled_from(["delete", "replace", "merge", "ports"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4),
+    max_leaves=14,
+)
+
+
+@given(JSON, JSON)
+def test_any_json_is_merged_or_refused(spec: Any, metadata: Any) -> None:
+    try:
+        found = strategic.apply(SERVICE, {"spec": spec, "metadata": metadata}, "Service")
+    except ApiError as error:
+        assert error.code in (400, 422, 500)
+        assert error.message
+    else:
+        assert "$" not in json.dumps(found)
+
+
 def test_shares_what_it_does_not_touch() -> None:
     result = strategic.apply(SERVICE, {"spec": {"ports": [{"port": 443, "name": "tls"}]}}, "Service")
     assert result["metadata"] is SERVICE["metadata"]

@@ -18,7 +18,7 @@ from portway.kubeapi.patch import managed, typed
 from portway.kubeapi.patch.equality import same
 from portway.kubeapi.patch.field_set import FieldSet, Path, text
 from portway.kubeapi.patch.managed import Manager
-from portway.kubeapi.patch.refusal import object_of
+from portway.kubeapi.patch.refusal import object_of, undecodable
 
 
 class Writer(Struct, frozen=True):
@@ -34,6 +34,7 @@ class Writer(Struct, frozen=True):
 def apply(live: Doc | None, config: Any, schema_type: str, writer: Writer, force: bool = False) -> Doc:
     """`live` (None: there is none yet) with the manager's intent `config` in place, managedFields brought up to date.
 
+    `config` is best decoded before (kubeapi/strict): `1000m` and `1` are two values here, and so two opinions.
     The same document comes back when nothing changes. Raises ApiError: 400 for a config that is no object, brings
     managedFields, or names an item twice; 409 for conflicts when not `force`; with it the fields change hands.
     """
@@ -77,7 +78,10 @@ def update(live: Doc | None, new: Doc, schema_type: str, writer: Writer) -> Doc:
 
 def _intent(config: Any) -> Doc:
     intent: Doc = _without_nulls(object_of(config))
-    if (intent.get("metadata") or {}).get("managedFields"):
+    metadata = intent.get("metadata", {})
+    if not isinstance(metadata, dict):
+        raise undecodable(metadata, "v1.ObjectMeta")
+    if metadata.get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     return intent
 

@@ -71,11 +71,12 @@ def read(doc: Doc) -> list[Manager]:
 
 
 def _read(entry: Doc) -> Manager:
+    fields = entry.get("fieldsV1")
     return Manager(
         name=entry.get("manager") or "",
         operation="Apply" if entry.get("operation") == "Apply" else "Update",
         api_version=entry.get("apiVersion") or "",
-        fields=field_set.decode(entry.get("fieldsV1") or {}),
+        fields=field_set.decode(fields) if isinstance(fields, dict) else frozenset(),
         time=entry.get("time") or "",
         subresource=entry.get("subresource") or "",
     )
