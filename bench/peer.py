@@ -87,7 +87,8 @@ def without_last(chosen: Services, number: int, pod_cidr: str = "10.128.0.0/9") 
     picks = ", ".join(f"{i} : goto endpoint-{number}-{i}" for i in range(len(endpoints) - 1))
     return (
         f"flush chain ip peer service-{number}\n"
-        f"add rule ip peer service-{number} ip daddr {address} tcp dport {service_port} ip saddr != {pod_cidr} jump masq\n"
+        f"add rule ip peer service-{number} "
+        f"ip daddr {address} tcp dport {service_port} ip saddr != {pod_cidr} jump masq\n"
         f"add rule ip peer service-{number} numgen random mod {len(endpoints) - 1} vmap {{ {picks} }}\n"
         f"delete chain ip peer endpoint-{number}-{len(endpoints) - 1}\n"
     )
