@@ -247,7 +247,7 @@ def test_a_killed_kubelet_serves_on_after_its_restart(user: User) -> None:
         inside(state, "node-1", f"kill -STOP {number}")
         await api.delete(PODS, "default", "goes", grace_seconds=0)
         inside(state, "node-1", f"kill -KILL {number}")
-        curl = f"{_CURL} --retry 20 --retry-delay 0 --retry-connrefused http://{stays['status']['podIP']}:8080"
+        curl = f"until curl -sf -m 5 http://{stays['status']['podIP']}:8080; do sleep 0.05; done"
         assert json.loads(inside(state, "node-1", curl))["pod"] == "stays"
         assert (await get(api, "stays"))["metadata"]["resourceVersion"] == stays["metadata"]["resourceVersion"]
 

@@ -208,7 +208,8 @@ class Pod:
             return
         patch = {"metadata": {"uid": self._uid}, "status": wanted}
         try:
-            self._document = await self._node.api.patch(PODS, *self._name, patch, subresource="status")
+            # The answer is not kept: the watch may have brought a newer document (a deletion) before it.
+            await self._node.api.patch(PODS, *self._name, patch, subresource="status")
         except ApiError as error:
             if error.code not in (404, 409):
                 raise
