@@ -1,4 +1,4 @@
-"""Clusters that nobody runs: as many Services and endpoints as asked for, as the bytes that an API server would send."""
+"""Clusters that nobody runs: as many Services and endpoints as asked for, as bytes from an API server."""
 
 import json
 import os
