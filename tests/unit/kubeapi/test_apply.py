@@ -104,6 +104,8 @@ def test_managers_fill_one_keyed_list() -> None:
         ([1, 2, 3], [2, 9], [1, 2, 3, 9]),
         ([], [2, 1], [2, 1]),
         ([1, 2], [], [1, 2]),
+        ([1, 1, 2], [3], [1, 1, 2, 3]),
+        ([1, 1, 2], [1], [1, 2]),
     ],
 )
 def test_order_of_a_merged_list(old: list[int], new: list[int], wanted: list[int]) -> None:

@@ -129,9 +129,12 @@ def merge(live: Any, config: Any, shape: Shape) -> Any:
     """`live` with what `config` says put in; list items in the order of `config`."""
     if not divides(config, shape) or not divides(live, shape):
         return config
-    old = {element: part for element, part, _ in children(live, shape)}
+    # Validation allows some lists to hold one key twice; such items stay until a config speaks of them.
+    old: dict[str, list[Any]] = {}
+    for element, part, _ in children(live, shape):
+        old.setdefault(element, []).append(part)
     new = {
-        element: merge(old[element], part, inner) if element in old else part
+        element: merge(old[element][0], part, inner) if element in old else part
         for element, part, inner in children(config, shape)
     }
     if shape.form in ("struct", "map"):
@@ -139,16 +142,16 @@ def merge(live: Any, config: Any, shape: Shape) -> Any:
     return _interleaved(old, new)
 
 
-def _interleaved(old: dict[str, Any], new: dict[str, Any]) -> list[Any]:
+def _interleaved(old: dict[str, list[Any]], new: dict[str, Any]) -> list[Any]:
     """The new items in their order; the others keep their places between those that both have."""
     waiting, merged, done = list(old), [], set()
     for element, part in new.items():
         while waiting and (waiting[0] not in new or waiting[0] in done):
             first = waiting.pop(0)
-            merged += [] if first in done else [old[first]]
+            merged += [] if first in done else old[first]
         merged.append(part)
         done.add(element)
-    return merged + [old[element] for element in waiting if element not in new]
+    return merged + [part for element in waiting if element not in new for part in old[element]]
 
 
 def without(value: Any, shape: Shape, gone: FieldSet, kept: frozenset[Path], path: Path = ()) -> Any:
