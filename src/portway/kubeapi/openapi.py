@@ -59,6 +59,7 @@ _PARAMETERS = {
     "fieldValidation": "What becomes of unknown and duplicate fields: Ignore, Warn or Strict.",
 }
 _PATCH_TYPES = (
+    "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",

@@ -1,8 +1,8 @@
 """Decoding as Go would: type mismatches, unknown and duplicate fields, in the API server's own words.
 
 A **mismatch** makes a document undecodable (400). An **unknown** or **duplicate** field is an error, a warning or
-nothing, as the request's fieldValidation says. The document is left as Go would hand it on: a null where Go has a nil
-is dropped, quantities, timestamps and base64 are in their canonical form.
+nothing, as the request's fieldValidation says. The document is left as Go would hand it on: unknown fields and nulls
+are dropped (else a later strict update could only fail), quantities, timestamps and base64 are in their canonical form.
 
 Sources: sigs.k8s.io/json (texts, field paths), apiserver handlers/rest.go (what 400 says), KEP-2885 (fieldValidation).
 """
@@ -163,6 +163,7 @@ class _Walk:
             field = type_.fields.get(name)
             if field is None:
                 self.strict.append(f'unknown field "{_join(path, name)}"')
+                del value[name]
             elif value[name] is None:
                 del value[name]
             else:

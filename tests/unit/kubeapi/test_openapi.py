@@ -64,7 +64,12 @@ def test_every_kind_has_what_kubectl_looks_for(kind: Kind) -> None:
     if "patch" in kind.verbs:
         patch = paths[kind.resource.path("{namespace}", "{name}")]["patch"]
         assert patch["x-kubernetes-group-version-kind"] == gvk
-        assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
+        assert {media.partition("/")[2] for media in patch["requestBody"]["content"]} == {
+            "apply-patch+yaml",
+            "json-patch+json",
+            "merge-patch+json",
+            "strategic-merge-patch+json",
+        }
     named = [
         s
         for s, schema in doc["components"]["schemas"].items()

@@ -115,9 +115,11 @@ def test_mismatch(kind: Kind, change: Doc, text: str) -> None:
     ],
 )
 def test_unknown_fields(kind: Kind, change: Doc, fields: list[str]) -> None:
-    problems = strict.check(kind, doc(kind, change))
+    document = doc(kind, change)
+    problems = strict.check(kind, document)
     listed = [f'unknown field "{field}"' for field in fields]
     assert list(problems.strict) == listed
+    assert strict.check(kind, document) == strict.Problems(), "they are still there"
     assert strict.refuse(kind, problems, strict.WARN) == listed
     assert strict.refuse(kind, problems, strict.IGNORE) == []
     if listed:
