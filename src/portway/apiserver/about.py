@@ -28,7 +28,7 @@ def find(path: str) -> "Callable[[web.BaseRequest], web.Response] | None":
     if trimmed in ("/api", "/apis"):
         return _discovery
     if trimmed == "/openapi/v2":
-        return lambda request: _tagged(request, openapi_v2.document(), openapi_v2.MEDIA_TYPE)
+        return _openapi_v2
     if trimmed.startswith("/openapi/v3/"):
         return _openapi if openapi.document(trimmed.removeprefix("/openapi/v3/")) else None
     described = _described(trimmed.strip("/").split("/"))
@@ -69,6 +69,10 @@ def _discovery(request: web.BaseRequest) -> web.Response:
 def _openapi(request: web.BaseRequest) -> web.Response:
     data = _openapi_bytes(request.path.rstrip("/").removeprefix("/openapi/v3/"))
     return _tagged(request, data, "application/json")
+
+
+def _openapi_v2(request: web.BaseRequest) -> web.Response:
+    return _tagged(request, openapi_v2.document(), openapi_v2.MEDIA_TYPE)
 
 
 @lru_cache(maxsize=32)
