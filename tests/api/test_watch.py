@@ -175,6 +175,18 @@ async def test_every_event_once_and_in_order_over_kill_and_restart(fresh_server:
     assert len({name for _, name in created}) == len(created)
 
 
+async def test_asked_to_stop_it_stops_at_once_and_loses_nothing(fresh_server: apiserver.Server) -> None:
+    async with Api.unix(fresh_server.unix) as api, watching(fresh_server, "/api/v1/pods") as watch:
+        await _create(api, "x")
+        async with asyncio.timeout(1):
+            assert await asyncio.to_thread(fresh_server.stop) == 0
+        with pytest.raises(AssertionError, match="the watch ended"):
+            await watch.next()
+        await asyncio.to_thread(fresh_server.start)
+        assert (await api.get(MAPS, "default", "x"))["metadata"]["name"] == "x"
+    assert fresh_server.log.read_text() == ""
+
+
 async def _create(api: Api, name: str) -> tuple[int, str]:
     while True:
         try:

@@ -72,7 +72,7 @@ _OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
 _REVIEWS: Mapping[str, Mapping[str, Answer]] = {
     "SelfSubjectReview": {"POST": _self_review},
     "SelfSubjectAccessReview": {"POST": _self_access_review},
-    "Binding": {},
+    "Binding": {"POST": subresources.bind_named},
 }
 
 
@@ -137,7 +137,15 @@ class Handler:
         if method == "GET":
             return await work
         # A client that goes away cancels its request; what it began to write is finished all the same.
-        return await asyncio.shield(asyncio.ensure_future(work))
+        writing = asyncio.ensure_future(work)
+        writing.add_done_callback(_heard)
+        return await asyncio.shield(writing)
+
+
+def _heard(writing: "asyncio.Future[web.StreamResponse]") -> None:
+    """Take note of a refusal that nobody waits for any more, so that it is not reported as lost."""
+    if not writing.cancelled():
+        writing.exception()
 
 
 def _not_allowed() -> ApiError:

@@ -76,7 +76,7 @@ def _container(pod: Doc, wanted: str) -> str:
 def _runs(registry: Registry, key: Key, container: str) -> bool:
     """More may come: the pod is there and its container has not ended."""
     entry = registry.store.get(key)
-    if entry is None:
+    if entry is None or registry.store.ending:
         return False
     status = msgspec.json.decode(entry.value).get("status") or {}
     states = {each["name"]: each.get("state") or {} for each in status.get("containerStatuses") or ()}

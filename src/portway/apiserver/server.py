@@ -52,6 +52,7 @@ async def _until(
         await web.SockSite(runner, https, ssl_context=_tls(config)).start()
         await web.SockSite(runner, unix).start()
         await stop.wait()
+        registry.store.end_watches()
     finally:
         await runner.cleanup()
 

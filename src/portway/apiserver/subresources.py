@@ -8,8 +8,10 @@ from aiohttp import web
 
 from portway.apiserver import answer
 from portway.apiserver.call import Call
-from portway.apiserver.registry import Registry, Step
+from portway.apiserver.registry import Options, Registry, Step
+from portway.apiserver.target import Target
 from portway.kubeapi import pipeline
+from portway.kubeapi.catalogue import by_resource
 from portway.kubeapi.errors import Doc, bad_request, conflict
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.patch.equality import same
@@ -55,7 +57,21 @@ def _scaled(call: Call, value: bytes) -> web.Response:
 async def bind(registry: Registry, call: Call) -> web.Response:
     """POST to a pod's binding: it is scheduled to the target node."""
     body, options = await call.document()
-    await registry.change(call.target, _binding(body), options)
+    return await _bind(registry, call, call.target, body, options)
+
+
+async def bind_named(registry: Registry, call: Call) -> web.Response:
+    """POST to bindings: the same for the pod of the Binding's name."""
+    body, options = await call.document()
+    pods = by_resource("", "v1", "pods")
+    name = ((body.get("metadata") if isinstance(body, dict) else None) or {}).get("name")
+    if pods is None or not isinstance(name, str) or not name:
+        raise bad_request("Binding: metadata.name: must be the name of a pod")
+    return await _bind(registry, call, Target(pods, call.target.namespace, name), body, options)
+
+
+async def _bind(registry: Registry, call: Call, pod: Target, body: Any, options: Options) -> web.Response:
+    await registry.change(pod, _binding(body), options)
     return answer.document(answer.success({}, 201), call.form, 201)
 
 

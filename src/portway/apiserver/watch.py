@@ -19,7 +19,7 @@ from portway.apiserver.registry import Registry, collection
 from portway.apiserver.selection import Selection, selection
 from portway.kubeapi.errors import ApiError, Doc, bad_request
 from portway.kubeapi.pipeline import with_revision
-from portway.store import Event, Expired, Overflow, Watcher
+from portway.store import Ended, Event, Expired, Overflow, Watcher
 
 _BOOKMARK_SECONDS = 30.0
 _LONGEST = (1800, 3600)
@@ -144,6 +144,8 @@ async def _follow(registry: Registry, call: Call, stream: _Stream, watcher: Watc
                 if bookmarks and watcher.idle:
                     await stream.bookmark(registry.store.revision)
                 continue
+            except Ended:
+                return
             except Overflow:
                 await stream.error(ApiError(410, "Expired", "the watch fell behind; list again"))
                 return

@@ -12,12 +12,13 @@ Reads come from memory and always see every event that watchers have been told.
 from portway.store.changes import Change, Delete, Done, Entry, Event, Key, Outcome, Put, Refused, StoreError
 from portway.store.history import Expired
 from portway.store.store import Store
-from portway.store.watcher import Overflow, Watcher
+from portway.store.watcher import Ended, Overflow, Watcher
 
 __all__ = [
     "Change",
     "Delete",
     "Done",
+    "Ended",
     "Entry",
     "Event",
     "Expired",

@@ -50,7 +50,16 @@ class Store:
         self._history = History(self._database.events(history), self._database.head(), history, _HISTORY_BYTES)
         self._watchers: defaultdict[str, dict[Watcher, str]] = defaultdict(dict)
         self._watcher_queue = watcher_queue
+        self.ending = False
+        """Set by `end_watches`."""
         self._writer = Writer(self._database, self._publish)
+
+    def end_watches(self) -> None:
+        """Tell all watchers, those that come later too, that nothing more will come."""
+        self.ending = True
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.end()
 
     async def close(self) -> None:
         """Everything accepted so far is written; then the file is let go."""
@@ -100,6 +109,8 @@ class Store:
         watchers = self._watchers[collection]
         watcher = Watcher(wanted, self._watcher_queue, lambda it: watchers.pop(it, None))
         watchers[watcher] = namespace
+        if self.ending:
+            watcher.end()
         return watcher
 
     def _publish(self, events: Sequence[Event]) -> int:

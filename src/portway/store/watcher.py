@@ -8,6 +8,10 @@ from portway.store.changes import Event
 Interest = Callable[[Event], bool]
 
 
+class Ended(Exception):
+    """The store takes no more watchers: it is about to close."""
+
+
 class Overflow(Exception):
     """More events waited than the watcher may hold: some are lost to it."""
 
@@ -18,7 +22,7 @@ class Watcher:
     def __init__(self, backlog: Iterable[Event], limit: int, forget: Callable[["Watcher"], object]) -> None:
         self._waiting = list(backlog)
         self._limit = limit + len(self._waiting)
-        self._overflowed = False
+        self._overflowed = self._ended = False
         self._news = asyncio.Event()
         self._forget = forget
         if self._waiting:
@@ -33,15 +37,20 @@ class Watcher:
         self._news.set()
 
     async def take(self) -> list[Event]:
-        """All that wait, at least one. Raises Overflow after the last that could be kept."""
+        """All that wait, at least one. Raises Overflow after the last that could be kept, Ended when all is over."""
         await self._news.wait()
         self._news.clear()
         events, self._waiting = self._waiting, []
-        if self._overflowed:
-            if not events:
-                raise Overflow
+        if not events:
+            raise Overflow if self._overflowed else Ended
+        if self._overflowed or self._ended:
             self._news.set()
         return events
+
+    def end(self) -> None:
+        """Nothing more will come; called by the store."""
+        self._ended = True
+        self._news.set()
 
     @property
     def idle(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portway.store import Delete, Done, Event, Expired, Key, Overflow, Put, Refused, Store, StoreError
+from portway.store import Delete, Done, Ended, Event, Expired, Key, Overflow, Put, Refused, Store, StoreError
 
 NAMESPACES = ("a", "a-b", "b")
 NAMES = ("w", "x", "x-1", "y")
@@ -150,6 +150,17 @@ async def test_everything_that_was_begun_is_written_before_closing(tmp_path: Pat
     assert len(set(await asyncio.gather(*writes))) == 50
     async with opened(tmp_path) as store:
         assert len(store.list("pods")) == 50
+
+
+async def test_watches_end_after_what_waits(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        watcher = store.watch("pods")
+        await put(store, "x")
+        store.end_watches()
+        assert [event.key.name for event in await watcher.take()] == ["x"]
+        for late in (watcher, store.watch("pods")):
+            with pytest.raises(Ended):
+                await late.take()
 
 
 Step = tuple[str, str, bool]

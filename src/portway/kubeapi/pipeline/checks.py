@@ -21,7 +21,8 @@ def accepted(body: object, request: Request) -> tuple[Doc, list[str]]:
 
 
 def _check_type(doc: Doc, kind: Kind) -> None:
-    version, name = doc.setdefault("apiVersion", kind.api_version), doc.setdefault("kind", kind.kind)
+    doc["apiVersion"] = version = doc.get("apiVersion") or kind.api_version
+    doc["kind"] = name = doc.get("kind") or kind.kind
     if version != kind.api_version:
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({kind.api_version})"
