@@ -181,10 +181,8 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
 KINDS: tuple[Kind, ...] = tuple(
     replace(kind, group=group, version=version) for (group, version), kinds in _GROUPS.items() for kind in kinds
 )
-"""In the order in which discovery lists groups: where names collide, the earlier one is meant."""
-
-VIRTUAL = frozenset({"Binding", "SelfSubjectReview", "SelfSubjectAccessReview"})
-"""Kinds that are answered or acted upon when created, and never stored."""
+"""In the order in which discovery lists groups: where names collide, the earlier one is meant. Those whose only verb is
+create are answered or acted upon, and never stored."""
 
 
 @lru_cache(maxsize=1)
