@@ -16,7 +16,8 @@ from portway.reconcile.objects import (
     with_metadata,
 )
 
-Listener = Callable[[Key, Doc | None, Doc | None], None]
+Listener = Callable[[Key, Doc | None, Doc | None], object]
+"""(key, old, new): old None for a new object, new None for one that is gone."""
 Terms = Callable[[Doc], Iterable[Hashable]]
 
 

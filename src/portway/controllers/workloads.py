@@ -1,17 +1,22 @@
 """Deployments, ReplicaSets and ReplicationControllers: which changes concern which of them."""
 
+import re
 from typing import ClassVar
 
 from portway.client import Key
 from portway.client.reflector import key_of
 from portway.controllers.cluster import Cluster, selecting, suffix
 from portway.controllers.controller import Controller, distinct
-from portway.kubeapi.errors import Doc
+from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 from portway.reconcile import deployment_status, deployments, replicas, replicasets, replicationcontrollers
-from portway.reconcile.objects import controller_of, labels_of, namespace_of, replicas_of, spec_of
+from portway.reconcile.change import Event
+from portway.reconcile.objects import controller_of, labels_of, name_of, namespace_of, replicas_of, spec_of
 from portway.reconcile.resources import DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS
 from portway.reconcile.rollout import is_rolling
+
+_REFUSALS = (400, 403, 422)
+"""Of a pod, by what it says: trying again helps only when something else changes."""
 
 
 def _controller_key(document: Doc | None, kind: str) -> Key | None:
@@ -93,8 +98,19 @@ class _ReplicasController(Controller):
         pods = distinct([*cache.owned_by(owner), *cache.labelled(key[0], self.wanted_labels(owner))])
         related = self.related(owner) if len(pods) > replicas_of(owner) else []
         now = self.cluster.clock()
-        await self.hands.carry_out(replicas.sync(self.flavour, owner, pods, now, suffix, related))
+        try:
+            await self.hands.carry_out(replicas.sync(self.flavour, owner, pods, now, suffix, related))
+        except ApiError as error:
+            if error.code in _REFUSALS:
+                self.cluster.recorder.record(self._failed(owner, error))
+            raise
         return replicas.next_look(owner, pods, now)
+
+    def _failed(self, owner: Doc, error: ApiError) -> Event:
+        """The same news for every name that was tried, so that it is counted and not repeated."""
+        prefix = re.escape(name_of(owner)[:58])
+        message = re.sub(f'"{prefix}(-?)[a-z0-9]{{5}}"', f'"{name_of(owner)}\\1"', error.message)
+        return Event(owner, "Warning", "FailedCreate", f"Error creating: {message}", self.flavour.component)
 
     def wanted_labels(self, owner: Doc) -> dict[str, str]:
         """Labels that every pod has that it may adopt."""

@@ -138,3 +138,40 @@ def test_backoff_grows_to_ten_seconds(failures: int) -> None:
     low, high = backoff(failures, 0.0), backoff(failures, 1.0)
     assert high == min(10.0, 0.05 * 2**failures)
     assert low == high / 2
+
+
+def noted(name: str, version: int, uid: str = "u") -> Doc:
+    document = service(name, version)
+    document["metadata"]["uid"] = uid
+    return document
+
+
+async def test_what_a_write_returned_is_seen_before_the_watch_tells(server: Server, seen: Seen) -> None:
+    await watched(server, seen)
+    seen.reflector.note(noted("web", 300))
+    assert ("shop", "web") in seen.reflector.objects
+    await server.say("ADDED", noted("web", 250))
+    await server.say("ADDED", noted("web", 300))
+    await server.say("MODIFIED", noted("web", 301))
+    await seen.told(("added", "web"), ("modified", "web"))
+    assert seen.reflector.objects["shop", "web"]["metadata"]["resourceVersion"] == "301"
+
+
+async def test_an_answer_that_comes_after_the_deletion_brings_nothing_back(server: Server, seen: Seen) -> None:
+    await watched(server, seen)
+    await server.say("ADDED", noted("web", 300))
+    await server.say("DELETED", noted("web", 301))
+    await seen.told(("added", "web"), ("deleted", "web"))
+    seen.reflector.note(noted("web", 300))
+    assert not seen.reflector.objects
+
+
+async def test_the_deletion_of_a_predecessor_does_not_take_the_new_one(server: Server, seen: Seen) -> None:
+    await watched(server, seen)
+    await server.say("ADDED", noted("web", 300, "old"))
+    await seen.told(("added", "web"))
+    seen.reflector.note(noted("web", 310, "new"))
+    await server.say("DELETED", noted("web", 305, "old"))
+    await server.say("ADDED", noted("other", 311))
+    await seen.told(("modified", "web"), ("added", "other"))
+    assert seen.reflector.objects["shop", "web"]["metadata"]["uid"] == "new"
