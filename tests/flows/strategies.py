@@ -154,6 +154,9 @@ def configs(draw: st.DrawFn) -> ProxyConfig:
     )
 
 
+VIPS = ("192.0.2.1", "2001:db8:b::1")
+SENDERS = (*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1", "::1", *PODS, *OUTSIDE, *VIPS, *VIPS)
+
 Goal = tuple[str, Protocol, int]
 
 
@@ -163,7 +166,7 @@ def packets(draw: st.DrawFn, snapshot: Snapshot) -> list[Packet]:
     came_by = draw(st.sampled_from(("", "eth0", "veth12", "cbr0")))
     found = []
     for v6 in (False, True):
-        parties = [a for a in (*NODE_ADDRESSES, *OTHER_NODE, "127.0.0.1", "::1", *PODS, *OUTSIDE) if (":" in a) == v6]
+        parties = [a for a in SENDERS if (":" in a) == v6]
         senders = draw(st.lists(st.sampled_from(parties), min_size=2, max_size=2, unique=True))
         goals = [goal for goal in goals_of(snapshot) if (":" in goal[0]) == v6]
         found += [Packet(sender, *goal, came_by) for sender in senders for goal in goals]

@@ -79,7 +79,7 @@ class HealthCheck(Struct, frozen=True, gc=False):
         return max(self.ipv4, self.ipv6)
 
 
-class Contribution(Struct, frozen=True):
+class Contribution(Struct, frozen=True, gc=False):
     """What one Service adds to the table."""
 
     service: ServiceKey

@@ -35,7 +35,7 @@ class ServicePort(Struct, frozen=True, gc=False):
     """0 means none."""
 
 
-class Service(Struct, frozen=True):
+class Service(Struct, frozen=True, gc=False):
     """A Service as a node's proxy sees it."""
 
     namespace: str
