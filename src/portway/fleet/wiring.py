@@ -98,7 +98,9 @@ def _node_lines(node: NodePlan, nodes: Sequence[NodePlan]) -> list[str]:
     gateway = [f"address add {_POD_GATEWAY['IPv4']}/32 dev lo scope link"]
     # What is in this node's range and belongs to no pod is answered, not sent round.
     own = [f"route add unreachable {cidr}" for cidr in node.pod_cidrs]
-    return [*_outside_lines(addresses), *gateway, *own, *_routes(node, nodes)]
+    # As on any machine; without it the kernel would refuse a process's packet to a clusterIP before any rule sees it.
+    default = [f"route add default via {wire_address(1, family_of(address))}" for address, _ in addresses]
+    return [*_outside_lines(addresses), *gateway, *own, *default, *_routes(node, nodes)]
 
 
 def _routes(node: NodePlan, nodes: Sequence[NodePlan]) -> Iterable[str]:
