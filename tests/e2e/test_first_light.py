@@ -66,6 +66,7 @@ def _a_pod(fleet: Running, label: str) -> str:
 def test_trace_and_a_real_packet_agree(fleet: Running, target: str, origin: str, code: str) -> None:
     place = f"pod/shop/{_a_pod(fleet, 'app=web')}" if origin == "POD" else origin
     done = fleet.portway("trace", target, "--from", place, "--probe", "-o", "json", check=False)
+    assert done.stdout, done.stderr
     told = json.loads(done.stdout)
     assert told["code"] == code
     assert told["agrees"], told
