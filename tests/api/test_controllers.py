@@ -279,6 +279,20 @@ async def test_an_object_of_an_owner_that_never_was_is_garbage(world: World) -> 
             await asyncio.sleep(0.01)
 
 
+async def test_endpoints_that_someone_wrote_are_mirrored(world: World) -> None:
+    metadata = {"namespace": "default", "name": "outside"}
+    await world.api.create(SERVICES, {"metadata": metadata, "spec": {"ports": [{"port": 5432}]}})
+    subsets = [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 5432}]}]
+    await world.api.create(ENDPOINTS, {"metadata": metadata, "subsets": subsets})
+    await world.until(lambda: world.backends("outside") == {"192.0.2.1"})
+    subsets[0]["addresses"] = [{"ip": "192.0.2.2"}]
+    await world.api.patch(ENDPOINTS, "default", "outside", {"subsets": subsets})
+    await world.until(lambda: world.backends("outside") == {"192.0.2.2"})
+    assert len(world.slices.objects) == 1
+    await world.api.delete(SERVICES, "default", "outside")
+    await world.until(lambda: not world.slices.objects)
+
+
 async def test_events_are_written_and_counted(world: World) -> None:
     await world.api.create(DEPLOYMENTS, deployment("web", 2))
     await world.until(lambda: world.complete("web", 2))

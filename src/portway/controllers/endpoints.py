@@ -7,7 +7,7 @@ from portway.client.reflector import key_of
 from portway.controllers.cluster import Cluster, selecting
 from portway.controllers.controller import Controller, distinct
 from portway.kubeapi.errors import Doc
-from portway.reconcile import backends, endpoints, endpointslices
+from portway.reconcile import backends, endpoints, endpointslices, mirroring
 from portway.reconcile.objects import contains_all, labels_of, spec_of
 from portway.reconcile.resources import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES
 
@@ -102,4 +102,37 @@ class EndpointsController(_BackendsController):
         service, current = self.caches[SERVICES].get(key), self.caches[ENDPOINTS].get(key)
         pods = self.selected(service) if service else []
         await self.hands.carry_out(endpoints.reconcile(service, pods, current, self.trigger_time(key)))
+        return None
+
+
+class MirroringController(Controller):
+    """Follows Endpoints, their Services and the slices made of them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.caches[ENDPOINTS].listeners.append(self._endpoints_changed)
+        self.caches[SERVICES].listeners.append(self._service_changed)
+        self.caches[ENDPOINT_SLICES].listeners.append(self._slice_changed)
+
+    def _endpoints_changed(self, key: Key, old: Doc | None, new: Doc | None) -> None:
+        """Those of the other controller are none of ours, unless they were."""
+        if any(e is not None and labels_of(e).get(endpoints.MANAGED_BY) != endpoints.CONTROLLER for e in (old, new)):
+            self.queue.add(key)
+
+    def _service_changed(self, key: Key, old: Doc | None, new: Doc | None) -> None:
+        if any(s is not None and spec_of(s).get("selector") is None for s in (old, new)):
+            self.queue.add(key)
+
+    def _slice_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        for slice_ in (old, new):
+            labels = labels_of(slice_ or {})
+            if labels.get(endpointslices.MANAGED_BY) == mirroring.CONTROLLER and slice_:
+                self.queue.add((key_of(slice_)[0], labels.get(endpointslices.SERVICE_NAME, "")))
+
+    async def work(self, key: Key) -> float | None:
+        """Make the slices what the Endpoints are."""
+        labels = {endpointslices.SERVICE_NAME: key[1], endpointslices.MANAGED_BY: mirroring.CONTROLLER}
+        slices = distinct(self.caches[ENDPOINT_SLICES].labelled(key[0], labels))
+        service, written = self.caches[SERVICES].get(key), self.caches[ENDPOINTS].get(key)
+        await self.hands.carry_out(mirroring.reconcile(service, written, slices))
         return None

@@ -8,7 +8,7 @@ import signal
 from portway.client import Api
 from portway.controllers.cluster import Cluster
 from portway.controllers.controller import Controller
-from portway.controllers.endpoints import EndpointsController, EndpointSliceController
+from portway.controllers.endpoints import EndpointsController, EndpointSliceController, MirroringController
 from portway.controllers.scheduling import Scheduler
 from portway.controllers.upkeep import GarbageCollector, NamespaceController, ServiceAccountController
 from portway.controllers.workloads import DeploymentController, ReplicaSetController, ReplicationControllerController
@@ -22,6 +22,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     Scheduler,
     EndpointSliceController,
     EndpointsController,
+    MirroringController,
     GarbageCollector,
     NamespaceController,
     ServiceAccountController,

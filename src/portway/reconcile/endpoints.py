@@ -32,6 +32,8 @@ _Port = tuple[str, int, str, str]
 """(name, number, protocol, appProtocol); a headless Service without ports has one with number -1."""
 _Address = tuple[str, str]
 """(IP, the pod's uid or name): the same pod in different ports is one address."""
+Entry = tuple[_Port, Doc, bool]
+"""(port, address, ready): one address at one port."""
 
 
 def reconcile(service: Doc | None, pods: Sequence[Doc], current: Doc | None, trigger_time: str = "") -> list[Change]:
@@ -54,7 +56,7 @@ def _orphaned(current: Doc | None) -> list[Change]:
     return [Delete(ENDPOINTS, namespace_of(current), name_of(current), str(meta(current).get("uid") or ""))]
 
 
-def _entries(service: Doc, pods: Sequence[Doc]) -> Iterable[tuple[_Port, Doc, bool]]:
+def _entries(service: Doc, pods: Sequence[Doc]) -> Iterable[Entry]:
     """(port, address, ready) for every pod and every port that it can be reached at."""
     unready_too = backends.publishes_not_ready(service)
     family = _family(service)
@@ -89,12 +91,12 @@ def _address(pod: Doc, service: Doc, ip: str) -> Doc:
     return address | {"targetRef": backends.target_reference(pod)}
 
 
-def repacked(entries: Iterable[tuple[_Port, Doc, bool]]) -> list[Doc]:
+def repacked(entries: Iterable[Entry]) -> list[Doc]:
     """Subsets: ports with the very same addresses together; of two claims about an address, not ready wins."""
     by_port: dict[_Port, dict[_Address, bool]] = {}
     documents: dict[_Address, Doc] = {}
     for port, address, ready in entries:
-        target = address["targetRef"]
+        target = address.get("targetRef") or {}
         key = (address["ip"], target.get("uid") or target.get("name") or "")
         documents.setdefault(key, address)
         claims = by_port.setdefault(port, {})
