@@ -27,7 +27,8 @@ def run_as(user: User, scenario: Callable[[], None]) -> None:
     if user == "root" and os.geteuid() != 0:
         pytest.skip("needs root; the ordinary user's half of this test runs")
     # An ordinary user may not be able to read the interpreter's home: what is needed later is imported now.
-    importlib.import_module("aiohttp")
+    for name in ("aiohttp", "concurrent.futures.thread"):
+        importlib.import_module(name)
     # Not pytest's tmp_path: its parents are closed to other users.
     state = Path(tempfile.mkdtemp(prefix="pw-"))
     reading, writing = os.pipe()

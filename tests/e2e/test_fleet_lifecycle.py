@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from portway import fleet
+from portway.fleet import linux
 from portway.fleet import state as fleet_state
 from portway.fleet.relay.dial import Dialer
 from tests.e2e.ordinary import USERS, User, run_as
@@ -84,6 +85,27 @@ def _nothing_left(state: fleet.FleetState, processes: set[int]) -> None:
     _until(lambda: not any(fleet_state.process_start(pid) for pid in processes), "every process has ended")
     _until(lambda: not state.paths.folder.exists(), "the folder is removed")
     assert fleet.fleets() == []
+
+
+def _fleets_seen_inside(state: fleet.FleetState) -> str:
+    """The names of the running fleets, as a fork of this process sees them after moving into the world."""
+    reading, writing = os.pipe()
+    world = Path(f"/proc/{_world(state)}/ns")
+    order = [("pid", linux.CLONE_NEWPID), ("mnt", linux.CLONE_NEWNS)]
+    if os.geteuid() != 0:
+        order.insert(0, ("user", linux.CLONE_NEWUSER))
+    if (first := os.fork()) == 0:
+        for fd, flag in [(os.open(world / name, os.O_RDONLY), flag) for name, flag in order]:
+            linux.setns(fd, flag)
+        if (second := os.fork()) == 0:
+            os.write(writing, ",".join(found.name for found in fleet.fleets()).encode())
+            os._exit(0)
+        os.waitpid(second, 0)
+        os._exit(0)
+    os.waitpid(first, 0)
+    os.close(writing)
+    with os.fdopen(reading) as names:
+        return names.read()
 
 
 async def _ask(state: fleet.FleetState, address: str) -> str:
@@ -217,6 +239,8 @@ def test_enter(user: User) -> None:
             assert fleet.enter(state, "outside", ["sh", "-c", "kill -TERM $$"]) == 128 + signal.SIGTERM
             assert fleet.enter(state, "outside", ["no-such-command"]) == 127
             assert Path.cwd() == folder, "the caller stays where it was"
+            assert _fleets_seen_inside(state) == "enter", "and a look from inside takes nothing for dead"
+            assert fleet.fleets() == [state]
         finally:
             Path("seen").unlink(missing_ok=True)
             fleet.stop("enter")

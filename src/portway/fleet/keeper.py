@@ -175,6 +175,7 @@ class _Keeper:
             config=self._config,
             keeper_pid=os.getpid(),
             keeper_start=fleet_state.process_start(os.getpid()),
+            keeper_space=fleet_state.pid_space(),
             api_url=f"https://127.0.0.1:{https.getsockname()[1]}",
             loopback=fleet_state.free_loopback(self._config.name, {other.loopback for other in fleet_state.fleets()}),
             started=time.time(),
@@ -190,8 +191,9 @@ class _Keeper:
 
 
 def _import_lazy_parts() -> None:
-    """What the client imports with its first request is imported once here, not in every fork."""
-    importlib.import_module("aiohttp")
+    """What is imported with its first use is imported once here, not in every fork."""
+    for name in ("aiohttp", "concurrent.futures.thread"):
+        importlib.import_module(name)
 
 
 def _open_files() -> int:
@@ -213,6 +215,8 @@ def _listen_unix(path: Path) -> socket.socket:
 def stop(name: str) -> None:
     """End a fleet and wait until nothing of it is left; FleetError when no such fleet runs."""
     state = fleet_state.find(name)
+    if state.keeper_space != fleet_state.pid_space():
+        raise FleetError(f'fleet "{name}" can only be stopped from where it was started (another PID namespace)')
     try:
         pidfd = os.pidfd_open(state.keeper_pid)
     except ProcessLookupError:

@@ -1,8 +1,10 @@
 """Which fleets there are: reads fleet.json, and removes what fleets that died without a word left behind."""
 
+import errno
 import hashlib
 import os
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -24,6 +26,8 @@ class FleetState(Struct, frozen=True, kw_only=True):
     keeper_pid: int
     keeper_start: int
     """The keeper's start in clock ticks since boot, so that another process with its number is not taken for it."""
+    keeper_space: int
+    """The inode of the keeper's PID namespace: elsewhere its numbers mean nothing."""
     api_url: str
     """`https://127.0.0.1:PORT`."""
     loopback: str
@@ -75,10 +79,25 @@ def read(folder: Path) -> FleetState | None:
         if not starting(folder):
             shutil.rmtree(folder, ignore_errors=True)
         return None
-    if process_start(state.keeper_pid) == state.keeper_start:
+    if alive(state):
         return state
     shutil.rmtree(folder, ignore_errors=True)
     return None
+
+
+def alive(state: FleetState) -> bool:
+    """Whether the fleet's keeper lives. Seen from another PID namespace (a container, the fleet's own inside): whether
+    anybody still listens at the API's socket, which the keeper holds."""
+    if pid_space() == state.keeper_space:
+        return process_start(state.keeper_pid) == state.keeper_start
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        # EAGAIN: it is there, and busy
+        return probe.connect_ex(str(state.paths.api_socket)) in (0, errno.EAGAIN)
+
+
+def pid_space() -> int:
+    """The inode of this process's PID namespace."""
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def starting(folder: Path) -> bool:

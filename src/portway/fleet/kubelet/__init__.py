@@ -95,7 +95,7 @@ class Kubelet:
         await synced.wait()
         for uid in [uid for uid in self.networks.addresses if uid not in self._pods]:
             log.info("removing what is left of pod %s", uid)
-            self.networks.remove(uid)
+            await self.networks.remove(uid)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

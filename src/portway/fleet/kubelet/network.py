@@ -3,6 +3,7 @@
 What belongs to which pod is remembered under /run, which only the world sees and which ends with it.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -66,14 +67,19 @@ class PodNetworks:
             wiring.write_sysctls(_SYSCTLS)
             wiring.batch(["link set lo up", "link set eth0 up", *_pod_lines(addresses)])
 
-    def remove(self, uid: str) -> None:
+    async def remove(self, uid: str) -> None:
         """End everything that runs in the pod's network, and the network; its addresses become free."""
-        network = wiring.pod_network(uid)
-        kill_inside(network)
-        wiring.batch([f"link delete {link_name(uid)}", f"netns delete {network}"], force=True)
+        # In a thread: the kernel takes tens of milliseconds to delete a link.
+        await asyncio.to_thread(_unmake, uid)
         for pool, address in zip(self._pools, self.addresses.pop(uid, []), strict=False):
             pool.release(address)
         (self._memory / uid).unlink(missing_ok=True)
+
+
+def _unmake(uid: str) -> None:
+    network = wiring.pod_network(uid)
+    kill_inside(network)
+    wiring.batch([f"link delete {link_name(uid)}", f"netns delete {network}"], force=True)
 
 
 def link_name(uid: str) -> str:

@@ -224,7 +224,7 @@ class Pod:
             await asyncio.wait(self._tasks)
         await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
         if self._own_network:
-            self._node.networks.remove(self._uid)
+            await self._node.networks.remove(self._uid)
         await self._forget()
 
     async def _drain(self, grace: float) -> None:

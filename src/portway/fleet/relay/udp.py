@@ -87,7 +87,7 @@ class Session(asyncio.DatagramProtocol):
         # asyncio's own datagram transport is no DatagramTransport by inheritance
         self._transport = cast(asyncio.DatagramTransport, transport)
         for data in self._waiting:
-            transport.sendto(data)
+            self._transport.sendto(data)
         self._waiting.clear()
 
     def forward(self, data: bytes) -> None:
