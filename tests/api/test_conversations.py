@@ -84,6 +84,11 @@ REFUSED = [
     ("POST", "/api/v1/configmaps", configmap("x"), 405, "the server does not allow this method"),
     ("PUT", "{maps}", configmap("x"), 405, "the server does not allow this method"),
     ("POST", "{maps}", b"{", 400, "the object provided is not valid JSON"),
+    ("POST", "{maps}", b'{"metadata":[]}', 400, "cannot be handled as a ConfigMap: json: cannot unmarshal array"),
+    ("POST", "{maps}", b'{"metadata":{"name":1}}', 400, "json: cannot unmarshal number"),
+    ("POST", "{maps}", b'{"kind":["x"]}', 400, 'in version "v1" cannot be handled as a ConfigMap'),
+    ("POST", "{maps}", b"[" * 100_000, 400, "the object provided is not valid JSON"),
+    ("PATCH", "{maps}/x", b"{}", 415, "the body of the request was in an unknown format"),
     ("POST", "{maps}", b"[]", 400, "the object provided is unrecognized (must be of type ConfigMap)"),
     ("POST", "{maps}", b"", 400, "the object provided is unrecognized (must be of type ConfigMap)"),
     ("POST", "{maps}", b"x" * (3 * 2**20 + 1), 413, "Request entity is too large: limit is 3145728"),
@@ -107,12 +112,14 @@ def test_refusals(http: Http, maps: str, method: str, path: str, body: object, c
 
 def test_media_types(http: Http, maps: str) -> None:
     assert http.post(maps, b"<x/>", Content_Type="text/xml").code == 415
-    yaml = http.post(maps, b"metadata: {name: y}\ndata: {a: '1'}\n", Content_Type="application/yaml")
+    yaml = http.post(maps, b"metadata: {name: from-yaml}\ndata: {a: '1'}\n", Content_Type="application/yaml")
     assert (yaml.code, yaml.doc["data"]) == (201, {"a": "1"})
-    shown = http.get(f"{maps}/y", Accept="application/yaml")
+    bad = http.post(maps, b"a: [", Content_Type="application/yaml")
+    assert (bad.code, "the object provided is not valid YAML" in bad.message) == (400, True)
+    shown = http.get(f"{maps}/from-yaml", Accept="application/yaml")
     assert shown.headers["Content-Type"] == "application/yaml"
     assert "data:\n  a: '1'\n" in shown.text
-    assert http.get(f"{maps}/y", Accept="application/vnd.kubernetes.protobuf").doc["data"] == {"a": "1"}
+    assert http.get(f"{maps}/from-yaml", Accept="application/vnd.kubernetes.protobuf").doc["data"] == {"a": "1"}
 
 
 def test_update_needs_the_stored_version_if_it_names_one(http: Http, maps: str) -> None:

@@ -56,11 +56,11 @@ def _json(data: bytes) -> Any:
 
 
 def _yaml(data: bytes) -> Any:
-    import yaml
+    from portway.kubeapi import yaml  # PyYAML takes a while to load, and few clients send YAML
 
     try:
-        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return yaml.load(data, "body")
+    except yaml.YamlError as error:
         raise bad_request(f"the object provided is not valid YAML: {error}") from None
 
 

@@ -10,6 +10,7 @@ import ssl
 import msgspec
 from aiohttp import web
 
+from portway.apiserver import expiry
 from portway.apiserver.bootstrap import bootstrap
 from portway.apiserver.config import ServerConfig
 from portway.apiserver.handler import Handler
@@ -37,7 +38,9 @@ async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket
     try:
         registry = Registry(store, _cluster(config, store), config.pod_logs)
         await bootstrap(registry, config, https.getsockname()[1])
+        sweeping = asyncio.ensure_future(expiry.run(store))
         await _until(stop, registry, config, https, unix)
+        sweeping.cancel()
     finally:
         await store.close()
 

@@ -16,7 +16,6 @@ from portway.kubeapi.errors import ApiError, Doc, bad_request
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.pipeline import DeleteOptions, Prepared, Request
 
-_APPLY = "application/apply-patch+yaml"
 _RETURNED_WHEN_DELETED = frozenset(
     ("pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "podtemplates")
 )
@@ -61,8 +60,9 @@ async def update_status(registry: Registry, call: Call) -> web.Response:
 async def patch(registry: Registry, call: Call) -> web.Response:
     """PATCH of a document or its /status."""
     sent = await call.body()
-    if sent.media_type == _APPLY:
+    if sent.media_type == pipeline.APPLY:
         return await _apply(registry, call, sent)
+    pipeline.check_patch_type(sent.media_type, call.target.kind)
     status = call.target.subresource == "status"
     step = patching(sent.decode(), sent.media_type, call.target.kind, status=status)
     return _written(call, await registry.change(call.target, step, call.options()))

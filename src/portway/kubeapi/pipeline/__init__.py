@@ -10,18 +10,20 @@ from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.delete import DeleteOptions, Mark, Remove, delete, delete_options
 from portway.kubeapi.pipeline.document import encode, with_revision
 from portway.kubeapi.pipeline.managers import applied
-from portway.kubeapi.pipeline.patching import patched
+from portway.kubeapi.pipeline.patching import APPLY, check_patch_type, patched
 from portway.kubeapi.pipeline.request import Prepared, Request, rollback
 from portway.kubeapi.pipeline.scale import scale_of, scaled
 from portway.kubeapi.pipeline.update import check_target, finished, update, update_status
 
 __all__ = [
+    "APPLY",
     "DeleteOptions",
     "Mark",
     "Prepared",
     "Remove",
     "Request",
     "applied",
+    "check_patch_type",
     "check_target",
     "create",
     "delete",

@@ -15,6 +15,7 @@ _OMITTED_WHEN_EMPTY = (
     "namespace",
     "selfLink",
     "uid",
+    "generation",
     "labels",
     "annotations",
     "ownerReferences",

@@ -8,6 +8,9 @@ from portway.kubeapi.kinds import Kind
 from portway.kubeapi.patch import json_patch, merge, strategic
 from portway.kubeapi.schema import TYPES
 
+APPLY = "application/apply-patch+yaml"
+"""Server-side apply, which is more than a patch: see managers."""
+
 
 def _json(doc: Doc, patch: Any, kind: Kind) -> Doc:
     return json_patch.apply(doc, patch)
@@ -28,11 +31,18 @@ _APPLY: Mapping[str, Callable[[Doc, Any, Kind], Doc]] = {
 }
 
 
-def patched(doc: Doc, patch: Any, media_type: str, kind: Kind) -> Doc:
-    """The document with the patch applied. Raises ApiError: 415 for an unknown kind of patch, else what it says."""
-    apply = _APPLY.get(media_type)
-    if apply is None or (apply is _strategic and not kind.schema):
-        accepted = ", ".join(name for name, form in _APPLY.items() if kind.schema or form is not _strategic)
-        message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+def check_patch_type(media_type: str, kind: Kind) -> None:
+    """Raises 415 for a patch of a form that there is not, or not for documents without a schema."""
+    accepted = [name for name, form in _APPLY.items() if kind.schema or form is not _strategic]
+    if media_type not in accepted:
+        message = (
+            "the body of the request was in an unknown format - accepted media types include: "
+            f"{', '.join([*accepted, APPLY])}"
+        )
         raise ApiError(415, "UnsupportedMediaType", message)
-    return apply(doc, patch, kind)
+
+
+def patched(doc: Doc, patch: Any, media_type: str, kind: Kind) -> Doc:
+    """The document with the patch applied. Raises ApiError: 415 for an unknown form of patch, else what it says."""
+    check_patch_type(media_type, kind)
+    return _APPLY[media_type](doc, patch, kind)
