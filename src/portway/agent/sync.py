@@ -1,6 +1,7 @@
 """From objects to the kernel: what changed is computed, compiled and programmed, and nothing else."""
 
 import logging
+from collections.abc import Mapping
 from time import perf_counter
 
 import msgspec
@@ -10,6 +11,7 @@ from portway.agent.config import AgentConfig
 from portway.agent.nft import NftError
 from portway.agent.table import KernelTable
 from portway.forwarding import (
+    Contribution,
     ForwardingTable,
     Inputs,
     ServiceKey,
@@ -49,6 +51,8 @@ class Syncer:
         self._table = ForwardingTable(proxy_config(config, None), {}, config.service_cidrs)
         self._program = Program(self._table.config, config.service_cidrs)
         self._adopted = False
+        self._affine: set[ServiceKey] = set()
+        """Services with session affinity that were warned about."""
         self._reslice: set[ServiceKey] = set()
         """Services whose slices changed since UDP flows were last looked through."""
 
@@ -73,7 +77,9 @@ class Syncer:
         change = self._follow_config()
         changed = self._inputs.taken()
         self._table = self._inputs.recompute(self._table, changed)
-        update = self._program.update({key: self._table.contributions.get(key) for key in changed})
+        changes = {key: self._table.contributions.get(key) for key in changed}
+        self._name_what_is_missing(changes)
+        update = self._program.update(changes)
         for transaction in (change, update):
             self._write(transaction)
         self._forget_stale_flows()
@@ -81,6 +87,14 @@ class Syncer:
         if update or change:
             log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
         return update
+
+    def _name_what_is_missing(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
+        """Say of each Service, once, what it asks for that the rules do not do yet."""
+        for key, contribution in changes.items():
+            affine = any(f.target.session_affinity_seconds for f in contribution.frontends) if contribution else False
+            if affine and key not in self._affine:
+                log.warning("Service %s/%s: sessionAffinity ClientIP is not kept yet, endpoints are drawn anew", *key)
+            (self._affine.add if affine else self._affine.discard)(key)
 
     def _follow_config(self) -> Transaction:
         """When this node's addresses or pod CIDRs changed, everything is compiled anew and only the difference sent."""
