@@ -79,7 +79,7 @@ def test_a_conversation(fleet: Running, binary: str) -> None:
     ("arguments", "says"),
     [
         ("create service nodeport a --tcp=80:80 --node-port=32100",
-         'The Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 32100: provided port is already allocated'),
+         'Service "a" is invalid: spec.ports[0].nodePort: Invalid value: 32100: provided port is already allocated'),
         ("create service nodeport a --tcp=80:80 --node-port=80",
          "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. "
          "The range of valid ports is 30000-32767"),

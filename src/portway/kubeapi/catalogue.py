@@ -11,7 +11,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from portway.kubeapi import endpoints, endpointslice, service
+from portway.kubeapi import (
+    endpoints,
+    endpointslice,
+    ingress,
+    ingressclass,
+    ipaddress,
+    networkpolicy,
+    service,
+    servicecidr,
+)
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.printing import COLUMNS
 from portway.kubeapi.workloads import (
@@ -128,11 +137,11 @@ _BATCH = (
     _inert("Job", "jobs", categories=_ALL, status=True, generation=True),
 )
 _NETWORKING = (
-    _inert("IngressClass", "ingressclasses", namespaced=False, generation=True),
-    _inert("Ingress", "ingresses", "ing", status=True, generation=True),
-    _inert("IPAddress", "ipaddresses", "ip", namespaced=False, generation=True),
-    _inert("NetworkPolicy", "networkpolicies", "netpol", generation=True),
-    _inert("ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True),
+    _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True, inert=True),
+    _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True, inert=True),
+    _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True, inert=True),
+    _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True, inert=True),
+    _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True, inert=True),
 )
 _RBAC = (
     _inert("ClusterRoleBinding", "clusterrolebindings", namespaced=False),
