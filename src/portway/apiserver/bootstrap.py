@@ -1,12 +1,17 @@
 """What every cluster has from its beginning: four namespaces and the Service of the API itself."""
 
+import ipaddress
+import logging
+
 from portway.apiserver.config import ServerConfig
-from portway.apiserver.registry import Options, Registry
+from portway.apiserver.registry import Options, Registry, collection
 from portway.apiserver.target import Target
-from portway.kubeapi.allocators import AddressRange
 from portway.kubeapi.catalogue import by_resource
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
+from portway.store import Key
+
+log = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
@@ -21,8 +26,6 @@ async def bootstrap(registry: Registry, config: ServerConfig, port: int) -> None
 
 def first_service_address(config: ServerConfig) -> str:
     """The `kubernetes` Service's clusterIP."""
-    import ipaddress
-
     return str(ipaddress.ip_network(config.service_cidrs[0])[1])
 
 
@@ -40,17 +43,15 @@ def _service(config: ServerConfig, port: int) -> Doc:
 
 
 async def _create(registry: Registry, target: Target, doc: Doc) -> None:
+    if registry.store.get(Key(collection(target.kind), target.namespace, doc["metadata"]["name"])):
+        return
     try:
         await registry.create(target, doc, Options())
-    except ApiError as error:
-        if error.code != 409 and "already allocated" not in error.message:
-            raise
+    except ApiError as error:  # e.g. another Service took the address: the rest of the API works all the same
+        log.warning("%s cannot be made: %s", doc["metadata"]["name"], error.message)
 
 
 def _kind(plural: str) -> Kind:
     kind = by_resource("", "v1", plural)
     assert kind is not None, plural
     return kind
-
-
-__all__ = ["NAMESPACES", "AddressRange", "bootstrap", "first_service_address"]

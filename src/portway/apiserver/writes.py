@@ -20,7 +20,20 @@ _RETURNED_WHEN_DELETED = frozenset(
     ("pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "podtemplates")
 )
 """Collections whose DELETE answers the document; the others answer a Status (core registries' ReturnDeletedObject)."""
-_CREATED_ON_UPDATE = frozenset(("services", "endpoints", "events", "limitranges", "resourcequotas", "leases"))
+_CREATED_ON_UPDATE = frozenset(
+    (
+        "services",
+        "endpoints",
+        "events",
+        "limitranges",
+        "leases",
+        "roles",
+        "rolebindings",
+        "clusterroles",
+        "clusterrolebindings",
+    )
+)
+"""Collections in which PUT makes what is not there (their strategies' AllowCreateOnUpdate)."""
 
 
 async def create(registry: Registry, call: Call) -> web.Response:
