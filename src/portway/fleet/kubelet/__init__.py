@@ -25,6 +25,7 @@ log = logging.getLogger("portway.fleet.kubelet")
 _NODES = Resource("", "v1", "nodes")
 _EVENTS = Resource("", "v1", "events")
 _RETRY_SECONDS = 0.1
+_ANEW_SECONDS = 1.0
 
 
 def run(paths: FleetPaths, node: NodePlan) -> int:
@@ -86,10 +87,14 @@ class Kubelet:
             self._background(self._live(_uid(new)))
 
     async def _live(self, uid: str) -> None:
-        try:
-            await self._pods[uid].run()
-        finally:
-            del self._pods[uid]
+        while uid in self._pods:
+            try:
+                await self._pods[uid].run()
+                del self._pods[uid]
+            except Exception:
+                log.exception("pod %s: starting it anew", uid)
+                self._pods[uid] = await self._pods[uid].abandon()
+                await asyncio.sleep(_ANEW_SECONDS)
 
     async def _remove_leftovers(self, synced: asyncio.Event) -> None:
         await synced.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import subprocess
 from datetime import UTC, datetime
 from typing import Protocol
@@ -19,6 +20,8 @@ from portway.fleet.kubelet.status import ContainerState, Runtime, status, waitin
 from portway.fleet.paths import FleetPaths
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
+
+log = logging.getLogger("portway.fleet.kubelet")
 
 PODS = Resource("", "v1", "pods")
 _SOURCES = {"ConfigMap": Resource("", "v1", "configmaps"), "Secret": Resource("", "v1", "secrets")}
@@ -80,16 +83,24 @@ class Pod:
         self._changed.set()
 
     async def run(self) -> None:
-        """From the first sight of it to the last trace."""
-        try:
-            if (self._document.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
-                await self._start()
-            while not self._deleting:
-                self._changed.clear()
-                await self._report()
-                await self._changed.wait()
-        finally:
-            await self._end()
+        """From the first sight of it to the last trace. After an exception, `abandon` and start anew."""
+        if (self._document.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+            await self._start()
+        while not self._deleting:
+            self._changed.clear()
+            await self._report()
+            await self._changed.wait()
+        await self._end()
+
+    async def abandon(self) -> "Pod":
+        """Stop everything, leave the network: another Pod, which is returned, takes over."""
+        self._cancel()
+        await asyncio.gather(*(process.stop(0.0) for process in self._processes))
+        if self._standin is not None:
+            self._standin.close()
+        successor = Pod(self._node, self._document)
+        successor._gone = self._gone
+        return successor
 
     async def _start(self) -> None:
         while not self._deleting:
@@ -210,22 +221,25 @@ class Pod:
         try:
             # The answer is not kept: the watch may have brought a newer document (a deletion) before it.
             await self._node.api.patch(PODS, *self._name, patch, subresource="status")
-        except ApiError as error:
-            if error.code not in (404, 409):
-                raise
-        except Unreachable:
-            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
+        except (ApiError, Unreachable) as error:
+            # 404 and 409: it is gone or another pod's by now, which the watch will say.
+            if not isinstance(error, ApiError) or error.code not in (404, 409):
+                log.warning("status of pod %s/%s: %s", *self._name, error)
+                asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
 
     async def _end(self) -> None:
         grace = 0.0 if self._gone else float(self._document["metadata"].get("deletionGracePeriodSeconds") or 0)
-        for task in self._tasks:
-            task.cancel()
+        self._cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
         if self._own_network:
             await self._node.networks.remove(self._uid)
         await self._forget()
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     async def _drain(self, grace: float) -> None:
         if self._standin is None:
@@ -246,6 +260,7 @@ class Pod:
             except ApiError as error:
                 if error.code in (404, 409):
                     return
+                log.warning("removal of pod %s/%s: %s", *self._name, error)
             except Unreachable:
                 pass
             await asyncio.sleep(_RETRY_SECONDS)
