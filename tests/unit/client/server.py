@@ -27,6 +27,8 @@ class Server:
         self.oldest = 0
         """Watches from before are answered with 410."""
         self.answers: list[web.Response] = []
+        self.only = ""
+        """`answers` are for paths with this in them."""
         self.requests: list[web.BaseRequest] = []
         self.bodies: list[Any] = []
         self.watches: list[tuple[web.StreamResponse, asyncio.Event]] = []
@@ -65,7 +67,7 @@ class Server:
         self.requests.append(request)
         text = await request.text()
         self.bodies.append(json.loads(text) if text else None)
-        if self.answers:
+        if self.answers and self.only in request.path:
             return self.answers.pop(0)
         if request.query.get("watch"):
             return await self._watch(request)
