@@ -14,6 +14,8 @@ from portway.apiserver.registry import Options
 from portway.apiserver.target import Target
 from portway.kubeapi.errors import bad_request
 
+_DIGITS = 19
+"""Of the largest number there may be; more could not be 64 bits long."""
 _TRUE = ("", "1", "t", "T", "true", "True", "TRUE")
 _VALIDATIONS = ("Strict", "Warn", "Ignore")
 
@@ -40,8 +42,15 @@ class Call(Struct, frozen=True):
         text = self.query.get(name, "")
         if not text:
             return None
-        if not (text.isascii() and text.lstrip("-").isdigit()):
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= _DIGITS):
             raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})')
+        return int(text)
+
+    def revision(self) -> int:
+        """resourceVersion; 0 when absent. Raises 400."""
+        text = self.query.get("resourceVersion") or "0"
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+            raise bad_request(f'Invalid value: "{text}": resourceVersion must be a number')
         return int(text)
 
     async def body(self) -> body.Body:

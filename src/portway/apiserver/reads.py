@@ -80,13 +80,10 @@ def _page(registry: Registry, call: Call, selected: Selection) -> Page:
 
 def _revision(registry: Registry, call: Call) -> int:
     """The revision that exactly is asked for, 0 when a newer one will do. Raises 400, 504."""
-    version, match = call.query.get("resourceVersion", ""), call.query.get("resourceVersionMatch", "")
-    if version and not (version.isascii() and version.isdigit()):
-        raise bad_request(f'Invalid value: "{version}": resourceVersion must be a number')
-    wanted = int(version or 0)
+    wanted = call.revision()
     if wanted > registry.store.revision:
         raise too_large(wanted, registry.store.revision)
-    return wanted if match == "Exact" else 0
+    return wanted if call.query.get("resourceVersionMatch") == "Exact" else 0
 
 
 def too_large(wanted: int, current: int) -> ApiError:

@@ -17,7 +17,7 @@ from portway.apiserver.call import Call
 from portway.apiserver.reads import expired
 from portway.apiserver.registry import Registry, collection
 from portway.apiserver.selection import Selection, selection
-from portway.kubeapi.errors import ApiError, Doc, bad_request
+from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.pipeline import with_revision
 from portway.store import Ended, Event, Expired, Overflow, Watcher
 
@@ -90,19 +90,17 @@ class _Stream:
 async def watch(registry: Registry, call: Call) -> web.StreamResponse:
     """The stream, until its time is over, the client goes or falls behind. Raises 400."""
     selected = selection(call)
-    version = call.query.get("resourceVersion", "") or "0"
-    if not (version.isascii() and version.isdigit()):
-        raise bad_request(f'Invalid value: "{version}": resourceVersion must be a number')
+    revision = call.revision()
     seconds = call.number("timeoutSeconds") or random.randint(*_LONGEST)
     stream = _Stream(call, selected)
     try:
-        watcher = _begin(registry, call, int(version))
+        watcher = _begin(registry, call, revision)
     except Expired as error:
         await stream.open()
         await stream.error(expired(error))
         return stream.response
     try:
-        await _start(registry, call, stream, selected, int(version))
+        await _start(registry, call, stream, selected, revision)
         with suppress(TimeoutError, ConnectionResetError):
             await _follow(registry, call, stream, watcher, seconds)
     finally:

@@ -8,6 +8,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from portway.store.changes import Change, Event, Outcome, StoreError
 from portway.store.database import Database
@@ -68,7 +69,7 @@ class Writer:
         futures = [future for _, future in requests]
         try:
             outcomes, events = self._database.commit([changes for changes, _ in requests])
-        except StoreError as error:
+        except Exception as error:  # whatever it is, the thread must live and the callers must hear
             self._loop.call_soon_threadsafe(self._fail, futures, error)
         else:
             self._loop.call_soon_threadsafe(self._tell, futures, outcomes, events)
@@ -80,7 +81,7 @@ class Writer:
         for future, outcome in zip(futures, outcomes, strict=True):
             future.set_result(outcome)
 
-    def _fail(self, futures: Sequence["asyncio.Future[Outcome]"], error: StoreError) -> None:
+    def _fail(self, futures: Sequence["asyncio.Future[Outcome]"], error: Exception) -> None:
         for future in futures:
             future.set_exception(error)
 
@@ -88,5 +89,6 @@ class Writer:
         """Drop from the log what the history no longer has, now and then: each cut is a transaction."""
         wanted = self._wanted_forgotten
         if wanted - self._forgotten >= _MOST_TOGETHER:
-            self._database.cut(wanted)
             self._forgotten = wanted
+            with suppress(StoreError):  # a log that is too long does no harm; the next cut takes it all
+                self._database.cut(wanted)
