@@ -354,3 +354,19 @@ async def _default_deployment(server: apiserver.Server) -> None:
         await api.create(DEPLOYMENTS, deployment("web", 1))
         while not (await api.list(PODS, "default"))[0]:
             await asyncio.sleep(0.01)
+
+
+async def test_recreate_on_a_real_server(world: World) -> None:
+    strategy = {"type": "Recreate"}
+    await world.api.create(DEPLOYMENTS, deployment("web", 3, strategy=strategy))
+    await world.until(lambda: world.complete("web", 3))
+    seen: set[frozenset[str]] = set()
+    template = {"spec": {"template": {"spec": {"containers": [container("two")]}}}}
+    await world.api.patch(DEPLOYMENTS, "default", "web", template)
+
+    def images() -> frozenset[str]:
+        seen.add(frozenset(spec_of(pod)["containers"][0]["image"] for pod in world.named("web-")))
+        return frozenset().union(*seen)
+
+    await world.until(lambda: "two" in images() and world.complete("web", 3))
+    assert all(len(group) < 2 for group in seen), "old and new pods never live together"
