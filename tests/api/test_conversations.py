@@ -87,6 +87,7 @@ REFUSED = [
     ("POST", "{maps}", b'{"metadata":[]}', 400, "cannot be handled as a ConfigMap: json: cannot unmarshal array"),
     ("POST", "{maps}", b'{"metadata":{"name":1}}', 400, "json: cannot unmarshal number"),
     ("POST", "{maps}", b'{"kind":["x"]}', 400, 'in version "v1" cannot be handled as a ConfigMap'),
+    ("POST", "{maps}", b'{"x":' + b"[" * 700 + b"]" * 700 + b"}", 400, "nested too deeply: more than 100 levels"),
     ("POST", "{maps}", b"[" * 100_000, 400, "the object provided is not valid JSON"),
     ("PATCH", "{maps}/x", b"{}", 415, "the body of the request was in an unknown format"),
     ("POST", "{maps}", b"[]", 400, "the object provided is unrecognized (must be of type ConfigMap)"),

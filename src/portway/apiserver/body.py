@@ -12,6 +12,8 @@ from portway.kubeapi.strict import duplicate_fields
 
 LIMIT = 3 << 20
 """Bytes; the API server's own limit for resource requests."""
+DEEPEST = 100
+"""Levels of lists and objects; Kubernetes' own types have some 20."""
 _JSON = ("application/json", "")
 _YAML = ("application/yaml", "application/apply-patch+yaml")
 
@@ -27,11 +29,11 @@ class Body(Struct, frozen=True):
         if not self.data.strip():
             return None
         if self.media_type in _YAML:
-            return _yaml(self.data)
+            return _shallow(_yaml(self.data))
         if self.media_type == protobuf.MEDIA_TYPE:
-            return protobuf.decode(self.data)
+            return _shallow(protobuf.decode(self.data))
         if self.media_type in _JSON or self.media_type.endswith("+json"):
-            return _json(self.data)
+            return _shallow(_json(self.data))
         raise unsupported(self.media_type, ("application/json", "application/yaml", protobuf.MEDIA_TYPE))
 
     def duplicates(self) -> tuple[str, ...]:
@@ -46,6 +48,17 @@ def unsupported(media_type: str, accepted: tuple[str, ...]) -> ApiError:
         f"accepted media types include: {', '.join(accepted)}"
     )
     return ApiError(415, "UnsupportedMediaType", message)
+
+
+def _shallow(value: Any) -> Any:
+    """The value, if nothing in it is deeper than DEEPEST: what handles documents is recursive. Raises 400."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [item for items in inner for item in items]
+        if not level:
+            return value
+    raise bad_request(f"the object provided is nested too deeply: more than {DEEPEST} levels")
 
 
 def _json(data: bytes) -> Any:
