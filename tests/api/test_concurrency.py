@@ -1,4 +1,4 @@
-"""Many clients at once."""
+"""Many clients at once. Explicit ports are of the band that no automatic choice comes from (30000 to 30085)."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def test_parallel_creates_never_share_a_port(api: Api, namespace: str) -> 
 
 
 async def test_of_many_that_want_one_port_one_gets_it(api: Api, namespace: str) -> None:
-    wanted = [service(f"s{n}", namespace, nodePort=30999) for n in range(20)]
+    wanted = [service(f"s{n}", namespace, nodePort=30050) for n in range(20)]
     answers = await asyncio.gather(*(api.create(SERVICES, doc) for doc in wanted), return_exceptions=True)
     assert sum(isinstance(answer, dict) for answer in answers) == 1
     refused = [answer for answer in answers if isinstance(answer, ApiError)]
@@ -38,13 +38,13 @@ async def test_of_many_that_want_one_port_one_gets_it(api: Api, namespace: str) 
 async def test_a_refused_request_keeps_nothing(api: Api, namespace: str) -> None:
     taken = await api.create(SERVICES, service("x", namespace))
     again = await asyncio.gather(
-        *(api.create(SERVICES, service("x", namespace, nodePort=31000 + n)) for n in range(10)), return_exceptions=True
+        *(api.create(SERVICES, service("x", namespace, nodePort=30020 + n)) for n in range(10)), return_exceptions=True
     )
     assert [getattr(error, "code", 0) for error in again] == [409] * 10
     freed = await asyncio.gather(
-        *(api.create(SERVICES, service(f"y{n}", namespace, nodePort=31000 + n)) for n in range(10))
+        *(api.create(SERVICES, service(f"y{n}", namespace, nodePort=30020 + n)) for n in range(10))
     )
-    assert {node_port(doc) for doc in freed} == set(range(31000, 31010))
+    assert {node_port(doc) for doc in freed} == set(range(30020, 30030))
     await api.delete(SERVICES, namespace, "x")
     again_free = await api.create(SERVICES, service("z", namespace, nodePort=node_port(taken)))
     assert node_port(again_free) == node_port(taken)
@@ -65,11 +65,11 @@ async def test_of_many_updates_of_one_version_one_wins(api: Api, namespace: str)
 
 async def test_ports_are_known_again_after_a_restart(fresh_server: apiserver.Server) -> None:
     async with Api.unix(fresh_server.unix) as api:
-        first = await api.create(SERVICES, service("x", "default", nodePort=30100))
+        first = await api.create(SERVICES, service("x", "default", nodePort=30010))
         await asyncio.to_thread(fresh_server.kill)
         await asyncio.to_thread(fresh_server.start)
         assert await api.get(SERVICES, "default", "x") == first
         answers = await asyncio.gather(
-            api.create(SERVICES, service("y", "default", nodePort=30100)), return_exceptions=True
+            api.create(SERVICES, service("y", "default", nodePort=30010)), return_exceptions=True
         )
         assert "provided port is already allocated" in str(answers[0])
