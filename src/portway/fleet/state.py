@@ -137,15 +137,19 @@ def free_loopback(name: str, taken: set[str]) -> str:
 
 
 def _used_loopbacks() -> set[str]:
-    """The 127.x.y that some socket of this machine is bound to (man 5 proc: local addresses are little-endian hex)."""
+    """The 127.x.y where somebody on this machine answers (man 5 proc: addresses are little-endian hex).
+
+    Connections that are just ending do not count: a fleet that is started again keeps its addresses.
+    """
     used = set()
-    for table in ("tcp", "udp"):
+    for table, answering in (("tcp", "0A"), ("udp", "07")):
         try:
             lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
         except OSError:
             continue
         for line in lines:
-            octets = bytes.fromhex(line.split()[1].partition(":")[0])[::-1]
-            if octets[0] == 127:
+            _, local, _, state, *_ = line.split()
+            octets = bytes.fromhex(local.partition(":")[0])[::-1]
+            if octets[0] == 127 and state == answering:
                 used.add(".".join(map(str, octets[:3])))
     return used

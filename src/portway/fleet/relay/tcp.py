@@ -49,8 +49,8 @@ class End(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        assert self.peer is not None and self.peer.transport is not None  # it does not read before
-        self.peer.transport.write(data)
+        if self.peer is not None and self.peer.transport is not None:
+            self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
         self.finished = True
@@ -89,20 +89,27 @@ class End(asyncio.Protocol):
 
 
 class Outer(End):
-    """The host's client; reads nothing before the inner connection stands."""
+    """The host's client. What it says before the inner connection stands waits, in the kernel or in `_early`."""
 
     def __init__(self, dialer: Dialer, address: str, port: int, connections: set[End]) -> None:
         super().__init__()
         self._dialer, self._address, self._port = dialer, address, port
         self._connections = connections
         self._dialing: asyncio.Task[None] | None = None
+        self._early: list[bytes] | None = []
+        """None once the inner connection stands."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
-        self.transport.pause_reading()
+        # Not now: asyncio before 3.12 starts to read after this method, paused or not.
+        asyncio.get_running_loop().call_soon(self._hold)
         self._connections.add(self)
         self._dialing = asyncio.create_task(self._dial())
+
+    def _hold(self) -> None:
+        if self._early is not None and self.transport is not None:
+            self.transport.pause_reading()
 
     async def _dial(self) -> None:
         try:
@@ -113,10 +120,33 @@ class Outer(End):
             log.debug("%s:%d: %s", self._address, self._port, error)
             self.reset()
             return
-        if self.transport is not None:
-            self.transport.resume_reading()
-        elif self.peer is not None:
+        self._tied()
+
+    def _tied(self) -> None:
+        """Both connections stand: pass on what came early."""
+        early, self._early = self._early or [], None
+        if self.peer is None or self.peer.transport is None:
+            return
+        if self.transport is None:
             self.peer.reset()
+            return
+        for data in early:
+            self.peer.transport.write(data)
+        if self.finished:
+            self.peer.transport.write_eof()
+        self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self._early is None:
+            super().data_received(data)
+        else:
+            self._early.append(data)
+
+    def eof_received(self) -> bool:
+        if self._early is None:
+            return super().eof_received()
+        self.finished = True
+        return True
 
     def _inner(self) -> End:
         self.peer = End()
