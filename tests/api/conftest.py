@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -12,8 +11,8 @@ from tests.api.http import Http
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[apiserver.Server]:
-    with apiserver.start(Path(mkdtemp(prefix="portway-api-"))) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Server]:
+    with apiserver.start(tmp_path_factory.mktemp("api")) as running:
         yield running
 
 
@@ -32,7 +31,7 @@ def http(server: apiserver.Server) -> Iterator[Http]:
 
 
 @pytest.fixture
-def namespace(http: Http, request: pytest.FixtureRequest) -> str:
+def namespace(http: Http) -> str:
     """A new namespace."""
     answer = http.post("/api/v1/namespaces", {"metadata": {"generateName": "t-"}})
     assert answer.code == 201, answer
