@@ -1,0 +1,214 @@
+"""Doors on real sockets: the dialer runs here, in this process's own network."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from portway.fleet import NodePlan, dialer
+from portway.fleet.relay import Doors, NodePort, node_ports
+from portway.fleet.relay.dial import Dialer
+from portway.fleet.relay.tcp import open_tcp
+from portway.fleet.relay.udp import open_udp
+
+DOOR, INNER = "127.66.6.1", "127.66.6.2"
+
+
+@pytest_asyncio.fixture
+async def dial(tmp_path: Path) -> AsyncIterator[Dialer]:
+    """A Dialer whose other side answers in a thread."""
+    listening = dialer.listen(tmp_path / "dial.sock")
+
+    def serve() -> None:
+        client, _ = listening.accept()
+        while dialer.answer(client):
+            pass
+        client.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    client = Dialer(tmp_path / "dial.sock")
+    await client.connect("udp", INNER, 9)
+    yield client
+    client._hang_up()
+    thread.join(5)
+    listening.close()
+
+
+async def _server(talk: Any) -> int:
+    server = await asyncio.start_server(talk, INNER, 0)
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+async def test_what_is_said_at_once_arrives_and_each_half_closes_by_itself(dial: Dialer) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = await reader.read()
+        writer.write(said[::-1])
+        writer.close()
+
+    port = await _server(talk)
+    close = await open_tcp(DOOR, port, INNER, dial)
+    data = bytes(range(256)) * 20_000
+    for _ in range(50):
+        reader, writer = await asyncio.open_connection(DOOR, port)
+        writer.write(b"quick")
+        writer.write_eof()
+        assert await reader.read() == b"kciuq"
+        writer.close()
+    reader, writer = await asyncio.open_connection(DOOR, port)
+    writer.write(data)
+    writer.write_eof()
+    assert await reader.read() == data[::-1]
+    writer.close()
+    close()
+
+
+async def test_a_slow_reader_slows_the_writer_down(dial: Dialer) -> None:
+    sent = 0
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        for _piece in range(2000):
+            writer.write(bytes(65536))
+            await writer.drain()
+            sent += 65536
+        writer.close()
+
+    port = await _server(talk)
+    close = await open_tcp(DOOR, port, INNER, dial)
+    reader, writer = await asyncio.open_connection(DOOR, port)
+    stalled = -1
+    while stalled != sent or not sent:
+        stalled = sent
+        for _ in range(200):
+            await asyncio.sleep(0)
+    assert sent < 2000 * 65536, "nobody has read, and yet everything was sent"
+    received = 0
+    while data := await reader.read(1 << 20):
+        received += len(data)
+    assert received == 2000 * 65536
+    writer.close()
+    close()
+
+
+async def test_refused_inside_is_reset_outside(dial: Dialer) -> None:
+    with socket.create_server((INNER, 0)) as unused:
+        port = unused.getsockname()[1]
+    close = await open_tcp(DOOR, port, INNER, dial)
+    reader, _ = await asyncio.open_connection(DOOR, port)
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    close()
+
+
+async def test_a_closed_door_ends_its_connections(dial: Dialer) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x")
+        await reader.read()
+
+    port = await _server(talk)
+    close = await open_tcp(DOOR, port, INNER, dial)
+    reader, _ = await asyncio.open_connection(DOOR, port)
+    assert await reader.read(1) == b"x"
+    close()
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(DOOR, port)
+
+
+class _Inner(asyncio.DatagramProtocol):
+    """Answers with the client's source port."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, client: Any) -> None:
+        self.transport.sendto(str(client[1]).encode(), client)
+
+
+class _Client(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def datagram_received(self, data: bytes, _: Any) -> None:
+        self.heard.put_nowait(data)
+
+
+async def test_a_udp_client_keeps_its_source_port_until_it_is_idle(dial: Dialer) -> None:
+    loop = asyncio.get_running_loop()
+    inner, _ = await loop.create_datagram_endpoint(_Inner, local_addr=(INNER, 0))
+    port = inner.get_extra_info("sockname")[1]
+    close = await open_udp(DOOR, port, INNER, dial, idle=0.2)
+    transport, client = await loop.create_datagram_endpoint(_Client, remote_addr=(DOOR, port))
+    seen = set()
+    for _ in range(3):
+        transport.sendto(b"?")
+        seen.add(await asyncio.wait_for(client.heard.get(), 5))
+    assert len(seen) == 1
+
+    async def another() -> bytes:
+        while True:
+            await asyncio.sleep(0.3)  # the idle time must pass: this is what is tested
+            transport.sendto(b"?")
+            if (answer := await client.heard.get()) not in seen:
+                return answer
+
+    assert await asyncio.wait_for(another(), 5)
+    close()
+    transport.close()
+    inner.close()
+
+
+def _service(*ports: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": "s"}, "spec": {"ports": list(ports)}}
+
+
+def test_node_ports() -> None:
+    service = _service({"nodePort": 1}, {"nodePort": 2, "protocol": "UDP"}, {"nodePort": 3, "protocol": "SCTP"}, {})
+    assert node_ports(service) == {NodePort("TCP", 1), NodePort("UDP", 2)}
+
+
+async def test_a_taken_port_is_said_once_and_tried_again(dial: Dialer, caplog: pytest.LogCaptureFixture) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"in")
+        writer.close()
+
+    port = await _server(talk)
+    node = NodePlan(name="n", index=1, addresses=(INNER,), pod_cidrs=(), loopback=DOOR, zone="z")
+    caplog.set_level(logging.INFO, "portway.fleet.relay")
+    taken = socket.create_server((DOOR, port))
+    doors = Doors([node], dial)
+    doors.change(("", "s"), None, frozenset({NodePort("TCP", port)}))
+    async with asyncio.timeout(10):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+        taken.close()
+        while len(caplog.records) < 2:
+            await asyncio.sleep(0.01)
+    said = [record.message for record in caplog.records]
+    assert said[0].startswith(f"cannot answer at {DOOR}:{port}/TCP:") and "in use" in said[0]
+    assert said[1] == f"answering at {DOOR}:{port}/TCP now"
+    reader, _ = await asyncio.open_connection(DOOR, port)
+    assert await reader.read() == b"in"
+    # moving a port to another Service never closes it, whichever is heard first
+    doors.change(("", "t"), None, frozenset({NodePort("TCP", port)}))
+    doors.change(("", "s"), frozenset({NodePort("TCP", port)}), None)
+    reader, _ = await asyncio.open_connection(DOOR, port)
+    assert await reader.read() == b"in"
+    doors.change(("", "t"), frozenset({NodePort("TCP", port)}), None)
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                await asyncio.open_connection(DOOR, port)
+            except ConnectionResetError:
+                continue  # it waited to be accepted when the door closed
+            except ConnectionRefusedError:
+                break
