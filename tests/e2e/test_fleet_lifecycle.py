@@ -77,8 +77,16 @@ def _links() -> list[str]:
     return sorted(entry.name for entry in Path("/sys/class/net").iterdir())
 
 
+def _comm(pid: int) -> str:
+    """A process's name; "" when it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _names(processes: set[int]) -> list[str]:
-    return sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in processes)
+    return sorted(_comm(pid) for pid in processes)
 
 
 def _nothing_left(state: fleet.FleetState, processes: set[int]) -> None:
@@ -186,7 +194,7 @@ def test_a_killed_child_is_started_again(user: User, victim: str) -> None:
         state = _up("again", nodes=1)
 
         def pid() -> int:
-            named = [p for p in _processes(state) if Path(f"/proc/{p}/comm").read_text().strip() == victim]
+            named = [p for p in _processes(state) if _comm(p) == victim]
             return named[0] if len(named) == 1 else 0
 
         _until(lambda: pid() > 0, f"{victim} runs")
