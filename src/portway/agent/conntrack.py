@@ -41,9 +41,9 @@ def serving(service: Service, slices: Iterable[EndpointSlice]) -> dict[tuple[str
     """A Service's UDP frontends that have serving endpoints; flows to the others are left alone."""
     by_name: dict[str, set[str]] = {}
     for piece in slices:
-        ready = {endpoint.address for endpoint in piece.endpoints if endpoint.serving}
         for port in piece.ports if piece.proxied else ():
             if port.protocol == "UDP":
+                ready = (endpoint.address for endpoint in piece.endpoints if endpoint.serving)
                 by_name.setdefault(port.name, set()).update(ready)
     addresses = (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips)
     found: dict[tuple[str, int], frozenset[str]] = {}

@@ -41,9 +41,13 @@ _NATIVE = struct.Struct("=I")
 _PORT = struct.Struct(">H2x")
 
 
-@lru_cache(maxsize=65536)
 def address_bytes(address: str) -> bytes:
-    """4 or 16 bytes in network order."""
+    """4 or 16 bytes in network order. The address is canonical: it came in by a door that saw to it."""
+    return _ipv6_bytes(address) if ":" in address else bytes(map(int, address.split(".")))
+
+
+@lru_cache(maxsize=65536)
+def _ipv6_bytes(address: str) -> bytes:
     return ipaddress.ip_address(address).packed
 
 

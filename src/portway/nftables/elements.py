@@ -14,6 +14,10 @@ from portway.nftables.ruleset import Element
 from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
 
 
+_STRIDE = 256
+"""Slots that are compared at once."""
+
+
 class Column(Struct, frozen=True):
     """Endpoints in the order of their slots, as elements `prefix . slot : backend` of one map."""
 
@@ -118,8 +122,12 @@ def differences(old: Column | None, new: Column | None) -> Iterator[tuple[int, B
     if a is b:
         return
     shared = min(len(a), len(b))
-    for slot in compress(range(shared), map(ne, a, b)):
-        yield slot, a[slot], b[slot]
+    for start in range(0, shared, _STRIDE):
+        some, others = a[start : min(start + _STRIDE, shared)], b[start : min(start + _STRIDE, shared)]
+        # Tuples compare by identity first: a long column of which little changed costs next to nothing.
+        if some != others:
+            for slot in compress(range(start, shared), map(ne, some, others)):
+                yield slot, a[slot], b[slot]
     for slot, (was, now) in enumerate(zip_longest(a[shared:], b[shared:]), shared):
         yield slot, was, now
 
