@@ -13,7 +13,6 @@ from portway.nftables.datatype import address_bytes, backend_bytes, native, serv
 from portway.nftables.ruleset import Element
 from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
 
-
 _STRIDE = 256
 """Slots that are compared at once."""
 

@@ -6,13 +6,16 @@ nevertheless): the first by (namespace, name) has it, the other stays listed and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
 from portway.model import Backend, ProxyConfig
 from portway.nftables.elements import EMPTY, Compiled, cluster_ip, compile_frontend, differences, hairpin
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
 from portway.nftables.structure import Behaviour, containers, standing_chains
+
+SPARES = 64
+"""Behaviours that nobody needs any more but whose chains stay, the latest ones: see README.md, "Spare chains"."""
 
 Claim = tuple[str, str, str, int]
 """Family, address ("" for a nodePort), protocol, port."""
@@ -68,15 +71,21 @@ class _Draft:
 
 
 class Program:
-    """A Ruleset that follows a ForwardingTable."""
+    """A Ruleset that follows a ForwardingTable.
 
-    def __init__(self, config: ProxyConfig, service_cidrs: tuple[str, ...] = ()) -> None:
+    The chains of up to `spares` behaviours outlast their use: numbers of endpoints go up and down and come back.
+    """
+
+    def __init__(self, config: ProxyConfig, service_cidrs: tuple[str, ...] = (), spares: int = SPARES) -> None:
         self.config = config
+        self._spares = spares
         self._service_cidrs = service_cidrs
         self._contributions: dict[ServiceKey, Contribution] = {}
         self._claimants: dict[Claim, tuple[ServiceKey, ...]] = {}
         self._shared: Counter[Element] = Counter()
         self._behaviours: Counter[Behaviour] = Counter()
+        self._spare: dict[Behaviour, None] = {}
+        self._chain_users: Counter[str] = Counter()
         self._chains = {chain.name: chain for chain in standing_chains(config, service_cidrs)}
         self._elements: dict[str, dict[bytes, bytes]] = {c.name: {} for c in containers()}
 
@@ -84,6 +93,13 @@ class Program:
     def ruleset(self) -> Ruleset:
         """What the kernel should hold now; a view that later updates change."""
         return Ruleset({c.name: c for c in containers()}, self._chains, self._elements)
+
+    @property
+    def spare_chains(self) -> frozenset[str]:
+        """Chains of the ruleset that no frontend leads to: `compile` would not make them."""
+        used = {chain.name for behaviour in self._behaviours for chain in behaviour.chains(self.config)}
+        kept = {chain.name for behaviour in self._spare for chain in behaviour.chains(self.config)}
+        return frozenset(kept - used)
 
     @property
     def contested(self) -> Mapping[Claim, tuple[ServiceKey, ...]]:
@@ -159,24 +175,37 @@ class Program:
         return gone, come
 
     def _behave(self, steps: Counter[Behaviour]) -> tuple[tuple[Chain, ...], tuple[str, ...]]:
-        """Chains for behaviours that are new; names of those that nobody needs any more."""
-        before = self._behaviours.keys() if not any(steps.values()) else set(self._behaviours)
-        self._behaviours.update(steps)
-        for behaviour in [b for b in steps if not self._behaviours[b]]:
-            del self._behaviours[behaviour]
-        if before == self._behaviours.keys():
-            return (), ()
-        had, has = self._needed(before), self._needed(self._behaviours)
-        fresh = tuple(chain for name, chain in has.items() if name not in had)
-        stale = tuple(name for name in reversed(had) if name not in has)
+        """Chains for behaviours that are new; names of those that go because too many were spare."""
+        fresh: list[Chain] = []
+        stale: list[str] = []
+        for behaviour, step in steps.items():
+            before, after = self._behaviours[behaviour], self._behaviours[behaviour] + step
+            self._behaviours[behaviour] = after
+            if not after:
+                del self._behaviours[behaviour]
+            if after and not before and not self._reuse(behaviour):
+                fresh.extend(self._chains_of(behaviour, 1))
+            if before and not after:
+                self._spare[behaviour] = None
+        while len(self._spare) > self._spares:
+            oldest = next(iter(self._spare))
+            del self._spare[oldest]
+            stale.extend(chain.name for chain in reversed(list(self._chains_of(oldest, -1))))
         self._chains.update((chain.name, chain) for chain in fresh)
         for name in stale:
-            del self._chains[name]
-        return fresh, stale
+            del self._chains[name], self._chain_users[name]
+        return tuple(fresh), tuple(stale)
 
-    def _needed(self, behaviours: Iterable[Behaviour]) -> dict[str, Chain]:
-        """The behaviours' chains; each comes after those that it goes to."""
-        return {chain.name: chain for b in behaviours for chain in b.chains(self.config)}
+    def _reuse(self, behaviour: Behaviour) -> bool:
+        """Whether its chains are still there."""
+        return self._spare.pop(behaviour, behaviour) is None
+
+    def _chains_of(self, behaviour: Behaviour, step: int) -> Iterator[Chain]:
+        """Its chains that come (1) because no other behaviour has them, or go (-1) because none has them any more."""
+        for chain in behaviour.chains(self.config):
+            self._chain_users[chain.name] += step
+            if self._chain_users[chain.name] == max(step, 0):
+                yield chain
 
 
 def program(table: ForwardingTable) -> Program:
