@@ -18,6 +18,7 @@ class AgentConfig(Struct, frozen=True):
     local_detector: LocalDetector | None = None
     """Another way to tell."""
     service_cidrs: tuple[str, ...] = ()
+    """Ranges of clusterIPs besides those that ServiceCIDR objects name."""
     node_port_addresses: tuple[str, ...] | str = "primary"
     """CIDRs of the addresses that accept nodePorts, or "primary": the node's first of each family."""
     masquerade_all: bool = False
@@ -27,3 +28,7 @@ class AgentConfig(Struct, frozen=True):
     """Seconds from the end of one sync to the beginning of the next."""
     check_interval: float = 1.0
     """Seconds between looks at whether someone else changed the table."""
+    healthz_bind_address: str = ""
+    """`IP:PORT` of /healthz and /livez; empty: none. kube-proxy's own default is 0.0.0.0:10256."""
+    metrics_bind_address: str = ""
+    """`IP:PORT` of /metrics; empty: none. kube-proxy's own default is 127.0.0.1:10249."""

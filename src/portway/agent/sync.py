@@ -9,10 +9,12 @@ import msgspec
 from portway.agent import conntrack
 from portway.agent.config import AgentConfig
 from portway.agent.nft import NftError
+from portway.agent.service_cidrs import ServiceCidrs
 from portway.agent.table import KernelTable
 from portway.forwarding import (
     Contribution,
     ForwardingTable,
+    HealthCheck,
     Inputs,
     ServiceKey,
     with_node_port_addresses,
@@ -46,10 +48,13 @@ class Syncer:
         self._config = config
         self._kernel = kernel
         self._inputs = Inputs(config.node_name)
-        self._inputs.put_service_cidrs(config.service_cidrs)
+        self._service_cidrs = ServiceCidrs(config.service_cidrs)
+        self._inputs.put_service_cidrs(self._service_cidrs.ranges)
         self._node: Node | None = None
-        self._table = ForwardingTable(proxy_config(config, None), {}, config.service_cidrs)
-        self._program = Program(self._table.config, config.service_cidrs)
+        self._table = ForwardingTable(proxy_config(config, None), {}, self._service_cidrs.ranges)
+        self._program = Program(self._table.config, self._table.service_cidrs)
+        self.health_checks: dict[ServiceKey, HealthCheck] = {}
+        """What the probes of healthCheckNodePorts are to be told; read only."""
         self._adopted = False
         self._affine: set[ServiceKey] = set()
         """Services with session affinity that were warned about."""
@@ -71,6 +76,16 @@ class Syncer:
         self._node = node
         self._inputs.put_node(self._config.node_name, node)
 
+    def put_service_cidr(self, key: tuple[str, str], cidrs: tuple[str, ...] | None) -> None:
+        """A ServiceCIDR came, changed or went."""
+        self._service_cidrs.put(key, cidrs)
+        self._inputs.put_service_cidrs(self._service_cidrs.ranges)
+
+    @property
+    def proxy(self) -> ProxyConfig:
+        """The configuration that the last sync acted on."""
+        return self._table.config
+
     def sync(self) -> Transaction:
         """Program what changed. Raises NftError; then the next sync begins from what the kernel holds."""
         began = perf_counter()
@@ -79,6 +94,7 @@ class Syncer:
         self._table = self._inputs.recompute(self._table, changed)
         changes = {key: self._table.contributions.get(key) for key in changed}
         self._name_what_is_missing(changes)
+        self._learn_health_checks(changes)
         update = self._program.update(changes)
         for transaction in (change, update):
             self._write(transaction)
@@ -96,13 +112,22 @@ class Syncer:
                 log.warning("Service %s/%s: sessionAffinity ClientIP is not kept yet, endpoints are drawn anew", *key)
             (self._affine.add if affine else self._affine.discard)(key)
 
+    def _learn_health_checks(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
+        for key, contribution in changes.items():
+            self.health_checks.pop(key, None)
+            if contribution and contribution.health_check:
+                self.health_checks[key] = contribution.health_check
+
     def _follow_config(self) -> Transaction:
-        """When this node's addresses or pod CIDRs changed, everything is compiled anew and only the difference sent."""
-        config = proxy_config(self._config, self._node)
-        if config == self._table.config:
+        """When this node's addresses, pod CIDRs or the ServiceCIDRs changed, everything is compiled anew.
+
+        Only the difference is sent.
+        """
+        config, cidrs = proxy_config(self._config, self._node), self._service_cidrs.ranges
+        if (config, cidrs) == (self._table.config, self._table.service_cidrs):
             return Transaction()
-        self._table = msgspec.structs.replace(self._table, config=config)
-        fresh = Program(config, self._config.service_cidrs)
+        self._table = msgspec.structs.replace(self._table, config=config, service_cidrs=cidrs)
+        fresh = Program(config, cidrs)
         self._table = self._inputs.recompute(self._table, self._inputs.snapshot.services)
         fresh.update(self._table.contributions)
         change = diff(self._program.ruleset, fresh.ruleset)

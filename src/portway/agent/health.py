@@ -1,0 +1,121 @@
+"""What probes are told: of the proxy (`/healthz`, `/livez`) and of one Service (healthCheckNodePort).
+
+Values in, answers out; who listens is in doors.py. Source of the rules: kube-proxy 1.36 pkg/proxy/healthcheck.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from portway.forwarding import HealthCheck, ServiceKey
+
+LATE_SECONDS = 60.0
+"""Twice kube-proxy's sync period: a change that waits that long for the kernel makes the proxy unhealthy."""
+LEAVING_TAINT = "ToBeDeletedByClusterAutoscaler"
+"""The cluster autoscaler's taint of a node that it is about to remove."""
+JSON = "application/json"
+
+
+class Answer(Struct, frozen=True):
+    """What an HTTP request gets."""
+
+    status: int
+    body: str
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+NOT_FOUND = Answer(404, "404 page not found\n")
+_NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+
+
+class ProxyHealth:
+    """Whether changes reach the kernel in time, and whether this node should get traffic at all.
+
+    `clock` gives seconds since 1970.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waiting_since: float | None = None
+        self._last_updated: float | None = None
+        self.node_eligible = False
+        """The Node exists, is not being deleted and is not tainted by the autoscaler."""
+
+    def queued(self) -> None:
+        """There is something to do; only the oldest such moment counts."""
+        if self._waiting_since is None:
+            self._waiting_since = self._clock()
+
+    def updated(self) -> None:
+        """Everything is done."""
+        self._waiting_since, self._last_updated = None, self._clock()
+
+    @property
+    def healthy(self) -> bool:
+        """Nothing waits, or not for long yet."""
+        return self._waiting_since is None or self._clock() - self._waiting_since < LATE_SECONDS
+
+    def healthz(self) -> Answer:
+        """For load balancers that ask whether the node should get traffic."""
+        return self._answer(self.healthy and self.node_eligible, {"nodeEligible": self.node_eligible})
+
+    def livez(self) -> Answer:
+        """For a kubelet that asks whether to restart us: the node's own fate is no reason to."""
+        return self._answer(self.healthy, {})
+
+    def _answer(self, well: bool, more: dict[str, Any]) -> Answer:
+        now = self._clock()
+        # A healthy proxy is up to date now, even if nothing has changed for hours.
+        last_updated = now if well else self._last_updated
+        body = {"lastUpdated": _moment(last_updated), "currentTime": _moment(now), **more}
+        return Answer(200 if well else 503, json.dumps(body), JSON, (_NO_SNIFFING,))
+
+
+def _moment(seconds: float | None) -> str:
+    """As Go prints a time; its zero time for never."""
+    if seconds is None:
+        return "0001-01-01 00:00:00 +0000 UTC"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+
+
+def health_check(service: ServiceKey, check: HealthCheck | None, proxy_healthy: bool) -> Answer:
+    """A Service's healthCheckNodePort: 200 where it has local endpoints and the proxy is healthy."""
+    namespace, name = service
+    count = check.local_endpoints if check else 0
+    body = {
+        "service": {"namespace": namespace, "name": name},
+        "localEndpoints": count,
+        "serviceProxyHealthy": proxy_healthy,
+    }
+    status = 200 if count and proxy_healthy else 503
+    headers = (_NO_SNIFFING, ("X-Load-Balancing-Endpoint-Weight", str(count)))
+    return Answer(status, json.dumps(body, indent="\t"), JSON, headers)
+
+
+class _Taint(Struct):
+    key: str = ""
+
+
+class _Spec(Struct):
+    taints: list[_Taint] | None = None
+
+
+class _Metadata(Struct, rename="camel"):
+    deletion_timestamp: str | None = None
+
+
+class _Node(Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+def node_eligible(document: dict[str, Any]) -> bool:
+    """Whether load balancers may send traffic to this Node. Raises ValueError."""
+    node = msgspec.convert(document, _Node)
+    leaving = any(taint.key == LEAVING_TAINT for taint in node.spec.taints or ())
+    return not leaving and node.metadata.deletion_timestamp is None

@@ -1,0 +1,122 @@
+"""What probes are told, over time."""
+
+import json
+from typing import Any
+
+import pytest
+
+from portway.agent.health import LATE_SECONDS, Answer, ProxyHealth, health_check, node_eligible
+from portway.forwarding import HealthCheck
+
+BEGIN = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
+NEVER = "0001-01-01 00:00:00 +0000 UTC"
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def __call__(self) -> float:
+        return self.now
+
+
+STORIES: dict[str, tuple[str, int]] = {
+    # what happens, with seconds in between → the status at the end
+    "starting, nothing known yet": ("", 200),
+    "starting for an hour": ("3600", 200),
+    "a change waits, not for long": ("queued 59.9", 200),
+    "a change waits too long": ("queued 60", 503),
+    "a change was done": ("queued 59 updated 3600", 200),
+    "done too late is done": ("queued 100 updated", 200),
+    "later changes do not excuse the oldest": ("queued 30 queued 30", 503),
+    "the next change has its own time": ("queued 50 updated queued 50", 200),
+    "and is late by its own time": ("queued 50 updated queued 60", 503),
+}
+
+
+def _told(story: str, eligible: bool = True) -> ProxyHealth:
+    clock = Clock()
+    health = ProxyHealth(clock)
+    health.node_eligible = eligible
+    for word in story.split():
+        if word in ("queued", "updated"):
+            getattr(health, word)()
+        else:
+            clock.now += float(word)
+    return health
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("eligible", [True, False])
+def test_stories(story: str, eligible: bool) -> None:
+    events, status = STORIES[story]
+    health = _told(events, eligible)
+    assert health.livez().status == status
+    assert health.healthz().status == (status if eligible else 503)
+    assert health.healthy == (status == 200)
+
+
+def _body(answer: Answer) -> Any:
+    assert answer.content_type == "application/json"
+    assert ("X-Content-Type-Options", "nosniff") in answer.headers
+    return json.loads(answer.body)
+
+
+def test_who_is_healthy_is_up_to_date_now() -> None:
+    now = "2023-11-14 22:13:25.000000 +0000 UTC"
+    health = _told("updated 5")
+    assert _body(health.healthz()) == {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
+    assert _body(health.livez()) == {"lastUpdated": now, "currentTime": now}
+
+
+def test_who_is_not_says_when_it_last_was() -> None:
+    was, now = "2023-11-14 22:13:20.000000 +0000 UTC", "2023-11-14 22:14:20.000000 +0000 UTC"
+    body = {"lastUpdated": was, "currentTime": now, "nodeEligible": False}
+    assert _body(_told(f"updated queued {LATE_SECONDS}", eligible=False).healthz()) == body
+    assert _body(_told(f"queued {LATE_SECONDS}").livez()) == {"lastUpdated": NEVER, "currentTime": now}
+
+
+@pytest.mark.parametrize(
+    ("check", "healthy", "status", "count"),
+    [
+        (HealthCheck(31000, ipv4=2), True, 200, 2),
+        (HealthCheck(31000, ipv4=1, ipv6=3), True, 200, 3),
+        (HealthCheck(31000), True, 503, 0),
+        (HealthCheck(31000, ipv4=2), False, 503, 2),
+        (None, True, 503, 0),
+    ],
+)
+def test_a_services_probe(check: HealthCheck | None, healthy: bool, status: int, count: int) -> None:
+    answer = health_check(("shop", "web"), check, healthy)
+    assert answer.status == status
+    assert ("X-Load-Balancing-Endpoint-Weight", str(count)) in answer.headers
+    service = {"namespace": "shop", "name": "web"}
+    assert _body(answer) == {"service": service, "localEndpoints": count, "serviceProxyHealthy": healthy}
+
+
+def test_a_services_probe_is_indented_with_tabs() -> None:
+    assert health_check(("shop", "web"), None, False).body == (
+        '{\n\t"service": {\n\t\t"namespace": "shop",\n\t\t"name": "web"\n\t},\n'
+        '\t"localEndpoints": 0,\n\t"serviceProxyHealthy": false\n}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "eligible"),
+    [
+        ({}, True),
+        ({"metadata": {"name": "node-1"}, "spec": {"taints": None}}, True),
+        ({"spec": {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]}}, True),
+        ({"spec": {"taints": [{"key": "a"}, {"key": "ToBeDeletedByClusterAutoscaler"}]}}, False),
+        ({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, False),
+    ],
+)
+def test_which_nodes_get_traffic(node: dict[str, Any], eligible: bool) -> None:
+    assert node_eligible(node) is eligible
+
+
+def test_a_node_that_makes_no_sense_is_bad_input() -> None:
+    with pytest.raises(ValueError, match="taints"):
+        node_eligible({"spec": {"taints": "all"}})
