@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -41,6 +42,7 @@ _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
 _ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_KEY_END = 1, 2, 10
 _DATA_VALUE, _VERDICT_CODE, _VERDICT_CHAIN = 1, 1, 2
 _WORDS = {code: word for word, code in VERDICT_CODES.items()}
+_CONTAINER = itemgetter(0)
 _MESSAGE_LIMIT = 60_000
 """An attribute's length is 16 bits."""
 
@@ -82,21 +84,22 @@ def _verdict(text: bytes) -> bytes:
     return nested(_ELEMENT_DATA, verdict(text.decode()))
 
 
-def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> Iterator[bytes]:
+def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
     """Each element as an attribute of a list."""
     if container.interval:
-        for e in elements:
-            half = len(e.key) // 2
-            first, last = attribute(_DATA_VALUE, e.key[:half]), attribute(_DATA_VALUE, e.key[half:])
-            yield nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last))
-    elif container.verdicts and with_values:
-        for e in elements:
-            yield nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, e.key)), _verdict(e.value))
-    else:
-        yield from _encoded_plain(container, elements, with_values)
+        return [_range(e.key) for e in elements]
+    if container.verdicts and with_values:
+        return [nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, e.key)), _verdict(e.value)) for e in elements]
+    return _encoded_plain(container, elements, with_values)
 
 
-def _encoded_plain(container: Container, elements: Iterable[Element], with_values: bool) -> Iterator[bytes]:
+def _range(key: bytes) -> bytes:
+    half = len(key) // 2
+    first, last = attribute(_DATA_VALUE, key[:half]), attribute(_DATA_VALUE, key[half:])
+    return nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last))
+
+
+def _encoded_plain(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
     # Keys of one container are equally long, values too: their headers are made once. This is the hot path.
     key_length = sum(kind.length for kind in container.key_types)
     value_length = sum(kind.length for kind in container.value_types) if with_values and container.value else 0
@@ -104,8 +107,9 @@ def _encoded_plain(container: Container, elements: Iterable[Element], with_value
     whole = nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, zeros)), _plain_data(value_length))
     head = whole[:12]
     middle = whole[12 + key_length : len(whole) - value_length]
-    for e in elements:
-        yield head + e.key + middle + (e.value if value_length else b"")
+    if not value_length:
+        return [head + key + middle for _, key, _ in elements]
+    return [head + key + middle + value for _, key, value in elements]
 
 
 def _plain_data(length: int) -> bytes:
@@ -119,7 +123,7 @@ class _Piece(Struct, frozen=True):
     flags: int
     payload: bytes
     verb: str
-    elements: tuple[Element, ...] = ()
+    elements: Sequence[Element] = ()
     chain: str = ""
 
 
@@ -127,18 +131,11 @@ def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece
     """A change of one container as messages of at most `limit` bytes of elements."""
     head = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
     kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
-    taken: list[Element] = []
-    parts: list[bytes] = []
-    size = 0
-    for element, part in zip(change.elements, _encoded(container, change.elements, change.verb == "add"), strict=True):
-        if parts and size + len(part) > limit:
-            yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *parts), change.verb, tuple(taken))
-            taken, parts, size = [], [], 0
-        taken.append(element)
-        parts.append(part)
-        size += len(part)
-    if parts:
-        yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *parts), change.verb, tuple(taken))
+    parts = _encoded(container, change.elements, change.verb == "add")
+    count = max(1, limit // max(map(len, parts)))
+    for start in range(0, len(parts), count):
+        payload = head + nested(_LIST_ELEMENTS, *parts[start : start + count])
+        yield _Piece(kind, flags, payload, change.verb, change.elements[start : start + count])
 
 
 def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
@@ -257,7 +254,7 @@ def _refused(blamed: Sequence[tuple[_Piece | None, int]]) -> Refused:
 
 
 def _by_container(change: Change) -> Iterator[Change]:
-    for _, group in groupby(change.elements, lambda element: element.container):
+    for _, group in groupby(change.elements, _CONTAINER):
         yield Change(change.verb, tuple(group))
 
 

@@ -2,7 +2,9 @@
 
 import errno
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from msgspec.structs import replace
 
@@ -101,15 +103,22 @@ def _ordered(delete: Sequence[Element], add: Sequence[Element]) -> list[Change]:
     New endpoints come first, then what takes another value, then the rest.
     """
     replaced = {(e.container, e.key) for e in delete}
-    fresh = [e for e in add if (e.container, e.key) not in replaced]
-    fresh.sort(key=lambda e: (not _is_endpoints(e.container), e.container))
-    again = [e for e in add if (e.container, e.key) in replaced]
+    fresh = [e for e in add if (e.container, e.key) not in replaced] if replaced else add
+    again = [e for e in add if (e.container, e.key) in replaced] if replaced else []
     changes = {(e.container, e.key) for e in again}
     first = [e for e in delete if (e.container, e.key) in changes]
     gone = [e for e in delete if (e.container, e.key) not in changes]
-    gone.sort(key=lambda e: (_is_endpoints(e.container), e.container))
-    order = (("add", fresh), ("delete", first), ("add", again), ("delete", gone))
+    order = (("add", _grouped(fresh)), ("delete", first), ("add", again), ("delete", _grouped(gone)[::-1]))
     return [Change(verb, elements) for verb, elements in order if elements]
+
+
+def _grouped(elements: Iterable[Element]) -> list[Element]:
+    """One container after the other, endpoints first."""
+    groups: dict[str, list[Element]] = {}
+    for container, run in groupby(elements, itemgetter(0)):
+        groups.setdefault(container, []).extend(run)
+    order = sorted(groups, key=lambda name: (not _is_endpoints(name), name))
+    return [element for name in order for element in groups[name]]
 
 
 def _is_endpoints(container: str) -> bool:

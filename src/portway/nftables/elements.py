@@ -24,13 +24,13 @@ class Column(Struct, frozen=True):
     prefix: bytes
     backends: tuple[Backend, ...]
 
-    def element(self, slot: int, backend: Backend) -> Element:
-        """The entry of one slot."""
-        return Element(self.container, self.prefix + native(slot), backend_bytes(backend))
+    def key(self, slot: int) -> bytes:
+        """The key of one slot's entry."""
+        return self.prefix + native(slot)
 
-    def elements(self) -> Iterator[Element]:
-        """All of them."""
-        return map(self.element, count(), self.backends)
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and values."""
+        return zip(map(self.key, count()), map(backend_bytes, self.backends), strict=False)
 
 
 class Compiled(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Compiled(Struct, frozen=True):
         for (container, key), value in self.singles.items():
             yield Element(container, key, value)
         for column in self.columns:
-            yield from column.elements()
+            yield from (Element(column.container, key, value) for key, value in column.entries())
 
 
 EMPTY = Compiled()

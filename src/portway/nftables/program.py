@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
 from portway.model import Backend, ProxyConfig
-from portway.nftables.elements import EMPTY, Compiled, cluster_ip, compile_frontend, differences, hairpin
+from portway.nftables.datatype import backend_bytes
+from portway.nftables.elements import EMPTY, Column, Compiled, cluster_ip, compile_frontend, differences, hairpin
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
 from portway.nftables.structure import Behaviour, containers, standing_chains
+from portway.nftables.transaction import missing
 
 SPARES = 64
 """Behaviours that nobody needs any more but whose chains stay, the latest ones: see README.md, "Spare chains"."""
@@ -34,40 +36,62 @@ class _Draft:
 
     def __init__(self, node_name: str) -> None:
         self._node_name = node_name
-        self.was: dict[tuple[str, bytes], bytes] = {}
-        self.now: dict[tuple[str, bytes], bytes] = {}
+        self.was: dict[str, dict[bytes, bytes]] = {}
+        """What there was, by container, by key."""
+        self.now: dict[str, dict[bytes, bytes]] = {}
         self.shared: Counter[Element] = Counter()
         self.behaviours: Counter[Behaviour] = Counter()
 
     def replace(self, old: Compiled, new: Compiled) -> None:
         """One frontend's elements change from `old` to `new`."""
-        self.was.update(old.singles)
-        self.now.update(new.singles)
+        for side, compiled in ((self.was, old), (self.now, new)):
+            for (container, key), value in compiled.singles.items():
+                side.setdefault(container, {})[key] = value
         if old.behaviour != new.behaviour:
             self.behaviours.update(b for b in (new.behaviour,) if b)
             self.behaviours.subtract(b for b in (old.behaviour,) if b)
         before = {(c.container, c.prefix): c for c in old.columns}
-        after = {(c.container, c.prefix): c for c in new.columns}
-        for key in before.keys() | after.keys():
-            was, now = before.get(key), after.get(key)
-            for slot, old_backend, new_backend in differences(was, now):
-                if was and old_backend:
-                    self._put(self.was, was.element(slot, old_backend), old_backend, -1)
-                if now and new_backend:
-                    self._put(self.now, now.element(slot, new_backend), new_backend, 1)
+        for now in new.columns:
+            was = before.pop((now.container, now.prefix), None)
+            if was is None:
+                self._whole(self.now, now, 1)
+            else:
+                self._edited(was, now)
+        for was in before.values():
+            self._whole(self.was, was, -1)
 
-    def _put(self, side: dict[tuple[str, bytes], bytes], element: Element, backend: Backend, step: int) -> None:
-        side[element.container, element.key] = element.value
-        if backend.node_name == self._node_name:
-            self.shared[hairpin(backend)] += step
+    def _whole(self, side: dict[str, dict[bytes, bytes]], column: Column, step: int) -> None:
+        side.setdefault(column.container, {}).update(column.entries())
+        self._share(column.backends, step)
 
-    def deleted(self) -> Iterable[Element]:
+    def _edited(self, was: Column, now: Column) -> None:
+        old, new = (side.setdefault(now.container, {}) for side in (self.was, self.now))
+        for slot, old_backend, new_backend in differences(was, now):
+            if old_backend:
+                old[was.key(slot)] = backend_bytes(old_backend)
+                self._share((old_backend,), -1)
+            if new_backend:
+                new[now.key(slot)] = backend_bytes(new_backend)
+                self._share((new_backend,), 1)
+
+    def _share(self, backends: Iterable[Backend], step: int) -> None:
+        for backend in backends:
+            if backend.node_name == self._node_name:
+                self.shared[hairpin(backend)] += step
+
+    def deleted(self) -> Iterator[Element]:
         """Elements that go, also those that come back with another value."""
-        return (Element(*k, value) for k, value in self.was.items() if self.now.get(k) != value)
+        return _beyond(self.was, self.now)
 
-    def added(self) -> Iterable[Element]:
+    def added(self) -> Iterator[Element]:
         """Elements that come, also those that had another value."""
-        return (Element(*k, value) for k, value in self.now.items() if self.was.get(k) != value)
+        return _beyond(self.now, self.was)
+
+
+def _beyond(
+    some: Mapping[str, Mapping[bytes, bytes]], others: Mapping[str, Mapping[bytes, bytes]]
+) -> Iterator[Element]:
+    return (e for name, held in some.items() for e in missing(name, held, others.get(name, {})))
 
 
 class Program:
@@ -154,10 +178,10 @@ class Program:
     def _commit(self, draft: _Draft) -> Transaction:
         gone, come = self._share(draft.shared)
         deleted, added = (*draft.deleted(), *gone), (*draft.added(), *come)
-        for element in deleted:
-            del self._elements[element.container][element.key]
-        for element in added:
-            self._elements[element.container][element.key] = element.value
+        for container, key, _ in deleted:
+            del self._elements[container][key]
+        for container, key, value in added:
+            self._elements[container][key] = value
         set_chains, delete_chains = self._behave(draft.behaviours)
         return Transaction(set_chains=set_chains, delete=deleted, add=added, delete_chains=delete_chains)
 

@@ -1,6 +1,7 @@
 """What leads from one Ruleset to another, and what a transaction makes of one: the kernel's rules, in memory."""
 
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import Literal
 
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
@@ -25,11 +26,12 @@ def diff(old: Ruleset, new: Ruleset) -> Transaction:
     """
     fresh = [c for name, c in new.containers.items() if old.containers.get(name) != c]
     stale = [name for name, c in old.containers.items() if new.containers.get(name) != c]
-    delete, add = [], []
+    delete: list[Element] = []
+    add: list[Element] = []
     for name in old.elements.keys() | new.elements.keys():
         was, now = old.elements.get(name, {}), new.elements.get(name, {})
-        delete += [Element(name, *item) for item in _missing(was, now)] if name not in stale else []
-        add += [Element(name, *item) for item in _missing(now, was)]
+        delete += missing(name, was, now) if name not in stale else []
+        add += missing(name, now, was)
     return Transaction(
         add_containers=tuple(fresh),
         set_chains=tuple(c for name, c in new.chains.items() if old.chains.get(name) != c),
@@ -40,9 +42,11 @@ def diff(old: Ruleset, new: Ruleset) -> Transaction:
     )
 
 
-def _missing(some: Mapping[bytes, bytes], others: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Those of `some` that `others` lack, or hold with another value."""
-    return (item for item in some.items() if others.get(item[0]) != item[1])
+def missing(name: str, some: Mapping[bytes, bytes], others: Mapping[bytes, bytes]) -> Iterator[Element]:
+    """The elements `some` of the container `name` that `others` lack, or hold with another value."""
+    if not others:
+        return map(Element._make, zip(repeat(name), some.keys(), some.values(), strict=False))
+    return (Element(name, key, value) for key, value in some.items() if others.get(key) != value)
 
 
 def apply(ruleset: Ruleset, transaction: Transaction) -> Ruleset:
