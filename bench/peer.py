@@ -8,8 +8,9 @@ either side (no-endpoints check, postrouting) are the same in both.
 
 from collections.abc import Iterator, Sequence
 
-Services = Sequence[tuple[str, int, int, Sequence[str]]]
+Service = tuple[str, int, int, Sequence[str]]
 """(clusterIP, port, nodePort or 0, endpoint addresses)"""
+Services = Sequence[Service]
 
 _HEAD = """
 table ip peer {
@@ -35,18 +36,14 @@ table ip peer {
 
 def services(count: int, endpoints: int, node_ports: bool = False, target_port: int = 80) -> Services:
     """`count` Services with `endpoints` endpoints each, addresses dealt in order."""
-    return [
-        (
-            f"10.{96 + i // 65536}.{i // 256 % 256}.{i % 256}",
-            80,
-            30000 + i if node_ports and i < 2768 else 0,
-            [
-                f"10.{128 + n // 65536 % 64}.{n // 256 % 256}.{n % 256}"
-                for n in range(i * endpoints, (i + 1) * endpoints)
-            ],
-        )
-        for i in range(1, count + 1)
-    ]
+    return [service(i, endpoints, 30000 + i if node_ports and i < 2768 else 0) for i in range(1, count + 1)]
+
+
+def service(number: int, endpoints: int, node_port: int = 0) -> Service:
+    """One of them; `number` from 1."""
+    first = number * endpoints
+    pods = [f"10.{128 + n // 65536 % 64}.{n // 256 % 256}.{n % 256}" for n in range(first, first + endpoints)]
+    return f"10.{96 + number // 65536}.{number // 256 % 256}.{number % 256}", 80, node_port, pods
 
 
 def text(chosen: Services, node_addresses: Sequence[str] = (), pod_cidr: str = "10.128.0.0/9", port: int = 80) -> str:

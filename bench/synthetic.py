@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench import peer
 
@@ -19,30 +19,40 @@ def sizes(default: str) -> list[tuple[int, int]]:
     ]
 
 
-def service_bytes(chosen: peer.Services) -> Iterator[bytes]:
+def service_bytes(chosen: Iterable[peer.Service]) -> Iterator[bytes]:
     """The Services as JSON."""
-    for number, (address, port, node_port, _) in enumerate(chosen):
-        ports = {"name": "http", "protocol": "TCP", "port": port, "targetPort": 80}
-        yield json.dumps(
-            {
-                "metadata": {"namespace": "bench", "name": f"s{number}"},
-                "spec": {
-                    "type": "NodePort" if node_port else "ClusterIP",
-                    "clusterIP": address,
-                    "clusterIPs": [address],
-                    "ipFamilies": ["IPv4"],
-                    "ports": [ports | ({"nodePort": node_port} if node_port else {})],
-                    "selector": {"app": f"s{number}"},
-                },
-            }
-        ).encode()
+    return (service_json(number, service) for number, service in enumerate(chosen))
 
 
-def slice_bytes(chosen: peer.Services) -> Iterator[bytes]:
+def service_json(number: int, service: peer.Service) -> bytes:
+    """One of them."""
+    address, port, node_port, _ = service
+    ports = {"name": "http", "protocol": "TCP", "port": port, "targetPort": 80}
+    return json.dumps(
+        {
+            "metadata": {"namespace": "bench", "name": f"s{number}"},
+            "spec": {
+                "type": "NodePort" if node_port else "ClusterIP",
+                "clusterIP": address,
+                "clusterIPs": [address],
+                "ipFamilies": ["IPv4"],
+                "ports": [ports | ({"nodePort": node_port} if node_port else {})],
+                "selector": {"app": f"s{number}"},
+            },
+        }
+    ).encode()
+
+
+def slice_bytes(chosen: Iterable[peer.Service]) -> Iterator[bytes]:
     """Their EndpointSlices as JSON."""
-    for number, (_, _, _, endpoints) in enumerate(chosen):
-        for start in range(0, len(endpoints), SLICE):
-            yield one_slice(number, start // SLICE, endpoints[start : start + SLICE])
+    return (raw for number, service in enumerate(chosen) for raw in slices_json(number, service))
+
+
+def slices_json(number: int, service: peer.Service) -> Iterator[bytes]:
+    """Those of one Service."""
+    *_, endpoints = service
+    for start in range(0, len(endpoints), SLICE):
+        yield one_slice(number, start // SLICE, endpoints[start : start + SLICE])
 
 
 def one_slice(number: int, index: int, addresses: Sequence[str], unready: str = "") -> bytes:
