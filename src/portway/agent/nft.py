@@ -15,12 +15,18 @@ class NftError(Exception):
 
 def run(commands: str) -> None:
     """Carry out nft commands in one transaction. Raises NftError or NftMissing."""
+    output("-f", "-", commands=commands)
+
+
+def output(*arguments: str, commands: str = "") -> str:
+    """What nft says to these arguments. Raises NftError or NftMissing."""
     try:
-        done = subprocess.run(["nft", "-f", "-"], input=commands, text=True, capture_output=True, check=False)
+        done = subprocess.run(["nft", *arguments], input=commands, text=True, capture_output=True, check=False)
     except FileNotFoundError:
         raise NftMissing("nft is not installed (Debian, Ubuntu: apt-get install nftables)") from None
     if done.returncode:
         raise NftError(_first_complaint(done.stderr))
+    return done.stdout
 
 
 def _first_complaint(output: str) -> str:

@@ -56,6 +56,7 @@ def cleanup() -> bool:
 class _Agent:
     def __init__(self, config: AgentConfig, syncer: Syncer) -> None:
         self._config = config
+        self.node_name = config.node_name
         self._syncer = syncer
         self._changed = asyncio.Event()
         self._known = False
@@ -179,9 +180,11 @@ def _node(document: Doc) -> tuple[Node, bool]:
 
 async def _sync_when_known(agent: _Agent, reflectors: list[Reflector[Any]]) -> None:
     """Nothing is written before everything is known: an empty list must not empty the table."""
-    *needed, service_cidrs = reflectors
-    for reflector in needed:
+    *needed, nodes, service_cidrs = reflectors
+    for reflector in (*needed, nodes):
         await reflector.synced.wait()
+    if not nodes.objects:
+        log.warning("Node %s does not exist: nodePorts wait for it", agent.node_name)
     # An API server older than 1.33 has no ServiceCIDRs, and a role may leave them out: nobody waits for those.
     while not (service_cidrs.synced.is_set() or isinstance(service_cidrs.failure, ApiError)):
         await asyncio.sleep(0.01)

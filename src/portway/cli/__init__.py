@@ -20,6 +20,7 @@ _COMMANDS = {
     "trace": "Which way a packet takes, and where and why it ends.",
     "exec": "Run a command on a node, in a pod, or outside.",
     "kubeconfig": "Print a fleet's kubeconfig.",
+    "serve": "Be a real cluster's node proxy, in kube-proxy's place.",
     "cleanup": "Remove Portway's nftables table from this network namespace.",
 }
 

@@ -36,9 +36,10 @@ def tell(message: str) -> None:
 
 def _expected(error: Exception) -> bool:
     """Asked only after a failure, so that a command that works never imports these rooms for it."""
+    from portway.agent import NftError, NftMissing
     from portway.client import BadKubeconfig, Unreachable
     from portway.fleet import FleetError
     from portway.kubeapi.errors import ApiError
     from portway.kubeapi.yaml import YamlError
 
-    return isinstance(error, (ApiError, Unreachable, BadKubeconfig, FleetError, YamlError))
+    return isinstance(error, (ApiError, Unreachable, BadKubeconfig, FleetError, YamlError, NftError, NftMissing))

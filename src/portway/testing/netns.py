@@ -185,7 +185,8 @@ class World:
         os.kill(pid, signal.SIGKILL)
         self.wait(pid)
 
-    def wait(self, pid: int) -> None:
-        """Until one of the spawned has ended."""
-        os.waitpid(pid, 0)
+    def wait(self, pid: int) -> int:
+        """Until one of the spawned has ended; its exit code, negative for a signal."""
+        _, status = os.waitpid(pid, 0)
         self._processes.remove(pid)
+        return os.waitstatus_to_exitcode(status)

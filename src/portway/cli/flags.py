@@ -1,0 +1,56 @@
+"""Flags as kube-proxy writes them: click callbacks that turn text into values."""
+
+import re
+
+import click
+
+from portway.agent import doors
+from portway.model.address import canonical_address, canonical_cidr
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|h|m|s)"
+
+
+def duration(ctx: click.Context, param: click.Parameter, text: str) -> float:
+    """A duration as Go writes it; seconds."""
+    if text != "0" and not re.fullmatch(f"({_PART})+", text):
+        raise click.BadParameter(f"{text!r} is not a duration like 500ms, 1s or 1h0m0s", ctx, param)
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
+
+
+def cidrs(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:
+    """CIDRs with commas in between."""
+    found = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        cidr = canonical_cidr(part)
+        if not cidr:
+            raise click.BadParameter(f"{part!r} is not a CIDR like 10.244.0.0/16", ctx, param)
+        found.append(cidr)
+    return tuple(found)
+
+
+def cidrs_or_primary(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...] | str:
+    """The same, or the word "primary"; nothing is "primary", as in kube-proxy's nftables mode."""
+    return "primary" if text == "primary" else cidrs(ctx, param, text) or "primary"
+
+
+def healthz_address(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """IP:PORT; an IP alone gets kube-proxy's port; empty for none."""
+    return _bind_address(ctx, param, text, 10256)
+
+
+def metrics_address(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """The same with the port of metrics."""
+    return _bind_address(ctx, param, text, 10249)
+
+
+def _bind_address(ctx: click.Context, param: click.Parameter, text: str, port: int) -> str:
+    bare = text.removeprefix("[").removesuffix("]")
+    if canonical_address(bare):
+        text = f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
+    try:
+        if text:
+            doors.door_at(text, "")
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+    return text
