@@ -10,6 +10,7 @@ import errno
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain as chained
 from itertools import groupby
 from operator import itemgetter
 
@@ -131,11 +132,16 @@ def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece
     """A change of one container as messages of at most `limit` bytes of elements."""
     head = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
     kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
-    parts = _encoded(container, change.elements, change.verb == "add")
-    count = max(1, limit // max(map(len, parts)))
-    for start in range(0, len(parts), count):
-        payload = head + nested(_LIST_ELEMENTS, *parts[start : start + count])
-        yield _Piece(kind, flags, payload, change.verb, change.elements[start : start + count])
+    elements, adds = change.elements, change.verb == "add"
+    longest = max(elements, key=_value_length) if container.verdicts else elements[0]
+    count = max(1, limit // len(_encoded(container, (longest,), adds)[0]))
+    for start in range(0, len(elements), count):
+        some = elements[start : start + count]
+        yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *_encoded(container, some, adds)), change.verb, some)
+
+
+def _value_length(element: Element) -> int:
+    return len(element.value)
 
 
 def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
@@ -218,13 +224,17 @@ class NfTables:
         """
         limit = 0 if single else min(_MESSAGE_LIMIT, self._netlink.longest // 2)
         parts = (part for change in changes for part in _by_container(change))
-        pieces = list(_chain_creation(set_chains))
-        pieces += [piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)]
-        pieces += _chain_deletion(delete_chains)
-        batches = list(_batches(pieces, self._netlink.longest - 256))
-        for batch in batches:
+        # Made while they are sent: a large cluster's bytes are never all there.
+        pieces = chained(
+            _chain_creation(set_chains),
+            (piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)),
+            _chain_deletion(delete_chains),
+        )
+        sent = 0
+        for batch in _batches(pieces, self._netlink.longest - 256):
             self._send(batch)
-        return len(batches)
+            sent += 1
+        return sent
 
     def _send(self, pieces: Sequence[_Piece]) -> None:
         list(self._netlink.pending())
@@ -258,7 +268,7 @@ def _by_container(change: Change) -> Iterator[Change]:
         yield Change(change.verb, tuple(group))
 
 
-def _batches(pieces: Sequence[_Piece], limit: int) -> Iterator[list[_Piece]]:
+def _batches(pieces: Iterable[_Piece], limit: int) -> Iterator[list[_Piece]]:
     batch: list[_Piece] = []
     size = 0
     for piece in pieces:

@@ -1,7 +1,9 @@
 """From objects to the kernel: what changed is computed, compiled and programmed, and nothing else."""
 
+import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 
 import msgspec
@@ -39,6 +41,22 @@ def proxy_config(config: AgentConfig, node: Node | None) -> ProxyConfig:
     )
     resolved = with_node_port_addresses(told, config.node_port_addresses)
     return with_pod_cidrs(resolved, node) if node else resolved
+
+
+@contextmanager
+def _one_sweep(begun: bool) -> Iterator[None]:
+    """Until the kernel has everything, what is made is there to stay: the collector looks for nothing meanwhile, and
+    never goes through it again.
+    """
+    if begun or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class Syncer:
@@ -88,19 +106,22 @@ class Syncer:
 
     def sync(self) -> Transaction:
         """Program what changed. Raises NftError; then the next sync begins from what the kernel holds."""
+        with _one_sweep(self._adopted):
+            return self._sync()
+
+    def _sync(self) -> Transaction:
         began = perf_counter()
-        change = self._follow_config()
-        changed = self._inputs.taken()
+        previous, changed = self._program, self._inputs.taken()
+        if self._follow_config():
+            changed |= self._inputs.snapshot.services.keys()
         self._table = self._inputs.recompute(self._table, changed)
         changes = {key: self._table.contributions.get(key) for key in changed}
         self._name_what_is_missing(changes)
         self._learn_health_checks(changes)
-        update = self._program.update(changes)
-        for transaction in (change, update):
-            self._write(transaction)
+        update = self._write(previous, changes)
         self._forget_stale_flows()
         took = (perf_counter() - began) * 1000
-        if update or change:
+        if update:
             log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
         return update
 
@@ -118,30 +139,29 @@ class Syncer:
             if contribution and contribution.health_check:
                 self.health_checks[key] = contribution.health_check
 
-    def _follow_config(self) -> Transaction:
-        """When this node's addresses, pod CIDRs or the ServiceCIDRs changed, everything is compiled anew.
-
-        Only the difference is sent.
-        """
+    def _follow_config(self) -> bool:
+        """When this node's addresses, pod CIDRs or the ServiceCIDRs changed, an empty Program takes over: True."""
         config, cidrs = proxy_config(self._config, self._node), self._service_cidrs.ranges
         if (config, cidrs) == (self._table.config, self._table.service_cidrs):
-            return Transaction()
+            return False
         self._table = msgspec.structs.replace(self._table, config=config, service_cidrs=cidrs)
-        fresh = Program(config, cidrs)
-        self._table = self._inputs.recompute(self._table, self._inputs.snapshot.services)
-        fresh.update(self._table.contributions)
-        change = diff(self._program.ruleset, fresh.ruleset)
-        self._program = fresh
-        return change
+        self._program = Program(config, cidrs)
+        return True
 
-    def _write(self, transaction: Transaction) -> None:
-        if not self._adopted:
-            self.restore()
-        elif transaction:
+    def _write(self, previous: Program, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction:
+        """The Program takes in the changes and the kernel what differs, if it is only from another Program's."""
+        if self._adopted and previous is self._program:
+            return self._apply(self._program.update(changes))
+        self._program.load(changes)
+        return self._apply(diff(previous.ruleset, self._program.ruleset)) if self._adopted else self.restore()
+
+    def _apply(self, transaction: Transaction) -> Transaction:
+        if transaction:
             self._adopted = False
             self._adopted = self._kernel.apply(transaction, self._program.ruleset.containers)
             if not self._adopted:
                 self.restore()
+        return transaction
 
     def _forget_stale_flows(self) -> None:
         """UDP flows to endpoints that left; only changes of slices make any, and Service changes do not."""

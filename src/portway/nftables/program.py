@@ -6,7 +6,7 @@ nevertheless): the first by (namespace, name) has it, the other stays listed and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
 from portway.model import Backend, ProxyConfig
@@ -34,17 +34,19 @@ def _claims(contribution: Contribution | None) -> dict[Claim, Frontend]:
 class _Draft:
     """What one change does to the elements, gathered before it becomes a transaction."""
 
-    def __init__(self, node_name: str) -> None:
+    def __init__(self, node_name: str, columns: bool = True) -> None:
         self._node_name = node_name
-        self.was: dict[str, dict[bytes, bytes]] = {}
-        """What there was, by container, by key."""
-        self.now: dict[str, dict[bytes, bytes]] = {}
+        self._keeps_columns = columns
+        self.singles = _Difference()
+        self.columns = _Difference()
+        self.in_use: Counter[str] = Counter()
+        """How many columns each container has more than before."""
         self.shared: Counter[Element] = Counter()
         self.behaviours: Counter[Behaviour] = Counter()
 
     def replace(self, old: Compiled, new: Compiled) -> None:
         """One frontend's elements change from `old` to `new`."""
-        for side, compiled in ((self.was, old), (self.now, new)):
+        for side, compiled in ((self.singles.was, old), (self.singles.now, new)):
             for (container, key), value in compiled.singles.items():
                 side.setdefault(container, {})[key] = value
         if old.behaviour != new.behaviour:
@@ -54,18 +56,20 @@ class _Draft:
         for now in new.columns:
             was = before.pop((now.container, now.prefix), None)
             if was is None:
-                self._whole(self.now, now, 1)
+                self._whole(self.columns.now, now, 1)
             else:
                 self._edited(was, now)
         for was in before.values():
-            self._whole(self.was, was, -1)
+            self._whole(self.columns.was, was, -1)
 
     def _whole(self, side: dict[str, dict[bytes, bytes]], column: Column, step: int) -> None:
-        side.setdefault(column.container, {}).update(column.entries())
+        self.in_use[column.container] += step
+        if self._keeps_columns:
+            side.setdefault(column.container, {}).update(column.entries())
         self._share(column.backends, step)
 
     def _edited(self, was: Column, now: Column) -> None:
-        old, new = (side.setdefault(now.container, {}) for side in (self.was, self.now))
+        old, new = (side.setdefault(now.container, {}) for side in (self.columns.was, self.columns.now))
         for slot, old_backend, new_backend in differences(was, now):
             if old_backend:
                 old[was.key(slot)] = backend_bytes(old_backend)
@@ -78,6 +82,14 @@ class _Draft:
         for backend in backends:
             if backend.node_name == self._node_name:
                 self.shared[hairpin(backend)] += step
+
+
+class _Difference:
+    """Elements before and after, by container, by key."""
+
+    def __init__(self) -> None:
+        self.was: dict[str, dict[bytes, bytes]] = {}
+        self.now: dict[str, dict[bytes, bytes]] = {}
 
     def deleted(self) -> Iterator[Element]:
         """Elements that go, also those that come back with another value."""
@@ -112,11 +124,15 @@ class Program:
         self._chain_users: Counter[str] = Counter()
         self._chains = {chain.name: chain for chain in standing_chains(config, service_cidrs)}
         self._elements: dict[str, dict[bytes, bytes]] = {c.name: {} for c in containers()}
+        """Those that are not in columns: columns are made of contributions when they are asked for."""
+        self._columns: Counter[str] = Counter()
 
     @property
     def ruleset(self) -> Ruleset:
         """What the kernel should hold now; a view that later updates change."""
-        return Ruleset({c.name: c for c in containers()}, self._chains, self._elements)
+        return Ruleset(
+            {c.name: c for c in containers()}, self._chains, _Elements(self._elements, self._column_elements)
+        )
 
     @property
     def spare_chains(self) -> frozenset[str]:
@@ -132,10 +148,26 @@ class Program:
 
     def update(self, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction:
         """Take in Services' new contributions (None: it has none any more); how the kernel must change."""
-        draft = _Draft(self.config.node_name)
+        draft = self._take(changes, _Draft(self.config.node_name))
+        gone, come = self._commit(draft)
+        set_chains, delete_chains = self._behave(draft.behaviours)
+        return Transaction(
+            set_chains=set_chains,
+            delete=(*draft.columns.deleted(), *gone),
+            add=(*draft.columns.added(), *come),
+            delete_chains=delete_chains,
+        )
+
+    def load(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
+        """The same where nobody asks for the transaction, because `ruleset` will be compared with the kernel."""
+        draft = self._take(changes, _Draft(self.config.node_name, columns=False))
+        self._commit(draft)
+        self._behave(draft.behaviours)
+
+    def _take(self, changes: Mapping[ServiceKey, Contribution | None], draft: _Draft) -> _Draft:
         for key in sorted(changes):
             self._replace(key, changes[key], draft)
-        return self._commit(draft)
+        return draft
 
     def _replace(self, key: ServiceKey, new: Contribution | None, draft: _Draft) -> None:
         old = self._contributions.get(key)
@@ -175,15 +207,26 @@ class Program:
         first = claimants[0]
         return known[first] if first in known else _claims(self._contributions[first])[claim]
 
-    def _commit(self, draft: _Draft) -> Transaction:
+    def _column_elements(self, container: str) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of all columns in one container."""
+        if not self._columns[container]:
+            return
+        for claim, keys in self._claimants.items():
+            frontend = self._frontend(claim, keys, {})
+            for column in compile_frontend(frontend).columns if frontend else ():
+                if column.container == container:
+                    yield from column.entries()
+
+    def _commit(self, draft: _Draft) -> tuple[tuple[Element, ...], tuple[Element, ...]]:
+        """Take in what is not columns: (elements that go, elements that come)."""
+        self._columns.update(draft.in_use)
         gone, come = self._share(draft.shared)
-        deleted, added = (*draft.deleted(), *gone), (*draft.added(), *come)
+        deleted, added = (*draft.singles.deleted(), *gone), (*draft.singles.added(), *come)
         for container, key, _ in deleted:
             del self._elements[container][key]
         for container, key, value in added:
             self._elements[container][key] = value
-        set_chains, delete_chains = self._behave(draft.behaviours)
-        return Transaction(set_chains=set_chains, delete=deleted, add=added, delete_chains=delete_chains)
+        return deleted, added
 
     def _share(self, steps: Counter[Element]) -> tuple[list[Element], list[Element]]:
         """Elements that several Services have in common: (gone with their last, come with their first)."""
@@ -232,13 +275,34 @@ class Program:
                 yield chain
 
 
+class _Elements(Mapping[str, Mapping[bytes, bytes]]):
+    """A Program's elements by container. Endpoints are made when they are asked for, not kept."""
+
+    def __init__(
+        self, kept: Mapping[str, dict[bytes, bytes]], made: Callable[[str], Iterator[tuple[bytes, bytes]]]
+    ) -> None:
+        self._kept = kept
+        self._made = made
+
+    def __getitem__(self, container: str) -> Mapping[bytes, bytes]:
+        made = dict(self._made(container))
+        return self._kept[container] | made if made else self._kept[container]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
 def program(table: ForwardingTable) -> Program:
     """A Program that has compiled the table."""
     made = Program(table.config, table.service_cidrs)
-    made.update(table.contributions)
+    made.load(table.contributions)
     return made
 
 
 def compile(table: ForwardingTable) -> Ruleset:
     """The whole Ruleset of one table."""
-    return program(table).ruleset
+    live = program(table).ruleset
+    return Ruleset(live.containers, live.chains, dict(live.elements))
