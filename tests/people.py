@@ -27,12 +27,16 @@ class Person:
     environment: dict[str, str]
     prefix: list[str]
     """What turns a command of ours into one of theirs."""
+    python: str
+    """The interpreter that they run."""
 
 
 def myself(folder: Path) -> Person:
     """Whoever runs the tests."""
     environment = os.environ | {"PORTWAY_STATE": str(folder / "state")}
-    return Person("root" if os.geteuid() == 0 else "me", [sys.executable, "-m", "portway"], environment, [])
+    return Person(
+        "root" if os.geteuid() == 0 else "me", [sys.executable, "-m", "portway"], environment, [], sys.executable
+    )
 
 
 @contextmanager
@@ -56,7 +60,8 @@ def ordinary_user(folder: Path) -> Iterator[Person]:
         "PYTHONPATH": os.pathsep.join(_importable(prefix, folder)),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    yield Person("nobody", [*prefix, _interpreter(prefix), "-m", "portway"], environment, prefix)
+    python = _interpreter(prefix)
+    yield Person("nobody", [*prefix, python, "-m", "portway"], environment, prefix, python)
 
 
 def _interpreter(prefix: list[str]) -> str:

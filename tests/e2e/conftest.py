@@ -9,18 +9,20 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portway.cli.status import processes
 from tests.people import Person, Unavailable, myself, ordinary_user
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = ROOT / "examples" / "shop"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """A fleet that is up, and who started it."""
 
@@ -32,23 +34,28 @@ class Running:
         return portway(self.person, arguments[0], "--name", self.name, *arguments[1:], check=check, text=text)
 
     @property
-    def status(self) -> dict[str, Any]:
-        """`portway status -o json`."""
-        status: dict[str, Any] = json.loads(self.portway("status", "-o", "json").stdout)
-        return status
+    def folder(self) -> Path:
+        """The fleet's state folder."""
+        return Path(self.person.environment["PORTWAY_STATE"]) / self.name
 
     @property
+    def processes(self) -> dict[str, int]:
+        """The ids of its processes now, by name."""
+        keeper = json.loads((self.folder / "fleet.json").read_text())["keeper_pid"]
+        return {process["name"]: process["pid"] for process in processes(keeper)}
+
+    @cached_property
     def loopbacks(self) -> list[str]:
         """The nodes' addresses on this machine, node-1 first."""
-        return [node["loopback"] for node in self.status["nodes"]]
+        status = json.loads(self.portway("status", "-o", "json").stdout)
+        return [node["loopback"] for node in status["nodes"]]
 
     def kubectl(
         self, *arguments: str, binary: str = "", check: bool = True, text: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """kubectl with this fleet's kubeconfig."""
-        config = Path(self.person.environment["PORTWAY_STATE"]) / self.name / "kubeconfig"
         return run(
-            [binary or kubectls()[0], "--kubeconfig", str(config), *arguments],
+            [binary or kubectls()[0], "--kubeconfig", str(self.folder / "kubeconfig"), *arguments],
             environment=dict(os.environ) | environment,
             check=check,
             text=text,

@@ -22,12 +22,8 @@ def fleet(person: Person) -> Iterator[Running]:
     portway(person, "down", "--name", "broken")
 
 
-def _pid(fleet: Running, name: str) -> int:
-    return next(int(process["pid"]) for process in fleet.status["processes"] if process["name"] == name)
-
-
 def _kill(fleet: Running, name: str) -> int:
-    pid = _pid(fleet, name)
+    pid = fleet.processes[name]
     os.kill(pid, signal.SIGKILL)
     return pid
 
@@ -44,7 +40,7 @@ def _until(question: Callable[[], bool], what: str, seconds: float = 20.0) -> No
 
 
 def _back(fleet: Running, name: str, old: int) -> Callable[[], bool]:
-    return lambda: _pid(fleet, name) != old
+    return lambda: fleet.processes.get(name, old) != old
 
 
 def test_the_api_server_dies(fleet: Running) -> None:
@@ -68,19 +64,21 @@ def test_the_controllers_die(fleet: Running) -> None:
 
 
 def test_an_agent_dies(fleet: Running) -> None:
-    old = _kill(fleet, "node-1 agent")
+    old = _kill(fleet, "node-1-agent")
     assert ask(fleet.loopbacks[0], WEB)["namespace"] == "shop", "rules outlive their agent"
-    _until(_back(fleet, "node-1 agent", old), "a new agent")
+    _until(_back(fleet, "node-1-agent", old), "a new agent")
     _works(fleet)
 
 
 def test_a_kubelet_dies_with_its_stand_ins(fleet: Running) -> None:
     addresses = {pod["metadata"]["uid"]: pod["status"]["podIP"] for pod in _pods(fleet)}
-    old = _kill(fleet, "node-2 kubelet")
-    _until(_back(fleet, "node-2 kubelet", old), "a new kubelet")
+    old = _kill(fleet, "node-2-kubelet")
+    _until(_back(fleet, "node-2-kubelet", old), "a new kubelet")
     _works(fleet)
     again = {pod["metadata"]["uid"]: pod["status"]["podIP"] for pod in _pods(fleet)}
-    assert again == addresses, "adopted pods keep their addresses"
+    kept = again.keys() & addresses.keys()
+    assert len(kept) >= 6
+    assert all(again[uid] == addresses[uid] for uid in kept), "adopted pods keep their addresses"
 
 
 def test_the_relay_dies(fleet: Running) -> None:
@@ -95,25 +93,26 @@ def _pods(fleet: Running) -> list[dict[str, dict[str, str]]]:
 
 
 def _works(fleet: Running) -> None:
-    """Every node reaches all three pods, and a change made now is followed by everyone."""
+    """Every node reaches all the pods, and a change made now is followed by everyone."""
+    replicas = 7 - int(fleet.json("-n", "shop", "get", "deployment", "web")["spec"]["replicas"])
+    fleet.kubectl("-n", "shop", "scale", "deployment", "web", f"--replicas={replicas}")
     for address in fleet.loopbacks:
-        _until(lambda a=address: len({ask(a, WEB)["pod"] for _ in range(30)}) == 3, f"{address} reaches 3 pods")  # type: ignore[misc]
-    for replicas in (4, 3):
-        fleet.kubectl("-n", "shop", "scale", "deployment", "web", f"--replicas={replicas}")
-        fleet.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=60s")
-        _until(lambda n=replicas: len({ask(fleet.loopbacks[2], WEB)["pod"] for _ in range(60)}) == n, "scaled")  # type: ignore[misc]
+        _until(lambda a=address: len(_answering(a)) == replicas, f"{address} reaches {replicas} pods")  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("victim", ["keeper", "world"])
+def _answering(address: str) -> set[str]:
+    return {ask(address, WEB)["pod"] for _ in range(40)}
+
+
+@pytest.mark.parametrize("victim", ["portway-keeper", "world", "portway-world"])
 def test_the_end_of_keeper_or_world_leaves_nothing(person: Person, victim: str) -> None:
     portway(person, "up", "--name", "gone", "-f", str(SHOP), "--detach")
     fleet = Running(person, "gone")
-    pids = [process["pid"] for process in fleet.status["processes"]]
+    pids = list(fleet.processes.values())
     address = fleet.loopbacks[0]
     _kill(fleet, victim)
     _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "all processes are gone")
-    folder = Path(person.environment["PORTWAY_STATE"]) / "gone"
-    _until(lambda: not folder.exists(), "its files are gone")
+    _until(lambda: not fleet.folder.exists(), "its files are gone")
     with pytest.raises(OSError):
         ask(address, WEB)
 

@@ -107,8 +107,17 @@ def test_edit_through_an_editor(fleet: Running, tmp_path: Path) -> None:
 
 
 def test_get_watch_follows_a_pod_to_its_end(fleet: Running) -> None:
-    config = Path(fleet.person.environment["PORTWAY_STATE"]) / fleet.name / "kubeconfig"
-    argv = [kubectls()[0], "--kubeconfig", str(config), "-n", "default", "get", "pods", "-w", "--no-headers"]
+    argv = [
+        kubectls()[0],
+        "--kubeconfig",
+        str(fleet.folder / "kubeconfig"),
+        "-n",
+        "default",
+        "get",
+        "pods",
+        "-w",
+        "--no-headers",
+    ]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
         fleet.kubectl("-n", "default", "run", "seen", "--image=example/seen", "--port=80")
