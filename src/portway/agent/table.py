@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -75,6 +75,10 @@ class KernelTable:
         return untouched
 
     def _commit(self, change: Transaction, containers: Mapping[str, Container]) -> None:
+        for stage in _stages(change):
+            self._commit_stage(stage, containers)
+
+    def _commit_stage(self, change: Transaction, containers: Mapping[str, Container]) -> None:
         delete, add = list(change.delete), list(change.add)
         single = False
         for _ in range(_ATTEMPTS):
@@ -95,6 +99,23 @@ def _divided(chains: Sequence[Chain]) -> tuple[tuple[Chain, ...], tuple[Chain, .
     """(those that nft writes, those that netlink writes together with the elements that name them)."""
     standing = tuple(chain for chain in chains if not chain.of_behaviour)
     return standing, tuple(chain for chain in chains if chain.of_behaviour)
+
+
+def _stages(change: Transaction) -> Iterator[Transaction]:
+    """Make, switch, take away: a commit each, where there is something to make or to take away.
+
+    A packet looks up its frontend, draws a slot and looks that up, and a commit may come in between. So chains are
+    there before elements name them, and a slot goes when nobody can have drawn it any more.
+    """
+    if change.set_chains:
+        yield Transaction(set_chains=change.set_chains)
+    slots = [e for e in change.delete if _is_endpoints(e.container)]
+    again = {(e.container, e.key) for e in change.add} if slots else set()
+    going = tuple(e for e in slots if (e.container, e.key) not in again)
+    left = set(going)
+    switch = Transaction(delete=tuple(e for e in change.delete if e not in left), add=change.add)
+    take_away = Transaction(delete=going, delete_chains=change.delete_chains)
+    yield from (stage for stage in (switch, take_away) if stage)
 
 
 def _ordered(delete: Sequence[Element], add: Sequence[Element]) -> list[Change]:

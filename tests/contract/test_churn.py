@@ -1,0 +1,271 @@
+"""Clients connect without pause while endpoints change without pause and the agent dies now and then.
+
+Each change is written down before it is synced and after. A connection may go to any endpoint that was a candidate
+between its beginning and its end, and from the beginning of the sync that made it one to the end of the sync that
+ended that; it may be refused only if there was none in one of these states.
+"""
+
+import json
+import random
+import socket
+import struct
+import sys
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from portway.agent.config import AgentConfig
+from portway.agent.sync import Syncer
+from portway.agent.table import KernelTable
+from portway.forwarding import ForwardingTable, compute
+from portway.model import Endpoint, EndpointPort, EndpointSlice, Node, Packet, Service
+from portway.nftables import compile, program
+from portway.testing import builders
+from portway.testing.netns import Unavailable
+from tests.contract.cluster import NODE_ADDRESSES, POD_CIDRS, Cluster, cluster
+from tests.contract.crossing import crossing, forget_connections
+from tests.contract.services import SERVICE_CIDRS, service, slices
+
+SECONDS = 6.0
+LIFETIME = 0.8
+"""Seconds from an agent's beginning to its kill -9."""
+CONFIG = AgentConfig("node-1", cluster_cidrs=POD_CIDRS, service_cidrs=SERVICE_CIDRS)
+CHOICES = {
+    "always": ("a", "b", "c", "ab", "ac", "bc", "abc"),
+    "sometimes": ("", "", "a", "c", "ab", "abc"),
+    "near": ("a", "b", "ab", "ac", "bc", "abc"),
+}
+"""Services, and the pods that may be behind them; a and b are on node-1."""
+NUMBERS = {"always": 10, "sometimes": 11, "near": 12}
+_FIRST_RESENT = 0.9
+"""Seconds; the kernel sends a SYN again after one."""
+OTHERS = 150
+"""Services that nobody asks, which change too."""
+CLIENTS = (
+    # place, address, port, Service
+    ("outside", "172.18.0.11", 30010, "always"),
+    ("b", "fd00:96::10", 80, "always"),
+    ("node-1", "10.96.0.11", 80, "sometimes"),
+    ("outside", "fd00:18::11", 30012, "near"),
+)
+
+
+class State(Struct, frozen=True):
+    """What was wanted from a moment on: for each Service its pods. `synced` None: the agent died before."""
+
+    pods: dict[str, str]
+    begun: float
+    synced: float | None = None
+
+
+class Connection(Struct, frozen=True):
+    """What a client got, and when it asked."""
+
+    service: str
+    begun: float
+    ended: float
+    answer: str
+
+
+@pytest.fixture(params=[None, True], ids=["as we are", "user namespace"])
+def place(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The cluster, without rules."""
+    try:
+        with cluster(request.param) as made:
+            yield made
+    except Unavailable as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+
+
+def _service(name: str) -> Service:
+    policy = "Local" if name == "near" else "Cluster"
+    made = service(name, NUMBERS[name], external_traffic_policy=policy)
+    return replace(made, ports=made.ports[:1])
+
+
+def _other(number: int) -> Service:
+    made = service(f"other-{number}", 0)
+    port = replace(made.ports[0], node_port=0)
+    return replace(made, ports=(port,), cluster_ips=(f"10.96.{number // 200 + 1}.{number % 200 + 1}",))
+
+
+def _other_slice(number: int, chance: random.Random) -> EndpointSlice:
+    pods = tuple(Endpoint(f"10.244.9.{chance.randrange(1, 255)}", "node-9") for _ in range(chance.randrange(12)))
+    return EndpointSlice("shop", f"other-{number}", f"other-{number}", (EndpointPort("tcp", "TCP", 8080),), pods)
+
+
+def _agent(log: Path, seed: int) -> None:
+    """Changes one asked and a few other Services' endpoints at a time, for ever."""
+    chance = random.Random(seed)
+    syncer = Syncer(CONFIG, KernelTable())
+    syncer.put_node(Node("node-1", NODE_ADDRESSES))
+    pods = {name: chance.choice(some) for name, some in CHOICES.items()}
+    for made in (*map(_service, CHOICES), *map(_other, range(OTHERS))):
+        syncer.put_service((made.namespace, made.name), made)
+    for number in range(OTHERS):
+        _put(syncer, _other_slice(number, chance))
+    for name in CHOICES:
+        _put(syncer, *slices(name, pods[name]))
+    with log.open("a", buffering=1) as lines:
+        while True:
+            lines.write(json.dumps({"pods": pods, "begun": monotonic()}) + "\n")
+            syncer.sync()
+            lines.write(json.dumps({"synced": monotonic()}) + "\n")
+            changing = chance.choice(list(CHOICES))
+            pods[changing] = chance.choice(CHOICES[changing])
+            _put(syncer, *slices(changing, pods[changing]))
+            for number in chance.sample(range(OTHERS), chance.randrange(4)):
+                _put(syncer, _other_slice(number, chance))
+
+
+def _put(syncer: Syncer, *pieces: EndpointSlice) -> None:
+    for piece in pieces:
+        syncer.put_slice((piece.namespace, piece.name), piece)
+
+
+def _client(log: Path, address: str, port: int, name: str) -> None:
+    with log.open("a", buffering=1) as lines:
+        while True:
+            begun = monotonic()
+            answer = _ask(address, port)
+            lines.write(json.dumps([name, begun, monotonic(), answer]) + "\n")
+
+
+def _ask(address: str, port: int) -> str:
+    """The pod that answers, "refused", "silent", or "late" when a packet was lost on the way and sent again."""
+    begun = monotonic()
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as asking:
+        asking.settimeout(4)
+        # ended by a reset, so that no pod remembers ports that come again
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            asking.connect((address, port))
+            said = asking.recv(100).decode()
+        except ConnectionRefusedError:
+            return "refused"
+        except TimeoutError:
+            return "silent"
+        resent = int.from_bytes(asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:], sys.byteorder)
+        return "late" if resent and monotonic() - begun > _FIRST_RESENT else said.partition(" ")[0]
+
+
+def _lines(log: Path) -> list[str]:
+    """Whole lines: the last one's writer may have been killed at it."""
+    return log.read_text().split("\n")[:-1] if log.exists() else []
+
+
+def _states(log: Path) -> list[State]:
+    found: list[State] = []
+    for line in map(json.loads, _lines(log)):
+        if "synced" in line:
+            found[-1] = replace(found[-1], synced=line["synced"])
+        else:
+            found.append(State(line["pods"], line["begun"]))
+    return found
+
+
+def _run(place: Cluster, folder: Path) -> tuple[list[State], list[Connection], int]:
+    """The states, the connections, and how often the agent was killed."""
+    world, node, log = place.world, place.places["node-1"], folder / "states"
+    agent = world.spawn(node, _agent, log, 0)
+    _wait_for(lambda: any(state.synced for state in _states(log)))
+    logs = [folder / f"client-{number}" for number in range(len(CLIENTS))]
+    clients = [
+        world.spawn(place.places[where], _client, mine, *rest)
+        for mine, (where, *rest) in zip(logs, CLIENTS, strict=True)
+    ]
+    began, kills = monotonic(), 0
+    while monotonic() < began + SECONDS:
+        _live(log)
+        world.end(agent)
+        kills += 1
+        agent = world.spawn(node, _agent, log, kills)
+    for client in (*clients, agent):
+        world.end(client)
+    return _states(log), [Connection(*json.loads(line)) for mine in logs for line in _lines(mine)], kills
+
+
+def _live(log: Path) -> None:
+    """Until the agent has had its time and has synced."""
+    before, until = len(_lines(log)), monotonic() + LIFETIME
+    _wait_for(lambda: monotonic() > until and len(_lines(log)) > before + 1)
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    deadline = monotonic() + 20
+    while not happened():
+        assert monotonic() < deadline
+
+
+def _ends(states: list[State]) -> list[float]:
+    """When each state was over at the latest: when the next one was synced that was."""
+    ends, known = [], float("inf")
+    for state in reversed(states):
+        ends.append(known)
+        known = min(known, state.synced or known)
+    return ends[::-1]
+
+
+def _possible(states: list[State], ends: list[float], connection: Connection) -> set[str]:
+    """What the connection may have got."""
+    found: set[str] = set()
+    for state in states[bisect_left(ends, connection.begun) :]:
+        if state.begun > connection.ended:
+            break
+        pods = set(state.pods[connection.service])
+        found |= (pods & {"a", "b"} if connection.service == "near" else pods) or {"refused"}
+    return found
+
+
+def test_no_connection_is_lost_or_led_astray(place: Cluster, tmp_path: Path) -> None:
+    states, connections, kills = _run(place, tmp_path)
+    ends = _ends(states)
+    assert ends == sorted(ends)
+    wrong = [c for c in connections if c.answer not in _possible(states, ends, c)]
+    assert not wrong, f"{len(wrong)} of {len(connections)}: {wrong[:5]}"
+    assert kills > 3
+    assert len(states) > 100, "changes without pause"
+    got = Counter((c.service, c.answer) for c in connections)
+    assert got.keys() == {(n, pod) for n in CHOICES for pod in "abc" if (n, pod) != ("near", "c")} | {
+        ("sometimes", "refused")
+    }
+
+
+def _alternate(tables: list[ForwardingTable]) -> None:
+    """Program one after the other, for ever."""
+    followed, kernel = program(tables[0]), KernelTable()
+    kernel.adopt(followed.ruleset)
+    for table in cycle(tables):
+        kernel.apply(followed.update(table.contributions), followed.ruleset.containers)
+
+
+def test_no_packet_meets_half_a_change() -> None:
+    """An endpoint comes and goes as fast as can be, and another one always is there."""
+    config = builders.proxy_config()
+    pods = ("10.244.1.2", "10.244.1.3")
+    tables = [
+        compute(builders.snapshot(builders.service(), builders.endpoint_slice("web", *some)), config)
+        for some in (pods, pods[:1])
+    ]
+    packets = [Packet(f"203.0.113.{n}", "10.96.0.10", "TCP", 80) for n in range(1, 151)]
+    outcomes: Counter[str] = Counter()
+    try:
+        with crossing(NODE_ADDRESSES) as made:
+            made.load(compile(tables[0]))
+            made.world.spawn(made.node, _alternate, tables)
+            until = monotonic() + 3
+            while monotonic() < until:
+                outcomes.update(output for fate in made.fates(packets, [1] * len(packets)) for output, _ in fate)
+                # 40,000 ports are used one after the other; what is known of them is forgotten before they come again
+                if made.sent % 30_000 < len(packets):
+                    made.node.run(forget_connections)
+    except Unavailable as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+    assert outcomes.keys() == {f"{pod}:80" for pod in pods}, outcomes
