@@ -167,12 +167,14 @@ def serving(place: Place) -> Iterator[int]:
     place.log.write_text("")
     place.ask(lambda api: api.replace(ENDPOINT_SLICES, _slice("web", "ac")))
     pid = place.serve("--cluster-cidr", "10.244.0.0/16")
-    place.expect(lambda: place.answers() == {"a", "c"}, "the Service answers")
-    yield pid
-    with suppress(ProcessLookupError):  # the test may have ended it
-        os.kill(pid, signal.SIGTERM)
-        place.end_of(pid)
-    assert place.end_of(place.portway("serve", "--cleanup")) == 0
+    try:
+        place.expect(lambda: place.answers() == {"a", "c"}, "the Service answers")
+        yield pid
+    finally:
+        with suppress(ProcessLookupError):  # the test may have ended it
+            os.kill(pid, signal.SIGTERM)
+            place.end_of(pid)
+        assert place.end_of(place.portway("serve", "--cleanup")) == 0
     assert place.node.command("nft", "list", "tables") == ""
 
 

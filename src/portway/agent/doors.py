@@ -96,4 +96,5 @@ async def _listen(door: Door, answering: Answering) -> asyncio.Server:
         return response
 
     loop = asyncio.get_running_loop()
-    return await loop.create_server(web.Server(answer), door.address or None, door.port, reuse_address=True)
+    server = web.Server(answer, access_log=None)
+    return await loop.create_server(server, door.address or None, door.port, reuse_address=True)

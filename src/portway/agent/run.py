@@ -184,7 +184,7 @@ async def _sync_when_known(agent: _Agent, reflectors: list[Reflector[Any]]) -> N
     for reflector in (*needed, nodes):
         await reflector.synced.wait()
     if not nodes.objects:
-        log.warning("Node %s does not exist: nodePorts wait for it", agent.node_name)
+        log.info("there is no Node %s yet: nodePorts wait for it", agent.node_name)
     # An API server older than 1.33 has no ServiceCIDRs, and a role may leave them out: nobody waits for those.
     while not (service_cidrs.synced.is_set() or isinstance(service_cidrs.failure, ApiError)):
         await asyncio.sleep(0.01)

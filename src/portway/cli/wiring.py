@@ -37,6 +37,7 @@ def programs(config: FleetConfig) -> Programs:
                 api_socket=str(paths.api_socket),
                 cluster_cidrs=config.pod_cidrs,
                 service_cidrs=config.service_cidrs,
+                healthz_bind_address="0.0.0.0:10256",
             )
         )
 
