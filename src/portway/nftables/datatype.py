@@ -7,7 +7,7 @@ these bytes as they are and a dump of the kernel's maps compares with them direc
 
 import ipaddress
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 
@@ -41,9 +41,12 @@ _NATIVE = struct.Struct("=I")
 _PORT = struct.Struct(">H2x")
 
 
+_octet = {str(number): number for number in range(256)}.__getitem__
+
+
 def address_bytes(address: str) -> bytes:
     """4 or 16 bytes in network order. The address is canonical: it came in by a door that saw to it."""
-    return _ipv6_bytes(address) if ":" in address else bytes(map(int, address.split(".")))
+    return _ipv6_bytes(address) if ":" in address else bytes(map(_octet, address.split(".")))
 
 
 @lru_cache(maxsize=65536)
@@ -71,6 +74,21 @@ def _port_bytes(port: int) -> bytes:
 def backend_bytes(backend: Backend) -> bytes:
     """`ip daddr . th dport`, what `dnat` takes."""
     return address_bytes(backend.address) + _port_bytes(backend.port)
+
+
+def native_many(count: int) -> list[bytes]:
+    """The slots from 0 to `count` - 1."""
+    packed = struct.pack(f"={count}I", *range(count))
+    return [packed[start : start + 4] for start in range(0, 4 * count, 4)]
+
+
+def backend_bytes_many(backends: Sequence[Backend]) -> list[bytes]:
+    """`backend_bytes` of each; of one family."""
+    if not backends or ":" in backends[0].address:
+        return [backend_bytes(backend) for backend in backends]
+    packed = bytes(map(_octet, ".".join([backend.address for backend in backends]).split(".")))
+    ports = [_port_bytes(backend.port) for backend in backends]
+    return [packed[start : start + 4] + port for start, port in zip(range(0, len(packed), 4), ports, strict=True)]
 
 
 def _part_text(kind: Type, data: bytes) -> str:

@@ -2,14 +2,14 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from itertools import compress, count, zip_longest
+from itertools import compress, zip_longest
 from operator import ne
 
 from msgspec import Struct, field
 
 from portway.forwarding.table import Contribution, Frontend
 from portway.model import Backend, Disposition, ProxyConfig
-from portway.nftables.datatype import address_bytes, backend_bytes, native, service_bytes
+from portway.nftables.datatype import address_bytes, backend_bytes_many, native, native_many, service_bytes
 from portway.nftables.ruleset import Element
 from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
 
@@ -30,7 +30,8 @@ class Column(Struct, frozen=True):
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values."""
-        return zip(map(self.key, count()), map(backend_bytes, self.backends), strict=False)
+        keys = [self.prefix + slot for slot in native_many(len(self.backends))]
+        return zip(keys, backend_bytes_many(self.backends), strict=True)
 
 
 class Compiled(Struct, frozen=True):

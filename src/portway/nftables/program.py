@@ -207,15 +207,15 @@ class Program:
         first = claimants[0]
         return known[first] if first in known else _claims(self._contributions[first])[claim]
 
-    def _column_elements(self, container: str) -> Iterator[tuple[bytes, bytes]]:
+    def _column_elements(self, container: str) -> dict[bytes, bytes]:
         """Keys and values of all columns in one container."""
-        if not self._columns[container]:
-            return
-        for claim, keys in self._claimants.items():
+        found: dict[bytes, bytes] = {}
+        for claim, keys in self._claimants.items() if self._columns[container] else ():
             frontend = self._frontend(claim, keys, {})
             for column in compile_frontend(frontend).columns if frontend else ():
                 if column.container == container:
-                    yield from column.entries()
+                    found.update(column.entries())
+        return found
 
     def _commit(self, draft: _Draft) -> tuple[tuple[Element, ...], tuple[Element, ...]]:
         """Take in what is not columns: (elements that go, elements that come)."""
@@ -278,14 +278,12 @@ class Program:
 class _Elements(Mapping[str, Mapping[bytes, bytes]]):
     """A Program's elements by container. Endpoints are made when they are asked for, not kept."""
 
-    def __init__(
-        self, kept: Mapping[str, dict[bytes, bytes]], made: Callable[[str], Iterator[tuple[bytes, bytes]]]
-    ) -> None:
+    def __init__(self, kept: Mapping[str, dict[bytes, bytes]], made: Callable[[str], dict[bytes, bytes]]) -> None:
         self._kept = kept
         self._made = made
 
     def __getitem__(self, container: str) -> Mapping[bytes, bytes]:
-        made = dict(self._made(container))
+        made = self._made(container)
         return self._kept[container] | made if made else self._kept[container]
 
     def __iter__(self) -> Iterator[str]:
