@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format tools clean
+.PHONY: help demo test check format docs tools clean
 
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ check: $(VENV)/.installed ## format, lint, types, imports
 
 format: $(VENV)/.installed ## let ruff write the format and the safe fixes
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed ## write the generated pages
+	@$(BIN)/python scripts/cli-reference > docs/cli.md
 
 bench-%: $(VENV)/.installed tools ## run one benchmark, e.g. make bench-up
 	@$(BIN)/python bench/$(subst -,_,$*).py
