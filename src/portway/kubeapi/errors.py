@@ -91,9 +91,7 @@ def already_exists(resource: str, name: str, group: str = "") -> ApiError:
 def conflict(resource: str, name: str, group: str = "", detail: str = "") -> ApiError:
     """409 on a stale resourceVersion."""
     qualified = f"{resource}.{group}" if group else resource
-    why = detail or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = detail or ("the object has been modified; please apply your changes to the latest version and try again")
     message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(name, group, resource))
 
