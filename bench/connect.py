@@ -1,0 +1,333 @@
+"""What a connection costs: the first packet of a new one, and a packet of an open one.
+
+    make bench-connect       SIZES=10,1000,10000,30000 RUNS=15 make bench-connect       PEER=0 leaves the peer out
+
+A sender outside a node hands frames to the kernel by the hundred (sendmmsg); on the same processor the kernel carries
+each through the node, conntrack and rules included, to a place beyond it, where it is dropped. So the time that a call
+takes of its thread is the way of its packets, and what differs between two rulesets is what they cost. All run in one
+process and take turns; medians of all runs. Compared:
+
+bare      no rules but connection tracking
+one rule  that translates everything: what translating costs, whoever decides
+peer      the rules of kube-proxy's shape (bench/peer.py) and the checks that every new connection passes there
+portway   ours
+"""
+
+import ctypes
+import json
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from msgspec import Struct
+
+from bench import peer
+from portway.agent.netlink import ACK, REQUEST, Netlink, message
+from portway.agent.table import KernelTable
+from portway.forwarding import ForwardingTable, compute
+from portway.model import (
+    Endpoint,
+    EndpointPort,
+    EndpointSlice,
+    LocalDetector,
+    ProxyConfig,
+    Service,
+    ServicePort,
+    Snapshot,
+)
+from portway.nftables import compile
+from portway.testing import frames
+from portway.testing.netns import Namespace, World
+
+RUNS = int(os.environ.get("RUNS", "50"))
+PACKETS = 1000
+"""Of a run, each its own connection. Short runs in turn, so that other work on the machine meets all alike."""
+_BATCH = 500
+_NODE = "192.0.2.1"
+_SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
+_MAC = {"node": "02:00:00:00:00:01", "beyond": "02:00:00:00:00:03"}
+_BARE = "table ip bare { chain a { type filter hook prerouting priority 0; ct state invalid counter; }; }"
+_ONE_RULE = """
+table ip one {
+  chain a { type nat hook prerouting priority -100; ip saddr 203.0.0.0/8 meta l4proto tcp dnat to 10.128.0.3:80; }
+  chain b { type nat hook postrouting priority 100; ip saddr 203.0.0.0/8 masquerade; }
+}
+"""
+_PEER_CHECKS = """
+table ip peer-checks {
+  map firewall-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+  map no-endpoint-services { type ipv4_addr . inet_proto . inet_service : verdict; }
+  set cluster-ips { type ipv4_addr; }
+  chain firewall-check { ip daddr . meta l4proto . th dport vmap @firewall-ips; }
+  chain service-endpoints-check { ip daddr . meta l4proto . th dport vmap @no-endpoint-services; }
+  chain cluster-ips-check { ip daddr @cluster-ips reject; }
+  chain filter-prerouting { type filter hook prerouting priority -110; ct state new jump firewall-check; }
+  chain filter-forward {
+    type filter hook forward priority -110;
+    ct state new jump service-endpoints-check
+    ct state new jump cluster-ips-check
+  }
+}
+"""
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Goal(Struct, frozen=True):
+    """A way to reach the Services, and who is measured at it."""
+
+    name: str
+    node_port: bool
+    places: tuple[str, ...]
+
+    def of(self, service: tuple[str, int, int, Sequence[str]]) -> tuple[str, int]:
+        """Where a client dials it."""
+        return (_NODE, service[2]) if self.node_port else (service[0], service[1])
+
+
+GOALS = (
+    Goal("clusterIP", False, ("bare", "one rule", "peer", "portway")),
+    Goal("clusterIP, affinity", False, ("bare", "one rule", "portway affine")),
+    Goal("nodePort", True, ("bare", "one rule", "peer", "portway")),
+    Goal("nodePort, Local", True, ("bare", "one rule", "portway local")),
+)
+"""The peer's ruleset has neither policy Local nor affinity."""
+_OURS = ("portway", "portway local", "portway affine")
+_COLUMNS = GOALS[0].places
+
+
+class Place(Struct):
+    """A node of one ruleset, and the sender's socket beside it."""
+
+    node: Namespace
+    door: socket.socket
+    beyond: socket.socket
+
+
+def main() -> int:
+    """Prints a table for each size."""
+    rows: list[dict[str, Any]] = []
+    print(f"{'Services':>9}  {'':24} {' '.join(f'{name:>9}' for name in _COLUMNS)}   microseconds a packet")
+    for count in map(int, os.environ.get("SIZES", "10,1000,10000").split(",")):
+        for row in _measure(count):
+            rows.append(row)
+            shown = " ".join(
+                f"{row[k]:9.2f}" if row.get(k) else f"{'-':>9}" for k in ("bare", "one rule", "peer", "portway")
+            )
+            print(f"{count:9}  {row['what']:24} {shown}", flush=True)
+    if path := os.environ.get("JSON"):
+        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    return 0
+
+
+def _measure(count: int) -> list[dict[str, Any]]:
+    chosen = peer.services(count, 3, node_ports=True)
+    loads: dict[str, Callable[[], object]] = {
+        "bare": lambda: _nft(_BARE),
+        "one rule": lambda: _nft(_ONE_RULE),
+        "peer": lambda: _nft(peer.text(chosen, (_NODE,)) + _PEER_CHECKS),
+        "portway": lambda: _adopt(chosen),
+        "portway local": lambda: _adopt(chosen, external_traffic_policy="Local"),
+        "portway affine": lambda: _adopt(chosen, session_affinity_seconds=10800),
+    }
+    if os.environ.get("PEER") == "0":
+        del loads["peer"]
+    with ExitStack() as stack:
+        places = {name: stack.enter_context(_place(load)) for name, load in loads.items()}
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        rows = [_new_connections(goal, places, chosen) for goal in GOALS]
+        rows.append(_open_connection(places, chosen))
+    return [{"services": count, **row} for row in rows]
+
+
+def _new_connections(goal: Goal, places: dict[str, Place], chosen: peer.Services) -> dict[str, Any]:
+    reachable = [s for s in chosen if s[2]] if goal.node_port else list(chosen)
+    taken: dict[str, list[float]] = {}
+    for run in range(RUNS):
+        numbers = range(run * PACKETS, (run + 1) * PACKETS)
+        packets = _Packets([_new(goal, reachable, n) for n in numbers])
+        # without rules a nodePort's packets would end at the node, and in one rule it makes no difference
+        bare = _Packets([_new(GOALS[0], reachable, n) for n in numbers])
+        for name in filter(places.__contains__, goal.places):
+            places[name].node.run(_forget_connections)
+            seconds = (packets if name in ("peer", *_OURS) else bare).send(places[name].door)
+            taken.setdefault("portway" if name in _OURS else name, []).append(seconds * 1e6 / PACKETS)
+    return {"what": f"new, {goal.name}", **{name: statistics.median(some) for name, some in taken.items()}}
+
+
+def _new(goal: Goal, reachable: Sequence[tuple[str, int, int, Sequence[str]]], number: int) -> bytes:
+    """A SYN of a client of its own, to one Service after the other."""
+    which = number * 7919 % len(reachable)
+    address, port = goal.of(reachable[which])
+    source = bytes((203, number >> 14 & 0xFF, number >> 6 & 0xFF, 1 + number % 64))
+    return _segment(source, socket.inet_aton(address), 1024 + number % 60000, port, _SYN, number)
+
+
+def _open_connection(places: dict[str, Place], chosen: peer.Services) -> dict[str, Any]:
+    """One connection to a clusterIP, opened by hand on both sides; then the same acknowledgement again and again."""
+    packets: dict[str, _Packets] = {}
+    for name in filter(places.__contains__, GOALS[0].places):
+        places[name].node.run(_forget_connections)
+        packets[name] = _Packets([_establish(places[name], chosen[0])] * PACKETS)
+    taken: dict[str, list[float]] = {name: [] for name in packets}
+    for _ in range(RUNS):
+        for name, some in packets.items():
+            taken[name].append(some.send(places[name].door) * 1e6 / PACKETS)
+    return {"what": "open, clusterIP", **{name: statistics.median(some) for name, some in taken.items()}}
+
+
+def _establish(place: Place, service: tuple[str, int, int, Sequence[str]]) -> bytes:
+    """Shake hands; the client's acknowledgement."""
+    client, frontend = socket.inet_aton("203.0.113.9"), socket.inet_aton(service[0])
+    while _received(place.beyond):
+        pass
+    place.door.send(_segment(client, frontend, 5000, service[1], _SYN, 100))
+    seen = _received(place.beyond)[14:]
+    assert seen, "a connection's first packet comes through"
+    to, back = seen[12:16], seen[16:20]
+    ports = seen[22:24] + seen[20:22]
+    answer = frames.in_ip(6, back, to, frames.tcp(back, to, ports, _SYN_ACK, 500, 101))
+    place.beyond.send(_ethernet(answer))
+    return _segment(client, frontend, 5000, service[1], _ACK, 101, 501)
+
+
+def _segment(
+    source: bytes, destination: bytes, source_port: int, port: int, flags: int, number: int, acknowledged: int = 0
+) -> bytes:
+    ports = struct.pack("!HH", source_port, port)
+    segment = frames.tcp(source, destination, ports, flags, number, acknowledged)
+    return _ethernet(frames.in_ip(6, source, destination, segment))
+
+
+def _ethernet(packet: bytes) -> bytes:
+    return bytes.fromhex((_MAC["node"] + _MAC["beyond"]).replace(":", "")) + b"\x08\x00" + packet
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Message(ctypes.Structure):
+    """struct mmsghdr."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32), ("vectors", ctypes.c_void_p),
+        ("vector_count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int), ("padding", ctypes.c_int), ("sent", ctypes.c_uint32),
+    )  # fmt: skip
+
+
+class _Packets:
+    """Frames as the kernel takes them."""
+
+    def __init__(self, packets: Sequence[bytes]) -> None:
+        count = len(packets)
+        self._vectors, self._messages = (_Vector * count)(), (_Message * count)()
+        self._held = [ctypes.create_string_buffer(packet, len(packet)) for packet in packets]
+        for vector, one, held in zip(self._vectors, self._messages, self._held, strict=True):
+            vector.base, vector.length = ctypes.addressof(held), len(held)
+            one.vectors, one.vector_count = ctypes.addressof(vector), 1
+
+    def send(self, door: socket.socket) -> float:
+        """Send them all; seconds of this thread, within the kernel's calls."""
+        count, seconds = len(self._held), 0.0
+        for start in range(0, count, _BATCH):
+            wanted = min(_BATCH, count - start)
+            at = ctypes.byref(self._messages, start * ctypes.sizeof(_Message))
+            began = time.thread_time()
+            sent = _libc.sendmmsg(door.fileno(), at, wanted, 0)
+            seconds += time.thread_time() - began
+            if sent != wanted:
+                raise OSError(ctypes.get_errno(), f"{sent} of {wanted} packets sent")
+        return seconds
+
+
+@contextmanager
+def _place(load: Callable[[], object]) -> Iterator[Place]:
+    with World() as world:
+        sender, node, beyond = (world.namespace(name) for name in ("sender", "node", "beyond"))
+        world.connect(sender, "eth0", node, "eth0")
+        world.connect(node, "exit", beyond, "eth0")
+        node.write("/proc/sys/net/ipv4/ip_forward", "1")
+        for name in ("all", "eth0", "exit"):
+            node.write(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "0")
+        lines = (
+            f"link set eth0 address {_MAC['node']}", f"link set exit address {_MAC['node']}",
+            f"addr add {_NODE}/32 dev lo", "addr add 198.18.0.1/32 dev exit",
+            f"neigh add 169.254.1.1 lladdr {_MAC['beyond']} dev exit nud permanent",
+            "route add default via 169.254.1.1 dev exit onlink",
+        )  # fmt: skip
+        node.command("ip", "-batch", "-", text="".join(f"{line}\n" for line in lines))
+        beyond.command("ip", "link", "set", "eth0", "address", _MAC["beyond"])
+        node.run(load)
+        with _inside(sender, 0) as door, _inside(beyond, 3) as seen:
+            yield Place(node, door, seen)
+
+
+def _inside(place: Namespace, protocol: int) -> socket.socket:
+    """A packet socket of that namespace's eth0 in this process."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        place.run(_make, theirs, protocol)
+        return socket.socket(fileno=socket.recv_fds(ours, 1, 1)[1][0])
+
+
+def _make(way: socket.socket, protocol: int) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol)) as made:
+        made.bind(("eth0", protocol))
+        socket.send_fds(way, [b"."], [made.fileno()])
+
+
+def _received(where: socket.socket) -> bytes:
+    """The next TCP segment over IPv4 that arrives, or nothing."""
+    where.settimeout(0.2)
+    try:
+        while data := where.recv(2048):
+            if data[12:14] == b"\x08\x00" and data[23] == 6:
+                return data
+    except TimeoutError:
+        pass
+    return b""
+
+
+def _nft(text: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
+
+
+def _adopt(chosen: peer.Services, **fields: Any) -> None:
+    kernel = KernelTable()
+    kernel.adopt(compile(_table(chosen, fields)))
+    kernel.close()
+
+
+def _table(chosen: peer.Services, fields: dict[str, Any]) -> ForwardingTable:
+    services: dict[tuple[str, str], Service] = {}
+    slices: dict[tuple[str, str], EndpointSlice] = {}
+    for number, (address, port, node_port, endpoints) in enumerate(chosen):
+        key = "bench", f"s{number}"
+        ports = (ServicePort("http", "TCP", port, 80, node_port),)
+        services[key] = Service(*key, "NodePort" if node_port else "ClusterIP", ports, (address,), **fields)
+        members = tuple(Endpoint(a, "node-1") for a in endpoints)
+        slices[key] = EndpointSlice(*key, key[1], (EndpointPort("http", "TCP", 80),), members)
+    config = ProxyConfig("node-1", (_NODE,), (_NODE,), local_detector=LocalDetector(cidrs=("10.128.0.0/9",)))
+    return compute(Snapshot(services, slices), config)
+
+
+def _forget_connections() -> None:
+    """Empty this namespace's conntrack table (NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE without a tuple)."""
+    netlink = Netlink()
+    netlink.send(message(1 << 8 | 2, REQUEST | ACK, netlink.next_sequence(), bytes([socket.AF_INET, 0, 0, 0])))
+    netlink.close()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
