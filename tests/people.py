@@ -65,10 +65,14 @@ def ordinary_user(folder: Path) -> Iterator[Person]:
 
 
 def _interpreter(prefix: list[str]) -> str:
-    """This Python if they may run it, else the system's of the same version (its wheels fit)."""
+    """This Python if they may run it, else the system's of the same version (its wheels fit).
+
+    That setpriv runs it says nothing: it gives up root's rights only with that exec. So they try it once more.
+    """
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for candidate in (os.path.realpath(sys.executable), f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
-        check = [*prefix, candidate, "-c", "import ssl"]
+        again = "import os, ssl, sys; os.execv(sys.executable, [sys.executable, '-c', 'import ssl'])"
+        check = [*prefix, candidate, "-c", again]
         if Path(candidate).exists() and subprocess.run(check, capture_output=True).returncode == 0:
             return candidate
     raise Unavailable(f"no {version} that an ordinary user may run: {sys.executable} is closed to others")
