@@ -1,5 +1,6 @@
 """From objects to the kernel: what changed is computed, compiled and programmed, and nothing else."""
 
+import ctypes
 import gc
 import logging
 from collections.abc import Iterator, Mapping
@@ -55,8 +56,16 @@ def _one_sweep(begun: bool) -> Iterator[None]:
     try:
         yield
         gc.freeze()
+        _give_back()
     finally:
         gc.enable()
+
+
+def _give_back() -> None:
+    """Memory that was needed for the first sync only goes back to the kernel, where the C library can do that."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 class Syncer:
