@@ -12,15 +12,21 @@ from portway.agent.netlink import attribute, nested
 from portway.model import Family
 from portway.nftables.statement import (
     MASQUERADE_BIT,
+    PORT,
     Among,
     CameBy,
     Dnat,
     Goto,
+    Identify,
     IsLocalAddress,
+    Key,
+    Learn,
     Mark,
     Operand,
     Rule,
     Statement,
+    Unidentify,
+    memory_key,
 )
 
 VERDICT_CODES = {"drop": 0, "accept": 1, "jump": -3, "goto": -4, "return": -5}
@@ -28,9 +34,10 @@ _FIRST = 8
 """NFT_REG32_00."""
 _VERDICT_REGISTER = 0
 _NETWORK, _TRANSPORT = 1, 2
-_META_MARK, _META_IIFNAME, _META_FAMILY, _META_PROTOCOL = 3, 6, 15, 16
+_META_PRIORITY, _META_MARK, _META_IIFNAME, _META_FAMILY, _META_PROTOCOL = 2, 3, 6, 15, 16
 _EQUAL, _NOT_EQUAL = 0, 1
 _PROTOCOL_FAMILY = {"IPv4": 2, "IPv6": 10}
+_UPDATE = 1
 _DNAT, _RANDOM, _ADDRESS_TYPE, _LOCAL = 1, 1, 3, 2
 _FIB_FLAGS = {"saddr": 1, "daddr": 2}
 _OFFSETS = {("saddr", "IPv4"): 12, ("daddr", "IPv4"): 16, ("saddr", "IPv6"): 8, ("daddr", "IPv6"): 24}
@@ -65,6 +72,8 @@ def _load(operand: Operand, register: int) -> bytes:
         return _expression("numgen", _number(1, register), _number(2, operand.modulus), _number(3, _RANDOM))
     if operand.name == "l4proto":
         return _expression("meta", _number(1, register), _number(2, _META_PROTOCOL))
+    if operand.name == "priority":
+        return _expression("meta", _number(1, register), _number(2, _META_PRIORITY))
     if operand.name == "dport":
         return _payload(register, _TRANSPORT, 2, 2)
     return _payload(register, _NETWORK, _OFFSETS[operand.name, operand.family], operand.type.length)
@@ -91,15 +100,52 @@ def _is_family(family: Family) -> Iterator[bytes]:
 
 def _dnat(statement: Dnat) -> Iterator[bytes]:
     yield from _is_family(statement.family)
-    register = _FIRST
-    for operand in statement.key:
+    yield from _look_up(statement.key, statement.map)
+    yield _translate(statement.family, _FIRST)
+
+
+def _side_by_side(key: Key, register: int) -> Iterator[bytes]:
+    for operand in key:
         yield _load(operand, register)
         register += operand.type.length // 4
-    yield _expression("lookup", string(1, statement.map), _number(2, _FIRST), _number(3, _FIRST))
-    port = _FIRST + (1 if statement.family == "IPv4" else 4)
-    family = _number(2, _PROTOCOL_FAMILY[statement.family])
-    registers = (_number(3, _FIRST), _number(4, _FIRST), _number(5, port), _number(6, port))
-    yield _expression("nat", _number(1, _DNAT), family, *registers)
+
+
+def _after(key: Key) -> int:
+    """The first register behind the key."""
+    return _FIRST + sum(operand.type.length for operand in key) // 4
+
+
+def _look_up(key: Key, name: str) -> Iterator[bytes]:
+    """The map's answer, in the place of the key."""
+    yield from _side_by_side(key, _FIRST)
+    yield _expression("lookup", string(1, name), _number(2, _FIRST), _number(3, _FIRST))
+
+
+def _translate(family: Family, register: int) -> bytes:
+    port = register + (1 if family == "IPv4" else 4)
+    registers = (_number(3, register), _number(4, register), _number(5, port), _number(6, port))
+    return _expression("nat", _number(1, _DNAT), _number(2, _PROTOCOL_FAMILY[family]), *registers)
+
+
+def _identify(statement: Identify) -> Iterator[bytes]:
+    yield from _is_family(statement.family)
+    yield from _look_up(statement.key, statement.map)
+    yield _expression("meta", _number(3, _FIRST), _number(2, _META_PRIORITY))
+
+
+def _unidentify(_: Unidentify) -> Iterator[bytes]:
+    yield _expression("immediate", _number(1, _FIRST), _value(2, b"\0\0\0\0"))
+    yield _expression("meta", _number(3, _FIRST), _number(2, _META_PRIORITY))
+
+
+def _learn(statement: Learn) -> Iterator[bytes]:
+    key, timeout = memory_key(statement.family), attribute(6, struct.pack(">Q", statement.seconds * 1000))
+    endpoint = _after(key)
+    yield from _is_family(statement.family)
+    yield from _side_by_side(key, _FIRST)
+    yield from _side_by_side((Operand("daddr", statement.family), PORT), endpoint)
+    registers = (_number(4, _FIRST), _number(5, endpoint))
+    yield _expression("dynset", string(1, statement.map), _number(3, _UPDATE), *registers, timeout)
 
 
 def _mark(_: Mark) -> Iterator[bytes]:
@@ -137,6 +183,9 @@ def _goto(statement: Goto) -> Iterator[bytes]:
 
 _ENCODERS: Mapping[type[Statement], Callable[..., Iterator[bytes]]] = {
     Dnat: _dnat,
+    Identify: _identify,
+    Unidentify: _unidentify,
+    Learn: _learn,
     Mark: _mark,
     IsLocalAddress: _is_local,
     Among: _among,

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import msgspec
 
-from portway.agent import conntrack
+from portway.agent import affinity, conntrack
 from portway.agent.config import AgentConfig
 from portway.agent.nft import NftError
 from portway.agent.service_cidrs import ServiceCidrs
@@ -83,8 +83,6 @@ class Syncer:
         self.health_checks: dict[ServiceKey, HealthCheck] = {}
         """What the probes of healthCheckNodePorts are to be told; read only."""
         self._adopted = False
-        self._affine: set[ServiceKey] = set()
-        """Services with session affinity that were warned about."""
         self._reslice: set[ServiceKey] = set()
         """Services whose slices changed since UDP flows were last looked through."""
 
@@ -125,22 +123,15 @@ class Syncer:
             changed |= self._inputs.snapshot.services.keys()
         self._table = self._inputs.recompute(self._table, changed)
         changes = {key: self._table.contributions.get(key) for key in changed}
-        self._name_what_is_missing(changes)
         self._learn_health_checks(changes)
         update = self._write(previous, changes)
+        if forgotten := affinity.forget_stale(self._kernel, self._program):
+            log.info("%d clients of endpoints that left are forgotten", forgotten)
         self._forget_stale_flows()
         took = (perf_counter() - began) * 1000
         if update:
             log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
         return update
-
-    def _name_what_is_missing(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
-        """Say of each Service, once, what it asks for that the rules do not do yet."""
-        for key, contribution in changes.items():
-            affine = any(f.target.session_affinity_seconds for f in contribution.frontends) if contribution else False
-            if affine and key not in self._affine:
-                log.warning("Service %s/%s: sessionAffinity ClientIP is not kept yet, endpoints are drawn anew", *key)
-            (self._affine.add if affine else self._affine.discard)(key)
 
     def _learn_health_checks(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
         for key, contribution in changes.items():

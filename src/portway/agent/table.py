@@ -59,7 +59,21 @@ class KernelTable:
         return Transaction(delete=change.delete, add=change.add, delete_chains=superfluous)
 
     def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
-        return {name: self._kernel.elements(container) for name, container in containers.items()}
+        return {name: self._kernel.elements(c) for name, c in containers.items() if not c.learned}
+
+    def learned(self, container: Container) -> dict[bytes, bytes]:
+        """What packets made the kernel put there. Raises nft.NftError."""
+        try:
+            return self._kernel.elements(container)
+        except OSError as error:
+            raise nft.NftError(f"the kernel does not tell what {container.name} holds: {error}") from None
+
+    def forget(self, learned: Sequence[Element], containers: Mapping[str, Container]) -> None:
+        """Take those away; some may have expired. Raises nft.NftError."""
+        if learned:
+            untouched = not self.touched()
+            self._commit(Transaction(delete=tuple(learned)), containers)
+            self._generation = self._kernel.generation() if untouched else self._generation
 
     def apply(self, transaction: Transaction, containers: Mapping[str, Container]) -> bool:
         """Carry out a Program's transaction; False when someone else wrote meanwhile, and `adopt` is due.

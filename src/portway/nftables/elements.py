@@ -2,19 +2,24 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from itertools import compress, zip_longest
 from operator import ne
 
 from msgspec import Struct, field
 
 from portway.forwarding.table import Contribution, Frontend
-from portway.model import Backend, Disposition, ProxyConfig
+from portway.model import Backend, Disposition, ProxyConfig, ServicePortName
 from portway.nftables.datatype import address_bytes, backend_bytes_many, native, native_many, service_bytes
 from portway.nftables.ruleset import Element
 from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
 
 _STRIDE = 256
 """Slots that are compared at once."""
+
+
+LOCAL = 1
+"""Added to what stands for a ServicePort where only the node's own endpoints are drawn from."""
 
 
 class Column(Struct, frozen=True):
@@ -40,6 +45,8 @@ class Compiled(Struct, frozen=True):
     singles: Mapping[tuple[str, bytes], bytes] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     behaviour: Behaviour | None = None
+    shared: tuple[Element, ...] = ()
+    """Those that other frontends of its ServicePort have too."""
 
     def elements(self) -> Iterator[Element]:
         """All that is this frontend's own."""
@@ -52,36 +59,58 @@ class Compiled(Struct, frozen=True):
 EMPTY = Compiled()
 
 
-def compile_frontend(frontend: Frontend) -> Compiled:
-    """The frontend's elements and how it behaves."""
+def number_of(name: ServicePortName) -> int:
+    """What stands for a ServicePort under session affinity: the same in every run, so that clients keep their
+    endpoints when the agent restarts. Even, never 0. Two may have the same; then a Program gives one of them the next.
+    """
+    text = "\0".join((name.namespace, name.name, name.port, name.protocol))
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) & ~LOCAL or 2
+
+
+def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
+    """The frontend's elements and how it behaves. `number` stands for its ServicePort (0: its first choice)."""
     node_port, d = frontend.kind == "nodePort", digit(frontend.family)
     prefix = service_bytes(frontend.protocol, frontend.port)
     key = prefix if node_port else address_bytes(frontend.address) + prefix
     name = "node_port_" if node_port else ""
     behaviour = _behaviour(frontend)
     singles = dict(_firewall(frontend, key, d))
+    shared: list[Element] = []
     if behaviour is not None:
         singles["node_ports" + d if node_port else "frontends" + d, key] = behaviour.verdict
+        if behaviour.affinity:
+            number = number or number_of(frontend.target.name)
+            for ports, value in _ports(behaviour, number):
+                singles[f"{name}{ports}{d}", key] = value
+                shared.append(Element(f"remember{d}", value, f"goto {behaviour.remember}".encode()))
     if not frontend.backends:
         dropped = frontend.without_backends is Disposition.DROP
         singles[f"no_{name}endpoints{d}", key] = DROP if dropped else REFUSE
-    return Compiled(singles, tuple(_columns(frontend, behaviour, name, key)), behaviour)
+    return Compiled(singles, tuple(_columns(frontend, behaviour, name, key)), behaviour, tuple(shared))
 
 
 def _behaviour(frontend: Frontend) -> Behaviour | None:
     """None when no connection to it can get an endpoint."""
-    family, node_port = frontend.family, frontend.kind == "nodePort"
+    family, node_port, seconds = frontend.family, frontend.kind == "nodePort", frontend.target.session_affinity_seconds
     cluster, local = len(frontend.target.cluster), len(frontend.target.local)
     if frontend.kind == "clusterIP":
         if frontend.local_policy:
-            return Behaviour(family, "local", local=local) if local else None
-        return Behaviour(family, "cluster", cluster=cluster) if cluster else None
+            return Behaviour(family, "local", local=local, affinity=seconds) if local else None
+        return Behaviour(family, "cluster", cluster=cluster, affinity=seconds) if cluster else None
     if not cluster:
         # Under policy Local, an empty cluster set with a local one cannot be: what is local is in the cluster too.
         return None
     if frontend.local_policy:
-        return Behaviour(family, "external-local", node_port, cluster, local)
-    return Behaviour(family, "external", node_port, cluster)
+        return Behaviour(family, "external-local", node_port, cluster, local, seconds)
+    return Behaviour(family, "external", node_port, cluster, affinity=seconds)
+
+
+def _ports(behaviour: Behaviour, number: int) -> Iterator[tuple[str, bytes]]:
+    """What stands for the ServicePort: two numbers, as an endpoint of the cluster's may be none of the node's own."""
+    if behaviour.cluster:
+        yield "affinity_ports", native(number)
+    if behaviour.local:
+        yield "local_affinity_ports", native(number | LOCAL)
 
 
 def _columns(frontend: Frontend, behaviour: Behaviour | None, name: str, key: bytes) -> Iterator[Column]:
@@ -138,6 +167,7 @@ def elements_of(contribution: Contribution, config: ProxyConfig) -> frozenset[El
     for frontend in contribution.frontends:
         compiled = compile_frontend(frontend)
         found.update(compiled.elements())
+        found.update(compiled.shared)
         backends = (backend for column in compiled.columns for backend in column.backends)
         found.update(hairpin(backend) for backend in backends if backend.node_name == config.node_name)
     return frozenset(found)

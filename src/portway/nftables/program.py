@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
 from portway.model import Backend, ProxyConfig
+from portway.nftables.affinity import Affinity
 from portway.nftables.datatype import backend_bytes
 from portway.nftables.elements import EMPTY, Column, Compiled, cluster_ip, compile_frontend, differences, hairpin
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
@@ -52,6 +53,8 @@ class _Draft:
         if old.behaviour != new.behaviour:
             self.behaviours.update(b for b in (new.behaviour,) if b)
             self.behaviours.subtract(b for b in (old.behaviour,) if b)
+        self.shared.update(new.shared)
+        self.shared.subtract(old.shared)
         before = {(c.container, c.prefix): c for c in old.columns}
         for now in new.columns:
             was = before.pop((now.container, now.prefix), None)
@@ -114,6 +117,7 @@ class Program:
 
     def __init__(self, config: ProxyConfig, service_cidrs: tuple[str, ...] = (), spares: int = SPARES) -> None:
         self.config = config
+        self.affinity = Affinity()
         self._spares = spares
         self._service_cidrs = service_cidrs
         self._contributions: dict[ServiceKey, Contribution] = {}
@@ -174,6 +178,7 @@ class Program:
         before, after = _claims(old), _claims(new)
         for claim in before.keys() | after.keys():
             self._contend(claim, key, before.get(claim), after.get(claim), draft)
+        self.affinity.put(key, new)
         draft.shared.subtract(map(cluster_ip, old.cluster_ips if old else ()))
         draft.shared.update(map(cluster_ip, new.cluster_ips if new else ()))
         if new is None:
@@ -197,7 +202,10 @@ class Program:
         else:
             self._claimants.pop(claim, None)
         if had is not has:
-            draft.replace(compile_frontend(had) if had else EMPTY, compile_frontend(has) if has else EMPTY)
+            draft.replace(self._compiled(had), self._compiled(has))
+
+    def _compiled(self, frontend: Frontend | None) -> Compiled:
+        return compile_frontend(frontend, self.affinity.number(frontend)) if frontend else EMPTY
 
     def _frontend(
         self, claim: Claim, claimants: tuple[ServiceKey, ...], known: Mapping[ServiceKey, Frontend | None]

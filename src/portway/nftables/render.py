@@ -33,7 +33,9 @@ def _declaration(chain: Chain) -> str:
 
 
 def _rules(chain: Chain) -> Iterator[str]:
-    return (f"add rule {_OURS} {chain.name} {' '.join(map(str, rule))}" for rule in chain.rules)
+    for rule in chain.rules:
+        written = " ".join(map(str, rule))
+        yield written if written.startswith("#") else f"add rule {_OURS} {chain.name} {written}"
 
 
 def elements(transaction: Transaction, known: Mapping[str, Container] = _KNOWN) -> str:

@@ -51,6 +51,8 @@ class Container(Struct, frozen=True):
     """A map whose values are verdicts."""
     interval: bool = False
     """A set of ranges; an element's bytes are its first key and then its last. Ranges are disjoint."""
+    learned: bool = False
+    """Filled by packets; its elements expire and are not ours."""
 
     @property
     def keyword(self) -> str:
@@ -70,7 +72,9 @@ class Container(Struct, frozen=True):
     def __str__(self) -> str:
         value = "verdict" if self.verdicts else concatenation(self.value)
         types = f"{concatenation(self.key)} : {value}" if value else concatenation(self.key)
-        return f"typeof {types};{' flags interval;' if self.interval else ''}"
+        # 262144 clients with a ServicePort each; at most some 40 MB of the kernel's memory
+        flags = " flags dynamic,timeout; size 262144;" if self.learned else " flags interval;" if self.interval else ""
+        return f"typeof {types};{flags}"
 
 
 class Element(NamedTuple):

@@ -174,6 +174,46 @@ class Dnat(Struct, frozen=True):
         return f"meta l4proto {{ tcp, udp, sctp }} dnat {PREFIX[self.family]} addr . port to {to}"
 
 
+class Identify(Struct, frozen=True):
+    """Session affinity: put what stands for the frontend's ServicePort into the scratch place, the priority."""
+
+    family: Family
+    key: Key
+    map: str
+
+    def __str__(self) -> str:
+        return f"meta priority set {concatenation(self.key)} map @{self.map}"
+
+
+class Unidentify(Struct, frozen=True):
+    """Clear the scratch place."""
+
+    def __str__(self) -> str:
+        return "meta priority set 0"
+
+
+class Learn(Struct, frozen=True):
+    """Session affinity: remember for so many seconds where this client was sent, if that is not known; else renew.
+
+    Goes on with the next rule when the map is full.
+    """
+
+    family: Family
+    map: str
+    seconds: int
+
+    def __str__(self) -> str:
+        key, endpoint = (concatenation(k) for k in (memory_key(self.family), (Operand("daddr", self.family), PORT)))
+        # nft 1.0.6 fails on so long a key and value, so the text is a comment then; the agent writes it by netlink
+        comment = "# by netlink: " if self.family == "IPv6" else ""
+        return f"{comment}update @{self.map} {{ {key} timeout {self.seconds}s : {endpoint} }}"
+
+
+def memory_key(family: Family) -> Key:
+    """`client . ServicePort`, of what is remembered."""
+    return (Operand("saddr", family), Operand("priority"))
+
+
 class Masquerade(Struct, frozen=True):
     """Translate the source to the node's address, on a random port."""
 
@@ -236,6 +276,9 @@ Statement = (
     | Unmark
     | Lookup
     | Dnat
+    | Identify
+    | Unidentify
+    | Learn
     | Masquerade
     | Reject
     | Drop

@@ -20,6 +20,7 @@ from portway.nftables.statement import (
     Dnat,
     Drop,
     Goto,
+    Identify,
     InSet,
     IsFamily,
     IsLocalAddress,
@@ -29,6 +30,7 @@ from portway.nftables.statement import (
     IsTranslated,
     Jump,
     Key,
+    Learn,
     Lookup,
     Mark,
     Masquerade,
@@ -37,7 +39,9 @@ from portway.nftables.statement import (
     Return,
     Rule,
     Statement,
+    Unidentify,
     Unmark,
+    memory_key,
 )
 
 FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
@@ -57,6 +61,8 @@ def frontend_key(family: Family) -> Key:
 
 
 NODE_PORT_KEY: Key = (PROTOCOL, PORT)
+SERVICE_PORT: Key = (Operand("priority"),)
+"""A number that stands for a ServicePort."""
 _SLOT = Operand("slot")
 
 
@@ -76,6 +82,11 @@ def containers() -> Iterator[Container]:
         yield Container(f"local_endpoints{d}", (*key, _SLOT), backend)
         yield Container(f"node_port_endpoints{d}", (*node, _SLOT), backend)
         yield Container(f"node_port_local_endpoints{d}", (*node, _SLOT), backend)
+        for prefix, ports in (("", key), ("node_port_", node)):
+            yield Container(f"{prefix}affinity_ports{d}", ports, SERVICE_PORT)
+            yield Container(f"{prefix}local_affinity_ports{d}", ports, SERVICE_PORT)
+        yield Container(f"remember{d}", SERVICE_PORT, verdicts=True)
+        yield Container(f"affinity{d}", memory_key(family), backend, learned=True)
         yield Container(f"firewall{d}", key, verdicts=True)
         yield Container(f"source_ranges{d}", (*key, source), interval=True)
 
@@ -90,6 +101,8 @@ class Behaviour(Struct, frozen=True):
     cluster: int = 0
     """How many endpoints there are to draw from; 0 where `kind` never asks."""
     local: int = 0
+    affinity: int = 0
+    """Seconds for which a client keeps its endpoint; 0: none."""
 
     @property
     def chain(self) -> str:
@@ -101,7 +114,8 @@ class Behaviour(Struct, frozen=True):
             "external-local": (self.cluster, self.local),
         }[self.kind]
         prefix = "node-port-" if self.node_port else ""
-        return f"{prefix}{self.kind}{digit(self.family)}-{'-'.join(map(str, counts))}"
+        suffix = f"-affinity-{self.affinity}" if self.affinity else ""
+        return f"{prefix}{self.kind}{digit(self.family)}-{'-'.join(map(str, counts))}{suffix}"
 
     @property
     def verdict(self) -> bytes:
@@ -109,7 +123,7 @@ class Behaviour(Struct, frozen=True):
         return f"goto {self.chain}".encode()
 
     def _draw(self, kind: Literal["cluster", "local"]) -> "Behaviour":
-        return Behaviour(self.family, kind, self.node_port, self.cluster, self.local)
+        return Behaviour(self.family, kind, self.node_port, self.cluster, self.local, self.affinity)
 
     def _draws(self) -> tuple[Literal["cluster", "local"], ...]:
         if self.kind == "external":
@@ -120,6 +134,9 @@ class Behaviour(Struct, frozen=True):
 
     def chains(self, config: ProxyConfig) -> Iterator[Chain]:
         """Its chain and those that it goes to."""
+        if self.affinity:
+            learn = Learn(self.family, f"affinity{digit(self.family)}", self.affinity)
+            yield Chain(self.remember, ((learn,), (Unidentify(),)), of_behaviour=True)
         for kind in self._draws():
             yield from self._draw(kind).chains(config)
         yield Chain(self.chain, self._rules(config), of_behaviour=True)
@@ -132,7 +149,23 @@ class Behaviour(Struct, frozen=True):
             short_circuit = tuple((pods, cluster) for pods in from_pods(config, self.family))
             node: Rule = (IsLocalAddress(Operand("saddr", self.family)), Mark(), cluster)
             return (*short_circuit, node, *(((local,),) if self.local else ()))
-        return ((self._dnat(),),)
+        dnat = self._dnat()
+        return self._affine(dnat) if self.affinity else ((dnat,),)
+
+    def _affine(self, draw: Dnat) -> tuple[Rule, ...]:
+        recall = Dnat(self.family, memory_key(self.family), f"affinity{digit(self.family)}")
+        return ((Identify(self.family, draw.key[:-1], self.ports),), (recall,), (draw,))
+
+    @property
+    def ports(self) -> str:
+        """The map of what stands for ServicePorts."""
+        local = "local_" if self.kind == "local" else ""
+        return f"{'node_port_' if self.node_port else ''}{local}affinity_ports{digit(self.family)}"
+
+    @property
+    def remember(self) -> str:
+        """The chain that remembers for as long as it should."""
+        return f"remember{digit(self.family)}-{self.affinity}"
 
     def _dnat(self) -> Dnat:
         count = self.cluster if self.kind == "cluster" else self.local
@@ -233,12 +266,17 @@ def _base_chains() -> Iterator[Chain]:
     new = (IsNew(),)
     untouched = (IsNew(), IsTranslated(False))
     # Numbers, because nft knows the name "dstnat" in prerouting only.
-    before, dnat, normal, after = -110, -100, 0, 100
+    before, dnat, then, normal, after = -110, -100, -99, 0, 100
+    affine = tuple(
+        (IsNew(), IsTranslated(True), IsFamily(f), Lookup(SERVICE_PORT, f"remember{digit(f)}")) for f in FAMILIES
+    )
     hooks: tuple[tuple[str, str, str, int, tuple[Rule, ...]], ...] = (
         ("firewall-prerouting", "filter", "prerouting", before, _each(new, "firewall", Goto)),
         ("firewall-output", "filter", "output", before, _each(new, "firewall", Goto)),
         ("nat-prerouting", "nat", "prerouting", dnat, _each((), "services", Goto)),
         ("nat-output", "nat", "output", dnat, _each((), "services", Goto)),
+        ("affinity-prerouting", "filter", "prerouting", then, affine),
+        ("affinity-output", "filter", "output", then, affine),
         ("filter-input", "filter", "input", normal, _each(untouched, "unserved-here", Goto)),
         ("filter-forward", "filter", "forward", normal, _each(untouched, "unserved", Goto)),
         ("filter-output", "filter", "output", normal, _each(untouched, "unserved", Goto)),

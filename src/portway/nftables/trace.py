@@ -19,6 +19,7 @@ from portway.nftables.statement import (
     Dnat,
     Drop,
     Goto,
+    Identify,
     InSet,
     IsFamily,
     IsLocalAddress,
@@ -28,6 +29,7 @@ from portway.nftables.statement import (
     IsTranslated,
     Jump,
     Key,
+    Learn,
     Lookup,
     Mark,
     Masquerade,
@@ -35,6 +37,7 @@ from portway.nftables.statement import (
     Reject,
     Return,
     Statement,
+    Unidentify,
     Unmark,
 )
 
@@ -80,6 +83,8 @@ class _Way(Struct):
     hook: str = ""
     marked: bool = False
     translated: bool = False
+    scratch: bytes = native(0)
+    """The packet's priority, once written."""
     candidates: list[bytes] = field(default_factory=list)
     holes: int = 0
     steps: list[Step] = field(default_factory=list)
@@ -92,6 +97,8 @@ class _Way(Struct):
             return address_bytes(self.destination)
         if operand.name == "slot":
             return native(slot)
+        if operand.name == "priority":
+            return self.scratch
         service = service_bytes(self.packet.protocol, self.packet.port)
         return service[:4] if operand.name == "l4proto" else service[4:]
 
@@ -203,12 +210,24 @@ def _dnat(way: _Way, statement: Dnat) -> bool | str:
     if statement.family != family_of(way.destination):
         return False
     held = way.ruleset.elements[statement.map]
-    draws = next((o.modulus for o in statement.key if o.name == "slot"), 1)
-    found = [held.get(way.key(statement.key, slot)) for slot in range(draws)]
-    way.holes += found.count(None)
+    draws = next((o.modulus for o in statement.key if o.name == "slot"), 0)
+    found = [held.get(way.key(statement.key, slot)) for slot in range(max(draws, 1))]
+    # nobody promises that a client is remembered
+    way.holes += found.count(None) if draws else 0
     way.candidates = [backend for backend in found if backend is not None]
     way.translated = bool(way.candidates)
     return "dnat" if way.translated else False
+
+
+def _identify(way: _Way, statement: Identify) -> bool:
+    found = way.ruleset.elements[statement.map].get(way.key(statement.key))
+    way.scratch = found or way.scratch
+    return found is not None
+
+
+def _unidentify(way: _Way, _: Unidentify) -> bool:
+    way.scratch = native(0)
+    return True
 
 
 def _among(way: _Way, statement: Among) -> bool:
@@ -248,6 +267,10 @@ _MEANINGS: Mapping[type[Statement], Callable[..., bool | str]] = {
     Unmark: lambda way, s: _set_mark(way, False),
     Lookup: _lookup,
     Dnat: _dnat,
+    Identify: _identify,
+    Unidentify: _unidentify,
+    # what it remembers is of use to the next connection only
+    Learn: lambda way, s: True,
     Masquerade: lambda way, s: "masquerade",
     Reject: lambda way, s: "reject",
     Drop: lambda way, s: "drop",
