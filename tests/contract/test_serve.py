@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from portway import agent
 from portway.apiserver import ServerConfig
 from portway.client import Api, Unreachable
 from portway.kubeapi.errors import ApiError
@@ -253,6 +254,27 @@ def test_service_cidrs_are_followed(place: Place, serving: int) -> None:
     place.expect(lambda: "10.97.0.0/24" in place.node.command(*ruleset), "the new range is known")
     place.ask(lambda api: api.delete(SERVICE_CIDRS, "", "more"))
     place.expect(lambda: "10.97.0.0/24" not in place.node.command(*ruleset), "and forgotten")
+
+
+def _run_without_service_cidrs(config: agent.AgentConfig) -> None:
+    """The agent on a server that has no such resource: an older Kubernetes."""
+    absent = Resource("networking.k8s.io", "v1", "servicecidrsofthefuture", namespaced=False)
+    vars(sys.modules["portway.agent.run"])["SERVICE_CIDRS"] = absent
+    agent.run(config)
+
+
+def test_an_api_server_without_service_cidrs(place: Place) -> None:
+    place.ask(lambda api: api.replace(ENDPOINT_SLICES, _slice("web", "b")))
+    config = agent.AgentConfig(
+        node_name="node-1", api_socket=str(place.folder / "api.sock"), service_cidrs=("10.96.0.0/16",)
+    )
+    pid = place.cluster.world.spawn(place.node, _run_without_service_cidrs, config)
+    try:
+        place.expect(lambda: place.answers() == {"b"}, "the Service answers")
+        assert "10.96.0.0/16" in place.node.command("nft", "list", "table", "inet", "portway"), "what it was told"
+    finally:
+        place.cluster.world.end(pid)
+        assert place.node.run(agent.cleanup)
 
 
 def test_it_does_not_fight_kube_proxy(place: Place) -> None:
