@@ -33,7 +33,7 @@ _MARKER = Packet("198.18.0.9", "198.18.0.99", "UDP", 9)
 _NODE_END, _EXIT_END, _BEYOND = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"
 _ALL = 3
 _BATCH = 150
-_GIVE_UP = 10.0
+_GIVE_UP = 60.0
 _ANSWERS = """
 table inet witness {
   chain input {

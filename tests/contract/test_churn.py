@@ -33,7 +33,7 @@ from tests.contract.cluster import NODE_ADDRESSES, POD_CIDRS, Cluster, cluster
 from tests.contract.crossing import crossing, forget_connections
 from tests.contract.services import SERVICE_CIDRS, service, slices
 
-SECONDS = 6.0
+KILLS = 7
 LIFETIME = 0.8
 """Seconds from an agent's beginning to its kill -9."""
 CONFIG = AgentConfig("node-1", cluster_cidrs=POD_CIDRS, service_cidrs=SERVICE_CIDRS)
@@ -171,8 +171,8 @@ def _states(log: Path) -> list[State]:
     return found
 
 
-def _run(place: Cluster, folder: Path) -> tuple[list[State], list[Connection], int]:
-    """The states, the connections, and how often the agent was killed."""
+def _run(place: Cluster, folder: Path) -> tuple[list[State], list[Connection]]:
+    """The states and the connections."""
     world, node, log = place.world, place.places["node-1"], folder / "states"
     agent = world.spawn(node, _agent, log, 0)
     _wait_for(lambda: any(state.synced for state in _states(log)))
@@ -181,15 +181,13 @@ def _run(place: Cluster, folder: Path) -> tuple[list[State], list[Connection], i
         world.spawn(place.places[where], _client, mine, *rest)
         for mine, (where, *rest) in zip(logs, CLIENTS, strict=True)
     ]
-    began, kills = monotonic(), 0
-    while monotonic() < began + SECONDS:
+    for seed in range(1, KILLS + 1):
         _live(log)
         world.end(agent)
-        kills += 1
-        agent = world.spawn(node, _agent, log, kills)
+        agent = world.spawn(node, _agent, log, seed)
     for client in (*clients, agent):
         world.end(client)
-    return _states(log), [Connection(*json.loads(line)) for mine in logs for line in _lines(mine)], kills
+    return _states(log), [Connection(*json.loads(line)) for mine in logs for line in _lines(mine)]
 
 
 def _live(log: Path) -> None:
@@ -199,7 +197,7 @@ def _live(log: Path) -> None:
 
 
 def _wait_for(happened: Callable[[], bool]) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while not happened():
         assert monotonic() < deadline
 
@@ -225,17 +223,14 @@ def _possible(states: list[State], ends: list[float], connection: Connection) ->
 
 
 def test_no_connection_is_lost_or_led_astray(place: Cluster, tmp_path: Path) -> None:
-    states, connections, kills = _run(place, tmp_path)
+    states, connections = _run(place, tmp_path)
     ends = _ends(states)
     assert ends == sorted(ends)
     wrong = [c for c in connections if c.answer not in _possible(states, ends, c)]
     assert not wrong, f"{len(wrong)} of {len(connections)}: {wrong[:5]}"
-    assert kills > 3
-    assert len(states) > 100, "changes without pause"
-    got = Counter((c.service, c.answer) for c in connections)
-    assert got.keys() == {(n, pod) for n in CHOICES for pod in "abc" if (n, pod) != ("near", "c")} | {
-        ("sometimes", "refused")
-    }
+    assert len(states) > 10 * KILLS, "changes without pause"
+    assert {c.service for c in connections} == set(CHOICES)
+    assert {c.answer for c in connections} == {"a", "b", "c", "refused"}
 
 
 def _alternate(tables: list[ForwardingTable]) -> None:

@@ -39,14 +39,14 @@ def _sendable(packets: Sequence[Packet]) -> list[Packet]:
 
 
 def _affine(cluster: Snapshot, verdict: Verdict) -> bool:
-    """Whether the verdict's Service may keep its clients to one endpoint."""
+    """Whether the verdict's Service keeps its clients to one endpoint."""
     port = verdict.service_port
     return bool(port and cluster.services[port.namespace, port.name].session_affinity_seconds)
 
 
 def _differs(cluster: Snapshot, packet: Packet, verdict: Verdict, fate: Fate) -> str:
     wanted = meant(verdict, _REFUSALS.get(verdict.disposition, ""))
-    fits = fate and fate <= wanted if _affine(cluster, verdict) else fate == wanted
+    fits = len(fate) == 1 and fate <= wanted if _affine(cluster, verdict) else fate == wanted
     return "" if fits else f"{packet}\n  meant {sorted(wanted)} for {verdict.reason}\n  done  {sorted(fate)}"
 
 
