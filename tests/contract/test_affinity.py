@@ -9,7 +9,9 @@ from time import monotonic
 import pytest
 
 from portway.agent import affinity
+from portway.agent.config import AgentConfig
 from portway.agent.nf_tables import NfTables
+from portway.agent.sync import Syncer
 from portway.agent.table import KernelTable
 from portway.forwarding import ForwardingTable
 from portway.nftables import Program, program
@@ -17,7 +19,7 @@ from portway.nftables.structure import containers
 from portway.testing.netns import Unavailable
 from tests.contract.cluster import Cluster, cluster
 from tests.contract.crossing import forget_connections
-from tests.contract.services import service, table
+from tests.contract.services import service, slices, table
 from tests.contract.test_packets import FAMILIES, PROTOCOLS, frontends
 
 HOURS = 10800
@@ -51,6 +53,19 @@ def change(before: ForwardingTable, after: ForwardingTable) -> int:
     forgotten = affinity.forget_stale(kernel, made)
     kernel.close()
     return forgotten
+
+
+def follow(pods: str, then: str) -> tuple[int, int]:
+    """An agent's Syncer begins with these pods and then meets those; how many IPv4 clients are remembered each time."""
+    syncer = Syncer(AgentConfig(node_name="node-1"), KernelTable())
+    web, counts = service("web", 10, session_affinity_seconds=HOURS), []
+    syncer.put_service(("shop", "web"), web)
+    for some in (pods, then):
+        for piece in slices("web", some):
+            syncer.put_slice(("shop", piece.name), piece)
+        syncer.sync()
+        counts.append(len(remembered("affinity4")))
+    return counts[0], counts[1]
 
 
 def empty() -> None:
@@ -140,6 +155,13 @@ def test_a_restart_keeps_affinity_but_not_to_what_left_meanwhile(place: Cluster,
     node.run(start, affine(rest))
     (then,) = pods_of(place, "outside", where, "TCP")
     assert then in rest
+
+
+def test_the_agent_forgets_clients_of_an_endpoint_that_leaves(place: Cluster) -> None:
+    node, where = place.places["node-1"], frontends(10, "IPv4")["clusterIP"]
+    node.run(start, affine("abc"))
+    (pod,) = pods_of(place, "outside", where, "TCP")
+    assert node.run(follow, "abc", "abc".replace(pod, "")) == (1, 0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
