@@ -47,7 +47,8 @@ class Probes:
                 self._changed.clear()
                 patience = None if await self._doors.follow(self._wanted) else RETRY_SECONDS
                 try:
-                    await asyncio.wait_for(self._changed.wait(), patience)
+                    async with asyncio.timeout(patience):
+                        await self._changed.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -31,6 +31,8 @@ SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", namespaced=F
 NOT_OURS = "!service.kubernetes.io/headless"
 NOT_OTHERS = "!service.kubernetes.io/service-proxy-name"
 _RETRY_SECONDS = 1.0
+_GRACE_SECONDS = 3.0
+"""What is still busy then is cancelled once more: who is told to end ends."""
 
 
 def run(config: AgentConfig) -> int:
@@ -104,7 +106,9 @@ class _Agent:
     async def _wait(self) -> None:
         while not self._changed.is_set():
             try:
-                await asyncio.wait_for(self._changed.wait(), self._config.check_interval)
+                # Not wait_for: Python 3.11's forgets a cancellation that comes together with the event.
+                async with asyncio.timeout(self._config.check_interval):
+                    await self._changed.wait()
             except TimeoutError:
                 if not self._guarded(self._syncer.check):
                     self._wake()
@@ -167,7 +171,7 @@ async def _serve(config: AgentConfig) -> None:
         done, pending = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.wait(pending, timeout=_GRACE_SECONDS)
         for task in done:
             task.result()
     kernel.close()
