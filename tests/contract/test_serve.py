@@ -63,6 +63,8 @@ class Place:
 
     def end_of(self, pid: int) -> int:
         """Wait for its end; the exit code. What it said is in `log`."""
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        self.expect(lambda: os.waitid(os.P_PID, pid, ended) is not None, f"process {pid} ends")
         return self.cluster.world.wait(pid)
 
     def get(self, place: str, address: str, port: int, path: str) -> tuple[int, dict[str, str], str]:
