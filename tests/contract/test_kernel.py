@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from portway.agent.table import KernelTable
 from portway.forwarding import Contribution, ForwardingTable
-from portway.nftables import Element, Program, Ruleset, Transaction, apply, element_text
+from portway.nftables import Container, Element, Program, Ruleset, Transaction, apply, element_text
 from portway.nftables.render import creation, render
 from portway.testing.netns import Namespace, Unavailable, World
 from tests.contract.services import CONFIG, SERVICE_CIDRS, service, table
@@ -145,3 +146,49 @@ def web_key(number: int) -> bytes:
 
 def test_one_bad_element_does_not_hold_up_the_rest(place: Namespace) -> None:
     assert place.run(_blunder).elements["frontends4"] == {web_key(1): b"drop"}
+
+
+class _Meddled(KernelTable):
+    """A table that somebody else changes once, between our look at it and our writing."""
+
+    meddled = False
+
+    def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
+        seen = super()._held(containers)
+        if not self.meddled:
+            self.meddled = True
+            subprocess.run(["nft", "flush map inet portway node_ports4"], check=True)
+        return seen
+
+
+def _put_right_while_meddled() -> tuple[bool, Held, Held, bool]:
+    """Whether somebody meddled, what the kernel holds then, what it should, and whether repair is due."""
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update(everything().contributions)
+    KernelTable().adopt(program.ruleset)
+    wanted = held()
+    kernel = _Meddled()
+    kernel.adopt(program.ruleset)
+    return kernel.meddled, held(), wanted, kernel.touched()
+
+
+def test_what_others_write_while_we_look_is_put_right_too(place: Namespace) -> None:
+    meddled, holds, wanted, touched = place.run(_put_right_while_meddled)
+    assert meddled
+    assert holds == wanted
+    assert not touched
+
+
+def _own_commits_are_counted() -> list[bool]:
+    program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
+    kernel.adopt(program.ruleset)
+    full = everything().contributions
+    told = []
+    for key in sorted(full):
+        kernel.apply(program.update({key: full[key]}), program.ruleset.containers)
+        told.append(kernel.touched())
+    return told
+
+
+def test_our_own_commits_are_not_taken_for_others(place: Namespace) -> None:
+    assert place.run(_own_commits_are_counted) == [False] * len(everything().contributions)

@@ -169,6 +169,8 @@ class NfTables:
 
     def __init__(self) -> None:
         self._netlink = Netlink()
+        self.commits = 0
+        """Batches that the kernel took from us."""
 
     def close(self) -> None:
         """Close the socket."""
@@ -251,6 +253,7 @@ class NfTables:
         failed = [m for m in self._netlink.pending() if m.error]
         if failed:
             raise _refused([(known.get(m.sequence), m.error or 0) for m in failed])
+        self.commits += 1
 
 
 def _refused(blamed: Sequence[tuple[_Piece | None, int]]) -> Refused:

@@ -16,6 +16,8 @@ from portway.nftables.render import structure
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_BY_NFT = 1
+"""Commits of one `nft -f`. The kernel counts everybody's commits and we count ours: what is above is others'."""
 
 
 class KernelTable:
@@ -41,8 +43,23 @@ class KernelTable:
         """Make the table what is wanted, whatever it is; elements that are right are not touched.
 
         Returns what was changed of elements and superfluous chains. The rules are always written: that takes one
-        atomic transaction and costs no packet anything. Raises nft.NftError.
+        atomic transaction and costs no packet anything. Done again while others write at the same time; if they
+        do not end, `touched` says so. Raises nft.NftError.
         """
+        change = self._put_right(wanted)
+        for _ in range(_ATTEMPTS):
+            if not self.touched():
+                break
+            more = self._put_right(wanted)
+            change = Transaction(
+                delete=(*change.delete, *more.delete),
+                add=(*change.add, *more.add),
+                delete_chains=(*change.delete_chains, *more.delete_chains),
+            )
+        return change
+
+    def _put_right(self, wanted: Ruleset) -> Transaction:
+        begun, commits = self._kernel.generation(), self._kernel.commits
         standing, behaviours = _divided(tuple(wanted.chains.values()))
         commands = structure(Transaction(tuple(wanted.containers.values()), standing))
         try:
@@ -55,7 +72,7 @@ class KernelTable:
         superfluous = tuple(name for name in self._kernel.chains() if name not in wanted.chains)
         change = Transaction(set_chains=behaviours, delete=needed.delete, add=needed.add, delete_chains=superfluous)
         self._commit(change, wanted.containers)
-        self._generation = self._kernel.generation()
+        self._generation = begun + _BY_NFT + self._kernel.commits - commits
         return Transaction(delete=change.delete, add=change.add, delete_chains=superfluous)
 
     def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
@@ -71,22 +88,23 @@ class KernelTable:
     def forget(self, learned: Sequence[Element], containers: Mapping[str, Container]) -> None:
         """Take those away; some may have expired. Raises nft.NftError."""
         if learned:
-            untouched = not self.touched()
+            commits = self._kernel.commits
             self._commit(Transaction(delete=tuple(learned)), containers)
-            self._generation = self._kernel.generation() if untouched else self._generation
+            self._generation += self._kernel.commits - commits
 
     def apply(self, transaction: Transaction, containers: Mapping[str, Container]) -> bool:
         """Carry out a Program's transaction; False when someone else wrote meanwhile, and `adopt` is due.
 
         Raises nft.NftError. Elements that the kernel refuses are named in the log and left out.
         """
-        untouched = not self.touched()
+        commits = self._kernel.commits
         standing, behaviours = _divided(transaction.set_chains)
         if standing or transaction.add_containers:
             nft.run(structure(Transaction(transaction.add_containers, standing)))
+            self._generation += _BY_NFT
         self._commit(replace(transaction, set_chains=behaviours), containers)
-        self._generation = self._kernel.generation()
-        return untouched
+        self._generation += self._kernel.commits - commits
+        return not self.touched()
 
     def _commit(self, change: Transaction, containers: Mapping[str, Container]) -> None:
         for stage in _stages(change):

@@ -160,9 +160,12 @@ def _hinted(plan: Plan, service: Doc) -> Plan:
 
 
 def _recycle(plan: Plan, service: Doc) -> None:
-    """Slices to delete become slices to create, one write instead of two."""
+    """Slices to delete become slices to create, one write instead of two.
+
+    Those with endpoints first: an old placeholder made into the new one would be a write that says nothing.
+    """
     kept: list[Doc] = []
-    for old in plan.delete:
+    for old in sorted(plan.delete, key=lambda s: not s.get("endpoints")):
         last = plan.create[-1] if plan.create else None
         if last is not None and last["addressType"] == old.get("addressType") and _owned(old, service):
             plan.update.append({**old, **plan.create.pop(), "metadata": {**meta(old), "labels": slice_labels(service)}})

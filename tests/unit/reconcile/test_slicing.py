@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portway.reconcile import endpointslices
@@ -37,6 +37,7 @@ PODS = st.dictionaries(st.integers(1, 12), st.tuples(st.sampled_from([0, 8080, 9
 
 @settings(max_examples=200)
 @given(st.lists(PODS, min_size=1, max_size=6))
+@example([{}, {1: (0, False), 2: (0, False), 3: (0, False)}, {}])
 def test_slices_follow_pods(history: list[dict[int, tuple[int, bool]]]) -> None:
     slices: dict[str, Doc] = {}
     nodes = {"node-1": {"metadata": {"name": "node-1"}}}
