@@ -189,7 +189,7 @@ def _decided(
     at_node = Hop("node", node, packet.destination, packet.port, note=_source_note(packet, verdict))
     hops = [start, at_node]
     if verdict.service_port is not None:
-        hops.append(_service_hop(terrain, verdict))
+        hops.append(_service_hop(terrain, verdict, packet))
     if len(verdict.backends) == 1:
         hops.append(_pod_hop(verdict.backends[0], packet))
     return Trace(
@@ -218,12 +218,14 @@ def _source_note(packet: Packet, verdict: Verdict) -> str:
     return f"source {packet.source} kept"
 
 
-def _service_hop(terrain: Terrain, verdict: Verdict) -> Hop:
+def _service_hop(terrain: Terrain, verdict: Verdict, packet: Packet) -> Hop:
     name = verdict.service_port
     assert name is not None
     service = terrain.snapshot.services[(name.namespace, name.name)]
     port = next(p for p in service.ports if (p.name, p.protocol) == (name.port, name.protocol))
-    return Hop("service", f"{name.namespace}/{name.name}", service.cluster_ips[0], port.port, port.name)
+    several = len(verdict.backends) > 1
+    note = f"DNAT {_socket(packet.destination, packet.port)} → one of {len(verdict.backends)}" if several else ""
+    return Hop("service", f"{name.namespace}/{name.name}", service.cluster_ips[0], port.port, port.name, note)
 
 
 def _pod_hop(backend: Backend, packet: Packet) -> Hop:

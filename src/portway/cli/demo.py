@@ -89,7 +89,7 @@ def _title(text: str, how: str) -> None:
 def _every_node(state: FleetState) -> None:
     _title("web answers on every node", f"curl http://{state.nodes[0].loopback}:{_NODE_PORT}")
     for node in state.nodes:
-        said = [_get(node.loopback) for _ in range(9)]
+        said = [_get(node.loopback) for _ in range(24)]
         counts = Counter(f"{one['pod']} on {one['node']}" for one in said)
         click.echo(f"{node.name} {node.loopback}:{_NODE_PORT} → {', '.join(sorted(counts))}")
 

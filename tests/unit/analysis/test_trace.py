@@ -134,10 +134,13 @@ def test_one_backend_is_drawn_in_the_line() -> None:
 
 
 def test_several_backends_are_drawn_below() -> None:
-    assert draw(_ask("outside", "node-1:32100"))[:3] == [
+    assert draw(_ask("outside", "node-1:32100")) == [
         "[outside 172.18.0.1] → [node-1 172.18.0.11:32100] → [shop/web:80 http] → one of 2",
         "    [web-1 10.244.1.2:8080]  node-1",
         "    [web-2 10.244.2.2:8080]  node-2",
+        "  node     SNAT 172.18.0.1 → the node's address",
+        "  service  DNAT 172.18.0.11:32100 → one of 2",
+        "  ends     FORWARDED: the packet reaches one of the backends",
     ]
 
 
