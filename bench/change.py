@@ -6,7 +6,6 @@ The peer, in the same run: the smallest transaction that does the same in a rule
 `nft -f -` (the Service's chain flushed and written anew, one endpoint's chain added or deleted).
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -39,8 +38,7 @@ def main() -> int:
         taken = f"{row['peer'] * 1000:.1f} ms" if row["peer"] else "-"
         ours = f"{row['median'] * 1000:6.2f} ms {row['p99'] * 1000:6.2f} ms"
         print(f"{services:9} {endpoints:9} {ours} {taken:>12} {ratio:>7}", flush=True)
-    if path := os.environ.get("JSON"):
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    synthetic.save(rows)
     return 0
 
 

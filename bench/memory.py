@@ -45,8 +45,7 @@ def main() -> int:
             f"{each:11.0f} B",
             flush=True,
         )
-    if path := os.environ.get("JSON"):
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    synthetic.save(rows)
     return 0
 
 

@@ -7,7 +7,6 @@ shape for the same Services (bench/peer.py): what the kernel part alone costs th
 the kernel's part included, which says more than the time when the machine is busy; "each" is that for one endpoint.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -47,8 +46,7 @@ def main() -> int:
             f"{each:6.1f} us {taken:>12} {ratio:>7}",
             flush=True,
         )
-    if path := os.environ.get("JSON"):
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    synthetic.save(rows)
     return 0
 
 

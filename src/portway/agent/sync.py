@@ -11,7 +11,6 @@ import msgspec
 
 from portway.agent import affinity, conntrack
 from portway.agent.config import AgentConfig
-from portway.agent.nft import NftError
 from portway.agent.service_cidrs import ServiceCidrs
 from portway.agent.table import KernelTable
 from portway.forwarding import (
@@ -191,6 +190,3 @@ class Syncer:
             repaired = self.restore()
             if repaired:
                 log.warning("someone changed table inet portway: %d elements put right", repaired.element_count)
-
-
-__all__ = ["NftError", "Syncer", "proxy_config"]
