@@ -7,7 +7,8 @@ from msgspec import Struct
 
 from portway.apiserver.call import Call
 from portway.kubeapi.errors import Doc
-from portway.kubeapi.selectors import FieldSelector, LabelSelector, parse_fields, parse_labels
+from portway.kubeapi.selectors import FieldSelector, parse_fields, parse_labels
+from portway.model import LabelSelector
 from portway.store import Entry
 
 

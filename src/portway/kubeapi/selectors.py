@@ -12,78 +12,10 @@ from msgspec import Struct
 from portway.kubeapi.errors import ApiError, Doc, bad_request
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.names import is_qualified_name, is_valid_label_value
+from portway.model.selector import Labels, LabelSelector, Requirement, integer
 
-Labels = Mapping[str, str]
 _BINARY = ("=", "==", "in", "notin", "!=", ">", "<")
 _EXPECTED_OPERATORS = "=, !=, ==, in, notin, >, <"
-
-
-class Requirement(Struct, frozen=True):
-    """One condition on one label."""
-
-    key: str
-    operator: str
-    """"=", "==", "!=", "in", "notin", "exists", "!", ">", "<"."""
-    values: tuple[str, ...] = ()
-
-    def matches(self, labels: Labels) -> bool:
-        """A label that is absent fulfils "!", "!=" and "notin" and nothing else."""
-        value = labels.get(self.key)
-        if value is None:
-            return self.operator in ("!", "!=", "notin")
-        return _PRESENT[self.operator](value, self.values)
-
-    def __str__(self) -> str:
-        if self.operator == "exists":
-            return self.key
-        if self.operator == "!":
-            return f"!{self.key}"
-        if self.operator in ("in", "notin"):
-            return f"{self.key} {self.operator} ({','.join(sorted(self.values))})"
-        return f"{self.key}{self.operator}{self.values[0]}"
-
-
-def _number(value: str) -> int | None:
-    return int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else None
-
-
-def _compares(value: str, values: Sequence[str], holds: Callable[[int, int], bool]) -> bool:
-    left, right = _number(value), _number(values[0])
-    return left is not None and right is not None and holds(left, right)
-
-
-_PRESENT: Mapping[str, Callable[[str, Sequence[str]], bool]] = {
-    "=": lambda value, values: value in values,
-    "==": lambda value, values: value in values,
-    "in": lambda value, values: value in values,
-    "!=": lambda value, values: value not in values,
-    "notin": lambda value, values: value not in values,
-    "exists": lambda value, values: True,
-    "!": lambda value, values: False,
-    ">": lambda value, values: _compares(value, values, int.__gt__),
-    "<": lambda value, values: _compares(value, values, int.__lt__),
-}
-
-
-class LabelSelector(Struct, frozen=True):
-    """Requirements that must all hold. Without any it matches everything, unless it is `nothing`."""
-
-    requirements: tuple[Requirement, ...] = ()
-    nothing: bool = False
-    """Made from an absent selector: matches no object."""
-
-    def matches(self, labels: Labels | None) -> bool:
-        """Whether an object with these labels (None: no labels) is selected."""
-        return not self.nothing and all(requirement.matches(labels or {}) for requirement in self.requirements)
-
-    @property
-    def empty(self) -> bool:
-        """Matches everything."""
-        return not self.requirements and not self.nothing
-
-    def __str__(self) -> str:
-        """The query text, as scale.status.selector carries it: `app=web,tier in (a,b)`."""
-        return ",".join(map(str, self.requirements))
 
 
 def parse_labels(text: str) -> LabelSelector:
@@ -198,7 +130,7 @@ class _Parser:
             raise ValueError(f"found '{operator}', expected: {_EXPECTED_OPERATORS}")
         values = self._set() if operator in ("in", "notin") else [self._exact()]
         for index, value in enumerate(sorted(set(values))):
-            if operator in ("<", ">") and _number(value) is None:
+            if operator in ("<", ">") and integer(value) is None:
                 complaint = "for 'Gt', 'Lt' operators, the value must be an integer"
                 raise ValueError(f'values[{index}]: Invalid value: "{value}": {complaint}')
             _refuse(f"values[{index}][{key}]", value, is_valid_label_value(value))

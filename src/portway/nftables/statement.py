@@ -14,6 +14,9 @@ from portway.nftables.datatype import ADDRESS, Type
 MASQUERADE_BIT = 0x4000
 """The bit of the packet mark that says "masquerade", the one that kube-proxy uses."""
 
+LOGGED_BYTES = 128
+"""Of a packet that is logged: headers, no content to speak of."""
+
 PREFIX: dict[Family, str] = {"IPv4": "ip", "IPv6": "ip6"}
 
 
@@ -230,6 +233,16 @@ class Reject(Struct, frozen=True):
         return "reject with tcp reset" if self.reset else "reject with icmpx type port-unreachable"
 
 
+class Log(Struct, frozen=True):
+    """Tell whoever listens to this group of nfnetlink_log; `prefix` is a reason's code. Goes on with the rule."""
+
+    prefix: str
+    group: int
+
+    def __str__(self) -> str:
+        return f'log prefix "{self.prefix}" group {self.group} snaplen {LOGGED_BYTES}'
+
+
 class Drop(Struct, frozen=True):
     """Discard silently."""
 
@@ -281,6 +294,7 @@ Statement = (
     | Learn
     | Masquerade
     | Reject
+    | Log
     | Drop
     | Return
     | Jump

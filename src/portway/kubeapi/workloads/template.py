@@ -10,6 +10,7 @@ from portway.kubeapi.patch.equality import same
 from portway.kubeapi.workloads.pod_defaults import default_spec
 from portway.kubeapi.workloads.pod_spec import validate_labels, validate_spec
 from portway.kubeapi.workloads.probes import nonnegative
+from portway.model import LabelSelector
 
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
@@ -31,7 +32,7 @@ def validate_selected_template(spec: Doc, path: str, owner: str) -> list[FieldEr
     selector = spec.get("selector")
     if selector is None:
         found = [fault.required(f"{path}.selector")]
-        return found + validate_template(spec, selectors.LabelSelector(nothing=True), path, owner)
+        return found + validate_template(spec, LabelSelector(nothing=True), path, owner)
     found = validate_selector(selector, f"{path}.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         found.append(fault.invalid(f"{path}.selector", selector, "empty selector is invalid for deployment"))
@@ -42,7 +43,7 @@ def validate_selected_template(spec: Doc, path: str, owner: str) -> list[FieldEr
     return found + validate_template(spec, chosen, path, owner)
 
 
-def validate_template(spec: Doc, selector: selectors.LabelSelector, path: str, owner: str) -> list[FieldError]:
+def validate_template(spec: Doc, selector: LabelSelector, path: str, owner: str) -> list[FieldError]:
     """The template: matched by the selector, a valid pod, always restarted."""
     template, here = spec.get("template") or {}, f"{path}.template"
     metadata, pod = template.get("metadata") or {}, template.get("spec") or {}
