@@ -293,6 +293,32 @@ async def test_endpoints_that_someone_wrote_are_mirrored(world: World) -> None:
     await world.until(lambda: not world.slices.objects)
 
 
+async def test_topology_mode_auto_follows_the_nodes_cpu(world: World) -> None:
+    """Hints come when the nodes say what CPU they have, and go when one has none; Events tell."""
+    near = service("near")
+    near["metadata"]["annotations"] = {"service.kubernetes.io/topology-mode": "Auto"}
+    await world.api.create(SERVICES, near)
+    await world.api.create(DEPLOYMENTS, deployment("near", 6))
+    await world.until(lambda: len(world.backends("near")) == 6)
+    [disabled] = await world.events("TopologyAwareHintsDisabled")
+    assert disabled["message"].startswith("Insufficient Node information"), disabled
+
+    def hinted() -> set[str]:
+        endpoints = [e for s in world.slices.objects.values() for e in s.get("endpoints") or []]
+        return {zone["name"] for e in endpoints for zone in (e.get("hints") or {}).get("forZones", [])}
+
+    assert not hinted()
+    ready = [{"type": "Ready", "status": "True"}]
+    for number in (1, 2, 3):
+        status = {"allocatable": {"cpu": "2"}, "conditions": ready}
+        await world.api.patch(NODES, "", f"node-{number}", {"status": status}, subresource="status")
+    await world.until(lambda: hinted() == {"zone-1", "zone-2", "zone-3"})
+    [enabled] = await world.events("TopologyAwareHintsEnabled")
+    assert (enabled["type"], enabled["source"]["component"]) == ("Normal", "endpoint-slice-controller")
+    await world.api.patch(NODES, "", "node-3", {"status": {"allocatable": {"cpu": "0"}}}, subresource="status")
+    await world.until(lambda: not hinted())
+
+
 async def test_events_are_written_and_counted(world: World) -> None:
     await world.api.create(DEPLOYMENTS, deployment("web", 2))
     await world.until(lambda: world.complete("web", 2))

@@ -7,8 +7,8 @@ from portway.client.reflector import key_of
 from portway.controllers.cluster import Cluster, selecting
 from portway.controllers.controller import Controller, distinct
 from portway.kubeapi.errors import Doc
-from portway.reconcile import backends, endpoints, endpointslices, mirroring
-from portway.reconcile.objects import contains_all, labels_of, spec_of
+from portway.reconcile import backends, endpoints, endpointslices, hints, mirroring, topology
+from portway.reconcile.objects import annotations_of, contains_all, labels_of, spec_of
 from portway.reconcile.resources import ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES
 
 
@@ -53,10 +53,12 @@ class _BackendsController(Controller):
 
 
 class EndpointSliceController(_BackendsController):
-    """Follows also slices (someone may change ours) and nodes (zones; pods that were there before their node)."""
+    """Follows also slices (someone may change ours) and nodes (zones, CPU, pods that were there before a node)."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
+        self._zonal: dict[Key, set[str]] = {}
+        """The address types whose hints the topology annotation made."""
         self.caches[ENDPOINT_SLICES].listeners.append(self._slice_changed)
         self.caches[NODES].listeners.append(self._node_changed)
 
@@ -67,22 +69,28 @@ class EndpointSliceController(_BackendsController):
                 self.queue.add((key_of(slice_)[0], labels.get(endpointslices.SERVICE_NAME, "")))
 
     def _node_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
-        if old is not None and new is not None and _zone(old) == _zone(new):
+        """Its zone is in every endpoint of its pods; its CPU matters to those Services that spread hints by it."""
+        moved = old is None or new is None or _zone(old) != _zone(new)
+        resized = [node and topology.share_of(node) for node in (old, new)]
+        if not moved and resized[0] == resized[1]:
             return
-        for key in self.caches[SERVICES].objects:
-            self._touched(key)
+        for key, service in self.caches[SERVICES].objects.items():
+            if moved or hints.topology_mode_auto(annotations_of(service)):
+                self._touched(key)
 
     async def work(self, key: Key) -> float | None:
         """Make the Service's slices right."""
         service = self.caches[SERVICES].get(key)
         if service is None or not backends.is_managed(service):
             self._since.pop(key, None)
+            self._zonal.pop(key, None)
             return None
         labels = {endpointslices.SERVICE_NAME: key[1], endpointslices.MANAGED_BY: endpointslices.CONTROLLER}
         slices = distinct(self.caches[ENDPOINT_SLICES].labelled(key[0], labels))
         nodes = {name: node for (_, name), node in self.caches[NODES].objects.items()}
         pods = self.selected(service)
-        await self.hands.carry_out(endpointslices.reconcile(service, pods, slices, nodes, self.trigger_time(key)))
+        since, zonal = self.trigger_time(key), self._zonal.setdefault(key, set())
+        await self.hands.carry_out(endpointslices.reconcile(service, pods, slices, nodes, since, zonal=zonal))
         return None
 
 

@@ -6,9 +6,10 @@ Source: k8s.io/endpointslice reconciler.go; research 4.1-4.6.
 from collections.abc import Mapping, Sequence
 
 from portway.kubeapi.errors import Doc
-from portway.reconcile import backends, hints, slicing
-from portway.reconcile.change import Change, Create, Delete, Update
+from portway.reconcile import backends, hints, slicing, topology
+from portway.reconcile.change import Change, Create, Delete, Event, Update
 from portway.reconcile.objects import (
+    annotations_of,
     controller_reference,
     is_deleting,
     labels_of,
@@ -26,6 +27,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 HEADLESS = "service.kubernetes.io/headless"
 _RESERVED = {SERVICE_NAME: "", MANAGED_BY: "", HEADLESS: ""}
+COMPONENT = "endpoint-slice-controller"
 MOST_ENDPOINTS = 100
 
 
@@ -36,25 +38,31 @@ def reconcile(
     nodes: Mapping[str, Doc],
     trigger_time: str = "",
     most: int = MOST_ENDPOINTS,
+    zonal: set[str] | None = None,
 ) -> list[Change]:
     """The slices' changes.
 
     `pods`: those the Service selects. `slices`: those labelled as this Service's and managed by this controller.
     `nodes`: by name; a pod on a node that is not there yet is left out (unless not-ready addresses are published):
     call again when it comes. `trigger_time`: RFC 3339, what caused this, for the slices that are written.
+    `zonal`: the address types whose hints the topology annotation made, as the last call for this Service left it; when
+    that changes, an Event says so.
     """
     if not backends.is_managed(service):
         return []
     plan = Plan()
+    events: list[Change] = []
     families = backends.address_types(service)
     for slice_ in slices:
         if not _owned(slice_, service) or slice_.get("addressType") not in families:
             plan.delete.append(slice_)
     for family in families:
         mine = [s for s in slices if s.get("addressType") == family and _owned(s, service)]
-        plan.extend(_hinted(_by_family(service, pods, mine, nodes, family, most), service))
+        hinted, event = _hinted(_by_family(service, pods, mine, nodes, family, most), service, nodes, family, zonal)
+        plan.extend(hinted)
+        events += event
     _recycle(plan, service)
-    return _changes(plan, service, trigger_time)
+    return _changes(plan, service, trigger_time) + events
 
 
 def _owned(slice_: Doc, service: Doc) -> bool:
@@ -143,9 +151,32 @@ def relabelled(slice_: Doc, service: Doc) -> tuple[Doc, bool]:
     return with_metadata(slice_, labels=slice_labels(service)), stale
 
 
-def _hinted(plan: Plan, service: Doc) -> Plan:
-    """The plan with every endpoint's hints right; an untouched slice whose hints are wrong is written, too."""
-    distribution = hints.distribution_of(service)
+def _hinted(
+    plan: Plan, service: Doc, nodes: Mapping[str, Doc], family: str, zonal: set[str] | None
+) -> tuple[Plan, list[Event]]:
+    """The plan with every endpoint's hints right, and what is to be told of the topology annotation."""
+    known = zonal if zonal is not None else set()
+    was, failure = family in known, topology.DISABLED
+    known.discard(family)
+    if hints.topology_mode_auto(annotations_of(service)):
+        try:
+            plan = topology.hinted(plan, topology.ratios(topology.cpu_by_zone(nodes.values())))
+        except topology.Unallocatable as reason:
+            failure, was = str(reason), True
+        else:
+            known.add(family)
+            return plan, [] if was else [_told(service, "Normal", "Enabled", topology.ENABLED, family)]
+    plan = _distributed(plan, hints.distribution_of(service))
+    return plan, [_told(service, "Warning", "Disabled", failure, family)] if was else []
+
+
+def _told(service: Doc, kind: str, what: str, message: str, family: str) -> Event:
+    reason = f"TopologyAwareHints{what}"
+    return Event(service, kind, reason, f"{message}, addressType: {family}", COMPONENT)
+
+
+def _distributed(plan: Plan, distribution: str) -> Plan:
+    """The plan with hints as trafficDistribution wants them; an untouched slice with wrong hints is written, too."""
     for slice_ in (*plan.create, *plan.update):
         slice_["endpoints"] = hints.hinted(slice_["endpoints"], distribution)
     unchanged = []

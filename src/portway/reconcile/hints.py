@@ -1,4 +1,4 @@
-"""Topology hints of endpoints under spec.trafficDistribution.
+"""Topology hints of endpoints under spec.trafficDistribution, unless the topology annotations overrule it.
 
 Source: k8s.io/endpointslice trafficdist; research 4.6. A ready endpoint is hinted at its own zone, and under
 PreferSameNode at its own node as well; endpoints that are not ready keep what they have.

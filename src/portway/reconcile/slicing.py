@@ -24,6 +24,10 @@ class Plan(Struct):
     delete: list[Doc] = field(default_factory=list)
     unchanged: list[Doc] = field(default_factory=list)
 
+    def standing(self) -> list[Doc]:
+        """The slices that there will be."""
+        return [*self.create, *self.update, *self.unchanged]
+
     def extend(self, other: "Plan") -> None:
         """Add another plan's slices to this one's."""
         self.create += other.create
