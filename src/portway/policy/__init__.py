@@ -4,7 +4,8 @@
 rules read. Both are pure.
 """
 
+from portway.policy.judge import judge
 from portway.policy.reason import Reason
 from portway.policy.table import PolicyChange, PolicyTable
 
-__all__ = ["PolicyChange", "PolicyTable", "Reason"]
+__all__ = ["PolicyChange", "PolicyTable", "Reason", "judge"]

@@ -8,6 +8,8 @@ class Reason(Enum):
 
     NOT_A_POD = "NOT_A_POD"
     """That end is no pod with policies of its own: nothing to ask."""
+    OTHER_NODE = "OTHER_NODE"
+    """That end's pod is on another node, which judges it."""
     OWN_POD = "OWN_POD"
     """The pod talks to itself: not subject to NetworkPolicy."""
     OWN_NODE = "OWN_NODE"
