@@ -6,16 +6,18 @@ import os
 import re
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portway import apiserver, fleet
 from portway.apiserver import pki
 from portway.client import Api
+from portway.fleet.kubelet import pod as kubelet_pod
 from portway.fleet.relay.dial import Dialer
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
@@ -69,11 +71,16 @@ def _node_port(_: fleet.FleetPaths, node: fleet.NodePlan) -> int:
 PROGRAMS = fleet.Programs(apiserver=_apiserver, controllers=_wait_for_ever, agent=_node_port)
 
 
-def in_fleet(user: User, test: Callable[[fleet.FleetState, Api], Awaitable[None]], nodes: int = 1) -> None:
+def in_fleet(
+    user: User,
+    test: Callable[[fleet.FleetState, Api], Awaitable[None]],
+    nodes: int = 1,
+    programs: fleet.Programs = PROGRAMS,
+) -> None:
     """Run `test` beside a fleet of its own, as `user`."""
 
     def scenario() -> None:
-        started = fleet.start(fleet.FleetConfig(name="pods", nodes=nodes), PROGRAMS)
+        started = fleet.start(fleet.FleetConfig(name="pods", nodes=nodes), programs)
         started.wired()
         try:
             asyncio.run(_with_api(started.state, test))
@@ -221,6 +228,73 @@ def test_deleted_pods_leave_no_network_and_their_address_rests(user: User) -> No
         await until(one_left, "a force-deleted pod's network goes")
 
     in_fleet(user, test)
+
+
+class _Doors:
+    """A gate of files: an address is known when there is one of its name."""
+
+    folder = Path("/run/doors")
+
+    def knows(self, addresses: Collection[str]) -> bool:
+        return all((self.folder / address).exists() for address in addresses)
+
+    async def known(self, addresses: Collection[str]) -> None:
+        while not self.knows(addresses):
+            await asyncio.sleep(0.01)
+
+    async def forgotten(self, addresses: Collection[str]) -> None:
+        while any((self.folder / address).exists() for address in addresses):
+            await asyncio.sleep(0.01)
+
+
+def test_a_pod_passes_the_gate_before_it_starts_and_keeps_its_addresses_until_it_is_forgotten(user: User) -> None:
+    async def test(state: fleet.FleetState, api: Api) -> None:
+        doors = "cd /run/doors &&"
+        inside(state, "node-1", f"mkdir -p {_Doors.folder}")
+        await api.create(PODS, process("first", command=["sleep", "1000"], ports=PORTS))
+        waits = await get(api, "first", lambda d: "NetworkNotReady" in str(d.get("status")), "waiting")
+        ips = [entry["ip"] for entry in waits["status"]["podIPs"]]
+        assert waits["status"]["phase"] == "Pending"
+        conditions = {c["type"]: c["status"] for c in waits["status"]["conditions"]}
+        assert conditions["PodReadyToStartContainers"] == conditions["Ready"] == "False"
+        assert f"has not let {', '.join(ips)} in" in _state(waits)["waiting"]["message"]
+        network = f"ip netns pids pod-{waits['metadata']['uid']}"
+        assert inside(state, "node-1", network) == "", "nothing runs in it"
+        inside(state, "node-1", f"{doors} touch {ips[0]}")
+        inside(state, "node-1", f"{doors} touch {' '.join(ips)}")
+        first = await get(api, "first")
+        assert [entry["ip"] for entry in first["status"]["podIPs"]] == ips
+        assert inside(state, "node-1", network) != ""
+        await api.delete(PODS, "default", "first", grace_seconds=0)
+
+        async def removed() -> bool:
+            return first["metadata"]["uid"] not in inside(state, "node-1", "ip netns list")
+
+        await until(removed, "its network goes")
+        memory = f"ls /run/portway/node-1/{first['metadata']['uid']} || true"
+        assert "cannot access" not in inside(state, "node-1", memory), "its addresses are nobody else's yet"
+        inside(state, "node-1", f"{doors} rm {' '.join(ips)}")
+
+        async def free() -> bool:
+            return "cannot access" in inside(state, "node-1", memory)
+
+        await until(free, "its addresses are free")
+        kubelet = int(re.findall(r"\d+", inside(state, "node-1", "grep -l kubelet /proc/[0-9]*/comm"))[0])
+        await api.create(PODS, pod("never"))
+        await get(api, "never", lambda d: d.get("status", {}).get("podIPs"), "waiting")
+        inside(state, "node-1", f"kill -KILL {kubelet}")
+        await api.delete(PODS, "default", "never", grace_seconds=0)
+
+        async def nothing_left() -> bool:
+            return inside(state, "node-1", "ip netns list | grep -c ^pod- || true; ls /run/portway/node-1") == "0\n"
+
+        await until(nothing_left, "who never came in leaves nothing behind")
+
+    def impatient() -> _Doors:
+        vars(kubelet_pod)["_GATE_SECONDS"] = 0.1
+        return _Doors()
+
+    in_fleet(user, test, programs=msgspec.structs.replace(PROGRAMS, gate=impatient))
 
 
 def test_the_ready_annotation_takes_a_pod_out_and_back(user: User) -> None:

@@ -23,6 +23,7 @@ from portway.fleet import linux, relay, reports, supervisor, world
 from portway.fleet import state as fleet_state
 from portway.fleet.config import FleetConfig, NodePlan, validate
 from portway.fleet.errors import FleetError
+from portway.fleet.kubelet.gate import Gate
 from portway.fleet.paths import FleetPaths, fleet_paths
 from portway.fleet.state import FleetState
 
@@ -38,6 +39,8 @@ class Programs(Struct, frozen=True, kw_only=True):
     controllers: Callable[[FleetPaths], int]
     agent: Callable[[FleetPaths, NodePlan], int]
     """Runs inside the node's network namespace."""
+    gate: Callable[[], Gate] | None = None
+    """Made by each kubelet in the same place: when pods may start. None: at once."""
 
 
 class Fleet:
@@ -149,9 +152,9 @@ class _Keeper:
         state = self._describe(https)
         world_end, lifeline = os.pipe2(os.O_CLOEXEC)
         children = supervisor.Supervisor(private=[lifeline, self._pipe])
-        agent, paths = self._programs.agent, self._paths
+        programs, paths = self._programs, self._paths
         progress, telling = os.pipe2(os.O_CLOEXEC)
-        new = world.World(state, agent, lifeline=world_end, progress=telling)
+        new = world.World(state, programs.agent, programs.gate, lifeline=world_end, progress=telling)
         children.start("world", new.run, paths.log("world"), restart=False)
         os.close(telling)
         os.close(world_end)
@@ -159,8 +162,8 @@ class _Keeper:
             reports.expect(progress, "unshared")
             fleet_state.write(state)
             reports.send(self._pipe, "running")
-            children.start("apiserver", lambda: self._programs.apiserver(paths, https, unix), paths.log("apiserver"))
-            children.start("controllers", lambda: self._programs.controllers(paths), paths.log("controllers"))
+            children.start("apiserver", lambda: programs.apiserver(paths, https, unix), paths.log("apiserver"))
+            children.start("controllers", lambda: programs.controllers(paths), paths.log("controllers"))
             children.start("relay", lambda: relay.run(paths, state.nodes), paths.log("relay"))
             reports.expect(progress, "wired")
             reports.send(self._pipe, "wired")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from portway.fleet import dialer, kubelet, linux, reports, supervisor, wiring
 from portway.fleet.config import NodePlan
+from portway.fleet.kubelet.gate import Gate
 from portway.fleet.paths import FleetPaths
 from portway.fleet.permission import why_forbidden
 from portway.fleet.state import FleetState
@@ -33,9 +34,11 @@ Agent = Callable[[FleetPaths, NodePlan], int]
 class World:
     """The life of gate and PID 1, in the order it happens."""
 
-    def __init__(self, state: FleetState, agent: Agent, *, lifeline: int, progress: int) -> None:
+    def __init__(
+        self, state: FleetState, agent: Agent, gate: Callable[[], Gate] | None, *, lifeline: int, progress: int
+    ) -> None:
         """`lifeline`: read end of the keeper's pipe. `progress`: told "unshared", then "wired", or the failure."""
-        self._state, self._paths, self._agent = state, state.paths, agent
+        self._state, self._paths, self._agent, self._gate = state, state.paths, agent, gate
         self._lifeline, self._progress = lifeline, progress
 
     def run(self) -> int:
@@ -84,10 +87,10 @@ class World:
             self._start_node(children, node)
 
     def _start_node(self, children: supervisor.Supervisor, node: NodePlan) -> None:
-        paths, agent = self._paths, self._agent
+        paths, agent, gate = self._paths, self._agent, self._gate
         for name, run in (
             (f"{node.name}-agent", lambda: agent(paths, node)),
-            (f"{node.name}-kubelet", lambda: kubelet.run(paths, node)),
+            (f"{node.name}-kubelet", lambda: kubelet.run(paths, node, gate)),
         ):
             children.start(name, _inside(node.name, run), paths.log(name))
 

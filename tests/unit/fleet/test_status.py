@@ -74,6 +74,18 @@ def test_gates_and_the_annotation_hold_readiness_back() -> None:
     assert _condition(taken_out, "ContainersReady")["status"] == "True"
 
 
+def test_before_the_nodes_rules_know_it_nothing_is_started() -> None:
+    pod: dict[str, Any] = {"metadata": {"name": "p"}, "spec": {"initContainers": [{"name": "first"}]}}
+    creating = _container(waiting("ContainerCreating"))
+    runtime = Runtime(["10.0.0.2"], ["172.18.0.11"], [creating], [], "start", admitted=False)
+    document = status(pod, runtime, "now")
+    assert (document["phase"], document["podIP"]) == ("Pending", "10.0.0.2")
+    kinds = ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+    assert {_condition(document, kind)["status"] for kind in kinds} == {"False"}
+    assert _condition(document, "Initialized")["message"] == "containers with incomplete status: [first]"
+    assert _condition(status({"metadata": {}, "spec": {}}, runtime, "now"), "Initialized")["status"] == "True"
+
+
 def test_what_does_not_change_keeps_its_time() -> None:
     container = _container(_RUNNING, ready=True)
     first = _status(container, pod={"status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}})

@@ -6,12 +6,13 @@ pods that are gone.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from portway.client import Api, Key, Reflector, Unreachable
 from portway.fleet.config import NodePlan
 from portway.fleet.dialer import raise_file_limit
+from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.network import PodNetworks
 from portway.fleet.kubelet.node import node_document
 from portway.fleet.kubelet.pod import PODS, Pod, now
@@ -28,18 +29,21 @@ _RETRY_SECONDS = 0.1
 _ANEW_SECONDS = 1.0
 
 
-def run(paths: FleetPaths, node: NodePlan) -> int:
-    """The kubelet process of `node`, in its network namespace; returns only by being killed."""
+def run(paths: FleetPaths, node: NodePlan, gate: Callable[[], Gate] | None = None) -> int:
+    """The kubelet process of `node`, in its network namespace; returns only by being killed.
+
+    Pods pass the gate that `gate` makes here, if there is one.
+    """
     raise_file_limit()
-    asyncio.run(Kubelet(paths, node).run())
+    asyncio.run(Kubelet(paths, node, gate() if gate else None).run())
     return 0
 
 
 class Kubelet:
     """All pods of one node."""
 
-    def __init__(self, paths: FleetPaths, plan: NodePlan) -> None:
-        self.paths, self.plan = paths, plan
+    def __init__(self, paths: FleetPaths, plan: NodePlan, gate: Gate | None = None) -> None:
+        self.paths, self.plan, self.gate = paths, plan, gate
         self.api = Api.unix(paths.api_socket)
         self.networks = PodNetworks(plan)
         self._pods: dict[str, Pod] = {}
@@ -101,6 +105,13 @@ class Kubelet:
         for uid in [uid for uid in self.networks.addresses if uid not in self._pods]:
             log.info("removing what is left of pod %s", uid)
             await self.networks.remove(uid)
+            self._background(self.release(uid))
+
+    async def release(self, uid: str) -> None:
+        """Give a removed pod's addresses back, once nothing of it is in the node's rules."""
+        if self.gate is not None:
+            await self.gate.forgotten(self.networks.addresses.get(uid, []))
+        self.networks.free(uid)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

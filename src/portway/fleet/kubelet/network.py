@@ -68,9 +68,12 @@ class PodNetworks:
             wiring.batch(["link set lo up", "link set eth0 up", *_pod_lines(addresses)])
 
     async def remove(self, uid: str) -> None:
-        """End everything that runs in the pod's network, and the network; its addresses become free."""
+        """End everything that runs in the pod's network, and the network; its addresses stay taken until `free`."""
         # In a thread: the kernel takes tens of milliseconds to delete a link.
         await asyncio.to_thread(_unmake, uid)
+
+    def free(self, uid: str) -> None:
+        """Another pod may have its addresses now."""
         for pool, address in zip(self._pools, self.addresses.pop(uid, []), strict=False):
             pool.release(address)
         (self._memory / uid).unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.addresses import PoolExhausted
 from portway.fleet.kubelet.container import ProcessContainer, Room
 from portway.fleet.kubelet.environment import Place, Sources
+from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
 from portway.fleet.kubelet.process import Log
 from portway.fleet.kubelet.standin import Identity, Port, StandIn
@@ -29,6 +30,8 @@ RUNTIME_ANNOTATION = "portway.dev/runtime"
 _DRAIN_SECONDS = 1.0
 """How long a stand-in of a pod that is being deleted still serves: time for every node to hear of it."""
 _RETRY_SECONDS = 1.0
+_GATE_SECONDS = 5.0
+"""A pod whose node's rules do not know it for so long says so."""
 
 
 class Node(Protocol):
@@ -38,6 +41,10 @@ class Node(Protocol):
     paths: FleetPaths
     api: Api
     networks: PodNetworks
+    gate: Gate | None
+
+    async def release(self, uid: str) -> None:
+        """Give a removed pod's addresses back, once nothing of it is in the node's rules."""
 
     def event(self, pod: Doc, type: str, reason: str, message: str) -> None:
         """Record an event about the pod."""
@@ -106,7 +113,8 @@ class Pod:
         while not self._deleting:
             try:
                 await self._connect()
-                await self._populate()
+                if await self._admitted():
+                    await self._populate()
                 return
             except (PoolExhausted, OSError, subprocess.CalledProcessError) as error:
                 self._fail("FailedCreatePodSandBox", f"Failed to create pod sandbox: {_words(error)}")
@@ -124,6 +132,37 @@ class Pod:
             self._runtime.pod_ips = self._node.networks.ensure(self._uid)
         else:
             self._runtime.pod_ips = self._node.plan.addresses
+
+    async def _admitted(self) -> bool:
+        """Say the addresses, then wait until the node's rules know them; False when the pod is deleted before.
+
+        What policies forbid a pod is forbidden from its first packet on (NetworkPolicy's "Pod lifecycle").
+        """
+        gate = self._node.gate
+        if gate is None or not self._own_network or (_said(self._document) and gate.knows(self._runtime.pod_ips)):
+            return True
+        self._runtime.admitted = False
+        known = asyncio.ensure_future(gate.known(self._runtime.pod_ips))
+        known.add_done_callback(lambda _: self._changed.set())
+        warning = asyncio.get_running_loop().call_later(_GATE_SECONDS, self._say_that_rules_lack_it)
+        try:
+            while not (known.done() or self._deleting):
+                self._changed.clear()
+                await self._report()
+                await self._changed.wait()
+            self._runtime.admitted = known.done() and known.result() is None
+        finally:
+            warning.cancel()
+            known.cancel()
+        return self._runtime.admitted
+
+    def _say_that_rules_lack_it(self) -> None:
+        node = self._node.plan.name
+        message = f"the agent of {node} has not let {', '.join(self._runtime.pod_ips)} in yet: see {node}-agent.log"
+        self._node.event(self._document, "Warning", "NetworkNotReady", message)
+        for container in self._runtime.containers:
+            container.state = waiting("NetworkNotReady", message)
+        self._changed.set()
 
     @property
     def _network(self) -> str | None:
@@ -236,6 +275,8 @@ class Pod:
         if self._own_network:
             await self._node.networks.remove(self._uid)
         await self._forget()
+        if self._own_network:
+            await self._node.release(self._uid)
 
     def _cancel(self) -> None:
         for task in self._tasks:
@@ -264,6 +305,11 @@ class Pod:
             except Unreachable:
                 pass
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _said(pod: Doc) -> bool:
+    """Whether its addresses are in the API: by an earlier kubelet, for a pod that we see for the first time."""
+    return bool((pod.get("status") or {}).get("podIPs"))
 
 
 def _restarts(container: Doc) -> bool:

@@ -52,6 +52,8 @@ class Runtime(Struct):
     init_containers: Sequence[ContainerState]
     started: str
     """RFC 3339."""
+    admitted: bool = True
+    """Its network is there and the node's rules know it."""
 
 
 def waiting(reason: str, message: str = "") -> Doc:
@@ -104,12 +106,18 @@ def _conditions(pod: Doc, runtime: Runtime, phase: str, old: Sequence[Doc], now:
 
 def _wanted(pod: Doc, runtime: Runtime, phase: str) -> Iterable[tuple[str, tuple[bool, str, str]]]:
     """(type, (status, reason, message))."""
-    done = "PodCompleted" if phase == "Succeeded" else ""
-    yield "PodReadyToStartContainers", (phase not in ("Succeeded", "Failed"), "", "")
-    yield "Initialized", (True, done, "")
+    yield "PodReadyToStartContainers", (runtime.admitted and phase not in ("Succeeded", "Failed"), "", "")
+    yield "Initialized", _initialized(pod, runtime, phase)
     containers_ready = _containers_ready(runtime.containers, phase)
     yield "ContainersReady", containers_ready
     yield "Ready", _ready(pod, containers_ready)
+
+
+def _initialized(pod: Doc, runtime: Runtime, phase: str) -> tuple[bool, str, str]:
+    missing = [c["name"] for c in (pod.get("spec") or {}).get("initContainers") or [] if not runtime.admitted]
+    if missing:
+        return False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(missing)}]"
+    return True, "PodCompleted" if phase == "Succeeded" else "", ""
 
 
 def _containers_ready(containers: Sequence[ContainerState], phase: str) -> tuple[bool, str, str]:
