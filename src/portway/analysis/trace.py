@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from portway.analysis.target import Place, Target
-from portway.forwarding import ForwardingTable, lookup
+from portway.forwarding import ForwardingTable, hops, lookup
 from portway.model import (
     Backend,
     Disposition,
@@ -157,9 +157,10 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
     if origin.kind == "outside" and _node_of(terrain, packet.destination) is None:
         return _ended(origin, target, packet, "NO_ROUTE", (start,))
     for node in _nodes_on_the_way(terrain, origin, packet):
-        verdict = lookup(terrain.tables[node], packet)
+        table = terrain.tables[node]
+        verdict = lookup(table, packet)
         if verdict.disposition is not Disposition.PASS:
-            return _decided(terrain, origin, target, packet, node, verdict, start)
+            return _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
     return _untouched(terrain, origin, target, packet, start)
 
 
@@ -183,21 +184,13 @@ def _client(origin: Place, packet: Packet | None) -> Hop:
     return Hop("client", str(origin), packet.source if packet else "")
 
 
-def _decided(
-    terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict, start: Hop
-) -> Trace:
-    at_node = Hop("node", node, packet.destination, packet.port, note=_source_note(packet, verdict))
-    hops = [start, at_node]
-    if verdict.service_port is not None:
-        hops.append(_service_hop(terrain, verdict, packet))
-    if len(verdict.backends) == 1:
-        hops.append(_pod_hop(verdict.backends[0], packet))
+def _decided(origin: Place, target: Target, packet: Packet, verdict: Verdict, way: tuple[Hop, ...]) -> Trace:
     return Trace(
         target=target.text,
         origin=str(origin),
         code=verdict.reason.value,
         arrives=verdict.reason in (Reason.FORWARDED, Reason.FORWARDED_TERMINATING),
-        hops=tuple(hops),
+        hops=way,
         packet=packet,
         disposition=verdict.disposition.value,
         backends=verdict.backends,
@@ -205,36 +198,6 @@ def _decided(
         frontend=verdict.frontend,
         service_port=str(verdict.service_port or ""),
     )
-
-
-def _source_note(packet: Packet, verdict: Verdict) -> str:
-    """What becomes of the client's address: masqueraded to the node's, kept, or kept but for the client itself."""
-    if verdict.disposition is not Disposition.FORWARD:
-        return ""
-    if verdict.masquerade:
-        return f"SNAT {packet.source} → the node's address"
-    if verdict.hairpin:
-        return f"source {packet.source} kept, unless the pod meets itself (then SNAT)"
-    return f"source {packet.source} kept"
-
-
-def _service_hop(terrain: Terrain, verdict: Verdict, packet: Packet) -> Hop:
-    name = verdict.service_port
-    assert name is not None
-    service = terrain.snapshot.services[(name.namespace, name.name)]
-    port = next(p for p in service.ports if (p.name, p.protocol) == (name.port, name.protocol))
-    several = len(verdict.backends) > 1
-    note = f"DNAT {_socket(packet.destination, packet.port)} → one of {len(verdict.backends)}" if several else ""
-    return Hop("service", f"{name.namespace}/{name.name}", service.cluster_ips[0], port.port, port.name, note)
-
-
-def _pod_hop(backend: Backend, packet: Packet) -> Hop:
-    note = f"DNAT {_socket(packet.destination, packet.port)} → {backend}"
-    return Hop("pod", backend.target or backend.address, backend.address, backend.port, note=note)
-
-
-def _socket(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, start: Hop) -> Trace:

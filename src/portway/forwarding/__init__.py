@@ -4,10 +4,12 @@ Semantics: research/service-semantics.md section 5 (kube-proxy 1.36, nftables mo
 
 `compute` makes the whole table, `recompute` renews what changed Services contribute, `Inputs` keeps the objects
 and knows which Services a change concerns. The table is plain values: whoever programs a kernel or draws a
-picture reads `contributions`; whoever asks about one packet calls `lookup`.
+picture reads `contributions`; whoever asks about one packet calls `lookup`, and
+`hops` for what happens step by step.
 """
 
 from portway.forwarding.compute import SlicesOf, compute, recompute, slices_by_service
+from portway.forwarding.hops import hops
 from portway.forwarding.inputs import Inputs
 from portway.forwarding.locality import node_port_addresses, with_node_port_addresses, with_pod_cidrs
 from portway.forwarding.lookup import lookup
@@ -32,6 +34,7 @@ __all__ = [
     "SlicesOf",
     "Target",
     "compute",
+    "hops",
     "lookup",
     "node_port_addresses",
     "recompute",
