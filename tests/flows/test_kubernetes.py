@@ -1,4 +1,8 @@
-"""Witness 1, `lookup`, against kube-proxy's own packet tables (nftables mode)."""
+"""Witness 1, `lookup`, against kube-proxy's own packet tables.
+
+Those of nftables mode. Where the data holds tables of iptables mode as well, they are another mode's answers: nodePorts
+on loopback, clusterIPs' other ports and free ServiceCIDR addresses let through, ACCEPT.
+"""
 
 from typing import Any
 
