@@ -30,6 +30,8 @@ OTHER_NODE = ("172.18.0.12", "fd00:18::12")
 PODS = tuple(f"10.244.{n}.{i}" for n in (1, 2) for i in (2, 3)) + tuple(
     f"fd00:244:{n}::{i}" for n in (1, 2) for i in (2, 3)
 )
+NODE_OF = dict(zip(PODS, ("node-1", "node-1", "node-2", "", "node-1", "node-1", "node-2", "node-3"), strict=True))
+"""A pod is on one node, whatever slices list it; of one nobody says on which."""
 OUTSIDE = ("203.0.113.5", "203.0.113.200", "2001:db8::5", "2001:db8:ffff::5")
 RANGES = ("203.0.113.0/25", "172.18.0.0/16", "10.244.1.0/24", "0.0.0.0/0", "2001:db8::/48", "fd00:18::/64", "::/0")
 PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
@@ -59,9 +61,10 @@ _hints = st.sampled_from((True, False, False))
 def _endpoints(draw: st.DrawFn, v6: bool, hinted: bool) -> Endpoint:
     """An endpoint that mostly is ready; hinted ones nearly always carry both kinds of hints."""
     ready, serving, terminating = draw(_conditions)
+    address = draw(st.sampled_from(tuple(pod for pod in PODS if (":" in pod) == v6)))
     return Endpoint(
-        draw(st.sampled_from(tuple(pod for pod in PODS if (":" in pod) == v6))),
-        draw(st.sampled_from(("node-1", "node-2", "node-3", "node-1", "node-2", ""))),
+        address,
+        NODE_OF[address],
         "",
         ready,
         serving,
@@ -151,6 +154,7 @@ def configs(draw: st.DrawFn) -> ProxyConfig:
         draw(st.booleans()),
         draw(st.booleans()),
         draw(_detectors),
+        draw(st.sampled_from((0, 7))),
     )
 
 

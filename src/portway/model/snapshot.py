@@ -43,6 +43,8 @@ class ProxyConfig(Struct, frozen=True):
     """nodePorts are accepted on every local address but loopback."""
     masquerade_all: bool = False
     local_detector: LocalDetector | None = None
+    log_group: int = 0
+    """The group of nfnetlink_log that is told of each packet that is refused or dropped; 0: nobody is."""
 
 
 class Snapshot(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What one frontend adds to the maps."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import compress, zip_longest
 from operator import ne
@@ -9,10 +9,17 @@ from operator import ne
 from msgspec import Struct, field
 
 from portway.forwarding.table import Contribution, Frontend
-from portway.model import Backend, Disposition, ProxyConfig, ServicePortName
+from portway.model import Backend, Disposition, Family, ProxyConfig, ServicePortName
 from portway.nftables.datatype import address_bytes, backend_bytes_many, native, native_many, service_bytes
 from portway.nftables.ruleset import Element
-from portway.nftables.structure import DROP, REFUSE, Behaviour, digit
+from portway.nftables.structure import (
+    NO_ENDPOINTS,
+    NO_LOCAL_ENDPOINT,
+    Behaviour,
+    digit,
+    guard,
+    guard_unserved,
+)
 
 _STRIDE = 256
 """Slots that are compared at once."""
@@ -74,10 +81,11 @@ def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
     key = prefix if node_port else address_bytes(frontend.address) + prefix
     name = "node_port_" if node_port else ""
     behaviour = _behaviour(frontend)
-    singles = dict(_firewall(frontend, key, d))
+    singles = dict(_source_ranges(frontend, key, d))
     shared: list[Element] = []
     if behaviour is not None:
-        singles["node_ports" + d if node_port else "frontends" + d, key] = behaviour.verdict
+        served = "node_ports" + d if node_port else "frontends" + d
+        singles.update(_verdicts(frontend, key, served, "guarded_frontends" + d, guard, behaviour.verdict))
         if behaviour.affinity:
             number = number or number_of(frontend.target.name)
             for ports, value in _ports(behaviour, number):
@@ -85,7 +93,9 @@ def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
                 shared.append(Element(f"remember{d}", value, f"goto {behaviour.remember}".encode()))
     if not frontend.backends:
         dropped = frontend.without_backends is Disposition.DROP
-        singles[f"no_{name}endpoints{d}", key] = DROP if dropped else REFUSE
+        end = f"goto {NO_LOCAL_ENDPOINT if dropped else NO_ENDPOINTS}".encode()
+        unserved = f"no_{name}endpoints{d}"
+        singles.update(_verdicts(frontend, key, unserved, "guarded_no_endpoints" + d, guard_unserved, end))
     return Compiled(singles, tuple(_columns(frontend, behaviour, name, key)), behaviour, tuple(shared))
 
 
@@ -95,8 +105,8 @@ def _behaviour(frontend: Frontend) -> Behaviour | None:
     cluster, local = len(frontend.target.cluster), len(frontend.target.local)
     if frontend.kind == "clusterIP":
         if frontend.local_policy:
-            return Behaviour(family, "local", local=local, affinity=seconds) if local else None
-        return Behaviour(family, "cluster", cluster=cluster, affinity=seconds) if cluster else None
+            return Behaviour(family, "cluster-ip-local", local=local, affinity=seconds) if local else None
+        return Behaviour(family, "cluster-ip", cluster=cluster, affinity=seconds) if cluster else None
     if not cluster:
         # Under policy Local, an empty cluster set with a local one cannot be: what is local is in the cluster too.
         return None
@@ -123,10 +133,18 @@ def _columns(frontend: Frontend, behaviour: Behaviour | None, name: str, key: by
         yield Column(f"{name}local_endpoints{d}", key, target.local)
 
 
-def _firewall(frontend: Frontend, key: bytes, d: str) -> Iterator[tuple[tuple[str, bytes], bytes]]:
+def _verdicts(
+    frontend: Frontend, key: bytes, served: str, guarded: str, guard: Callable[[Family], str], verdict: bytes
+) -> Iterator[tuple[tuple[str, bytes], bytes]]:
+    """The verdict; where only some sources may come, behind a guard."""
     if not frontend.source_ranges:
+        yield (served, key), verdict
         return
-    yield ("firewall" + d, key), f"goto source-check{d}".encode()
+    yield (served, key), f"goto {guard(frontend.family)}".encode()
+    yield (guarded, key), verdict
+
+
+def _source_ranges(frontend: Frontend, key: bytes, d: str) -> Iterator[tuple[tuple[str, bytes], bytes]]:
     # Disjoint, because the kernel refuses overlapping ranges.
     networks = [ipaddress.ip_network(cidr, strict=False) for cidr in frontend.source_ranges]
     for network in ipaddress.collapse_addresses(networks):  # type: ignore[type-var]

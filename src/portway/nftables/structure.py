@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.model import Family, ProxyConfig, contains, family_of
+from portway.model import Family, ProxyConfig, Reason, contains, family_of
 from portway.nftables.ruleset import Chain, Container, Hook
 from portway.nftables.statement import (
     PORT,
@@ -28,15 +28,14 @@ from portway.nftables.statement import (
     IsNew,
     IsTcp,
     IsTranslated,
-    Jump,
     Key,
     Learn,
+    Log,
     Lookup,
     Mark,
     Masquerade,
     Operand,
     Reject,
-    Return,
     Rule,
     Statement,
     Unidentify,
@@ -45,8 +44,9 @@ from portway.nftables.statement import (
 )
 
 FAMILIES: tuple[Family, ...] = ("IPv4", "IPv6")
-REFUSE = b"goto refuse"
-DROP = b"drop"
+NO_ENDPOINTS = "no-endpoints"
+NO_LOCAL_ENDPOINT = "no-local-endpoint"
+"""Chains for what has no endpoint: refused, or dropped under policy Local."""
 _LOOPBACK: dict[Family, str] = {"IPv4": "127.0.0.0/8", "IPv6": "::1/128"}
 
 
@@ -87,16 +87,22 @@ def containers() -> Iterator[Container]:
             yield Container(f"{prefix}local_affinity_ports{d}", ports, SERVICE_PORT)
         yield Container(f"remember{d}", SERVICE_PORT, verdicts=True)
         yield Container(f"affinity{d}", memory_key(family), backend, learned=True)
-        yield Container(f"firewall{d}", key, verdicts=True)
+        yield Container(f"guarded_frontends{d}", key, verdicts=True)
+        yield Container(f"guarded_no_endpoints{d}", key, verdicts=True)
         yield Container(f"source_ranges{d}", (*key, source), interval=True)
+
+
+Kind = Literal["cluster-ip", "cluster-ip-local", "external", "external-local", "cluster", "local"]
 
 
 class Behaviour(Struct, frozen=True):
     """How a frontend treats a connection, apart from which endpoints it has."""
 
     family: Family
-    kind: Literal["cluster", "local", "external", "external-local"]
-    """Draw from the cluster's or the node's own endpoints; or come from outside, under either policy."""
+    kind: Kind
+    """A clusterIP under either policy; what comes from outside under either policy; and what the latter two go to,
+    once it is decided from which endpoints to draw.
+    """
     node_port: bool = False
     cluster: int = 0
     """How many endpoints there are to draw from; 0 where `kind` never asks."""
@@ -107,29 +113,33 @@ class Behaviour(Struct, frozen=True):
     @property
     def chain(self) -> str:
         """Its chain's name, e.g. `node-port-external-local4-10-2`."""
-        counts = {
-            "cluster": (self.cluster,),
-            "local": (self.local,),
-            "external": (self.cluster,),
-            "external-local": (self.cluster, self.local),
-        }[self.kind]
+        counts = (self.cluster, self.local) if self.kind == "external-local" else (self._draws_from,)
         prefix = "node-port-" if self.node_port else ""
         suffix = f"-affinity-{self.affinity}" if self.affinity else ""
         return f"{prefix}{self.kind}{digit(self.family)}-{'-'.join(map(str, counts))}{suffix}"
+
+    @property
+    def _of_node(self) -> bool:
+        """Only the node's own endpoints count."""
+        return self.kind in ("local", "cluster-ip-local")
+
+    @property
+    def _draws_from(self) -> int:
+        return self.local if self._of_node else self.cluster
 
     @property
     def verdict(self) -> bytes:
         """What a frontend's element says."""
         return f"goto {self.chain}".encode()
 
-    def _draw(self, kind: Literal["cluster", "local"]) -> "Behaviour":
-        return Behaviour(self.family, kind, self.node_port, self.cluster, self.local, self.affinity)
-
-    def _draws(self) -> tuple[Literal["cluster", "local"], ...]:
+    def _draws(self) -> tuple["Behaviour", ...]:
+        """What it goes to."""
         if self.kind == "external":
-            return ("cluster",)
+            # A clusterIP's chain may mark what is marked already; each one less spares the kernel a walk of the map.
+            return (replace(self, kind="cluster" if self.node_port else "cluster-ip"),)
         if self.kind == "external-local":
-            return ("cluster", "local") if self.local else ("cluster",)
+            kinds: tuple[Kind, ...] = ("cluster", "local") if self.local else ("cluster",)
+            return tuple(replace(self, kind=kind) for kind in kinds)
         return ()
 
     def chains(self, config: ProxyConfig) -> Iterator[Chain]:
@@ -137,20 +147,23 @@ class Behaviour(Struct, frozen=True):
         if self.affinity:
             learn = Learn(self.family, f"affinity{digit(self.family)}", self.affinity)
             yield Chain(self.remember, ((learn,), (Unidentify(),)), of_behaviour=True)
-        for kind in self._draws():
-            yield from self._draw(kind).chains(config)
+            yield from _remembering()
+        for draw in self._draws():
+            yield from draw.chains(config)
         yield Chain(self.chain, self._rules(config), of_behaviour=True)
 
     def _rules(self, config: ProxyConfig) -> tuple[Rule, ...]:
-        cluster, local = (Goto(self._draw(kind).chain) for kind in ("cluster", "local"))
+        draws = tuple(Goto(draw.chain) for draw in self._draws())
         if self.kind == "external":
-            return ((Mark(),), (cluster,))
+            return ((Mark(),), draws)
         if self.kind == "external-local":
+            cluster, *local = draws
             short_circuit = tuple((pods, cluster) for pods in from_pods(config, self.family))
             node: Rule = (IsLocalAddress(Operand("saddr", self.family)), Mark(), cluster)
-            return (*short_circuit, node, *(((local,),) if self.local else ()))
+            return (*short_circuit, node, *((goto,) for goto in local))
+        marking = _marking(config, self.family) if self.kind in ("cluster-ip", "cluster-ip-local") else ()
         dnat = self._dnat()
-        return self._affine(dnat) if self.affinity else ((dnat,),)
+        return (*marking, *(self._affine(dnat) if self.affinity else ((dnat,),)))
 
     def _affine(self, draw: Dnat) -> tuple[Rule, ...]:
         recall = Dnat(self.family, memory_key(self.family), f"affinity{digit(self.family)}")
@@ -159,7 +172,7 @@ class Behaviour(Struct, frozen=True):
     @property
     def ports(self) -> str:
         """The map of what stands for ServicePorts."""
-        local = "local_" if self.kind == "local" else ""
+        local = "local_" if self._of_node else ""
         return f"{'node_port_' if self.node_port else ''}{local}affinity_ports{digit(self.family)}"
 
     @property
@@ -168,10 +181,17 @@ class Behaviour(Struct, frozen=True):
         return f"remember{digit(self.family)}-{self.affinity}"
 
     def _dnat(self) -> Dnat:
-        count = self.cluster if self.kind == "cluster" else self.local
-        name = ("node_port_" if self.node_port else "") + ("" if self.kind == "cluster" else "local_") + "endpoints"
+        name = ("node_port_" if self.node_port else "") + ("local_" if self._of_node else "") + "endpoints"
         key = NODE_PORT_KEY if self.node_port else frontend_key(self.family)
-        return Dnat(self.family, (*key, Operand("slot", modulus=count)), f"{name}{digit(self.family)}")
+        return Dnat(self.family, (*key, Operand("slot", modulus=self._draws_from)), f"{name}{digit(self.family)}")
+
+
+def _marking(config: ProxyConfig, family: Family) -> tuple[Rule, ...]:
+    """Connections to a clusterIP that are to come from the node: those of clients that are no pods, or all."""
+    if config.masquerade_all:
+        return ((Mark(),),)
+    elsewhere = _not_from_pods(config, family)
+    return ((*elsewhere, Mark()),) if elsewhere else ()
 
 
 def from_pods(config: ProxyConfig, family: Family) -> tuple[Statement, ...]:
@@ -207,12 +227,8 @@ def _accepts_node_ports(config: ProxyConfig, family: Family) -> tuple[Statement,
 
 
 def _services(config: ProxyConfig, family: Family) -> Chain:
-    d, destination = digit(family), Operand("daddr", family)
-    elsewhere = () if config.masquerade_all else _not_from_pods(config, family)
-    rules: list[Rule] = []
-    if config.masquerade_all or elsewhere:
-        rules.append((InSet((destination,), f"cluster_ips{d}"), *elsewhere, Mark()))
-    rules.append((Lookup(frontend_key(family), f"frontends{d}"),))
+    d = digit(family)
+    rules: list[Rule] = [(Lookup(frontend_key(family), f"frontends{d}"),)]
     accepted = _accepts_node_ports(config, family)
     if accepted:
         rules.append((*accepted, Lookup(NODE_PORT_KEY, f"node_ports{d}")))
@@ -223,12 +239,12 @@ def _unserved(family: Family, service_cidrs: tuple[str, ...]) -> Chain:
     """For packets on their way through the node or out of it."""
     d, destination = digit(family), Operand("daddr", family)
     cidrs = _of_family(service_cidrs, family)
-    dropped: tuple[Rule, ...] = ((Among(destination, cidrs), Drop()),) if cidrs else ()
+    dropped: tuple[Rule, ...] = ((Among(destination, cidrs), Goto("unallocated")),) if cidrs else ()
     return Chain(
         f"unserved{d}",
         (
             (Lookup(frontend_key(family), f"no_endpoints{d}"),),
-            (InSet((destination,), f"cluster_ips{d}"), Goto("refuse")),
+            (InSet((destination,), f"cluster_ips{d}"), Goto("undefined-port")),
             *dropped,
         ),
     )
@@ -243,11 +259,36 @@ def _unserved_here(config: ProxyConfig, family: Family) -> Chain:
     return Chain(f"unserved-here{d}", (*rules, (*accepted, lookup)) if accepted else rules)
 
 
-def _firewall(family: Family) -> Iterator[Chain]:
+def guard(family: Family) -> str:
+    """The chain for a frontend that only some sources may use."""
+    return f"guard{digit(family)}"
+
+
+def guard_unserved(family: Family) -> str:
+    """The same for one that has no endpoint."""
+    return f"guard-unserved{digit(family)}"
+
+
+def _guards(family: Family) -> Iterator[Chain]:
     d, key = digit(family), frontend_key(family)
-    yield Chain(f"firewall{d}", ((Lookup(key, f"firewall{d}"),),))
-    source = Operand("saddr", family)
-    yield Chain(f"source-check{d}", ((InSet((*key, source), f"source_ranges{d}"), Return()), (Drop(),)))
+    source = InSet((*key, Operand("saddr", family)), f"source_ranges{d}")
+    for name, served in ((guard(family), "guarded_frontends"), (guard_unserved(family), "guarded_no_endpoints")):
+        yield Chain(name, ((source, Lookup(key, served + d)), (Goto("source-not-allowed"),)))
+
+
+def _endings(config: ProxyConfig) -> Iterator[Chain]:
+    """Where connections end that get no endpoint, each for its reason, which is logged where somebody listens."""
+    refusal: tuple[Rule, ...] = ((IsTcp(), Reject(reset=True)), (Reject(),))
+    drop: tuple[Rule, ...] = ((Drop(),),)
+    for name, reason, rules in (
+        (NO_ENDPOINTS, Reason.NO_ENDPOINTS, refusal),
+        (NO_LOCAL_ENDPOINT, Reason.NO_LOCAL_ENDPOINT, drop),
+        ("undefined-port", Reason.SERVICE_PORT_UNDEFINED, refusal),
+        ("unallocated", Reason.CLUSTER_IP_UNALLOCATED, drop),
+        ("source-not-allowed", Reason.SOURCE_NOT_ALLOWED, drop),
+    ):
+        log: tuple[Rule, ...] = ((Log(reason.value, config.log_group),),) if config.log_group else ()
+        yield Chain(name, (*log, *rules))
 
 
 def _masquerading() -> tuple[Rule, ...]:
@@ -258,28 +299,31 @@ def _masquerading() -> tuple[Rule, ...]:
     return ((IsMarked(), Unmark(), Masquerade()), *hairpins)
 
 
-def _each(first: tuple[Statement, ...], chain: str, then: type[Jump] | type[Goto]) -> tuple[Rule, ...]:
-    return tuple((*first, IsFamily(family), then(f"{chain}{digit(family)}")) for family in FAMILIES)
+def _by_family(name: str) -> Chain:
+    """Goes on with the chain of the packet's family."""
+    return Chain(name, tuple((IsFamily(family), Goto(f"{name}{digit(family)}")) for family in FAMILIES))
+
+
+def _remembering() -> Iterator[Chain]:
+    """Base chains that are there while some Service has affinity."""
+    rules: tuple[Rule, ...] = tuple(
+        (IsNew(), IsTranslated(True), IsFamily(f), Lookup(SERVICE_PORT, f"remember{digit(f)}")) for f in FAMILIES
+    )
+    for hook in ("prerouting", "output"):
+        yield Chain(f"affinity-{hook}", rules, Hook("filter", hook, -99))
 
 
 def _base_chains() -> Iterator[Chain]:
-    new = (IsNew(),)
+    # One question for a packet of an open connection: whether it is new.
     untouched = (IsNew(), IsTranslated(False))
     # Numbers, because nft knows the name "dstnat" in prerouting only.
-    before, dnat, then, normal, after = -110, -100, -99, 0, 100
-    affine = tuple(
-        (IsNew(), IsTranslated(True), IsFamily(f), Lookup(SERVICE_PORT, f"remember{digit(f)}")) for f in FAMILIES
-    )
+    dnat, normal, after = -100, 0, 100
     hooks: tuple[tuple[str, str, str, int, tuple[Rule, ...]], ...] = (
-        ("firewall-prerouting", "filter", "prerouting", before, _each(new, "firewall", Goto)),
-        ("firewall-output", "filter", "output", before, _each(new, "firewall", Goto)),
-        ("nat-prerouting", "nat", "prerouting", dnat, _each((), "services", Goto)),
-        ("nat-output", "nat", "output", dnat, _each((), "services", Goto)),
-        ("affinity-prerouting", "filter", "prerouting", then, affine),
-        ("affinity-output", "filter", "output", then, affine),
-        ("filter-input", "filter", "input", normal, _each(untouched, "unserved-here", Goto)),
-        ("filter-forward", "filter", "forward", normal, _each(untouched, "unserved", Goto)),
-        ("filter-output", "filter", "output", normal, _each(untouched, "unserved", Goto)),
+        ("nat-prerouting", "nat", "prerouting", dnat, _by_family("services").rules),
+        ("nat-output", "nat", "output", dnat, _by_family("services").rules),
+        ("filter-input", "filter", "input", normal, ((*untouched, Goto("unserved-here")),)),
+        ("filter-forward", "filter", "forward", normal, ((*untouched, Goto("unserved")),)),
+        ("filter-output", "filter", "output", normal, ((*untouched, Goto("unserved")),)),
         ("nat-postrouting", "nat", "postrouting", after, _masquerading()),
     )
     for name, kind, hook, priority, rules in hooks:
@@ -288,10 +332,12 @@ def _base_chains() -> Iterator[Chain]:
 
 def standing_chains(config: ProxyConfig, service_cidrs: tuple[str, ...]) -> Iterator[Chain]:
     """The chains that are there whatever Services exist; a chain comes after those that it names."""
-    yield Chain("refuse", ((IsTcp(), Reject(reset=True)), (Reject(),)))
+    yield from _endings(config)
     for family in FAMILIES:
-        yield from _firewall(family)
+        yield from _guards(family)
         yield _services(config, family)
         yield _unserved(family, service_cidrs)
         yield _unserved_here(config, family)
+    yield _by_family("unserved")
+    yield _by_family("unserved-here")
     yield from _base_chains()

@@ -92,3 +92,17 @@ def test_two_service_ports_never_have_the_same_number() -> None:
     affinity._names[number] = ServicePortName("shop", "other", "http", "TCP")
     assert affinity.number(first) == affinity.number(first) == number + 2
     assert affinity.number(web(2, backends(1)).frontends[0]) == 0
+
+
+def test_affinitys_base_chains_are_there_for_services_with_affinity_only() -> None:
+    hooked = {"affinity-prerouting", "affinity-output"}
+    program = Program(CONFIG, spares=0)
+    assert not hooked & program.ruleset.chains.keys()
+    for number in (1, 2):
+        program.update({("shop", f"web-{number}"): sticky(number, backends(3))})
+        assert hooked < program.ruleset.chains.keys()
+    program.update({("shop", "web-1"): web(1, backends(3))})
+    assert hooked < program.ruleset.chains.keys()
+    change = program.update({("shop", "web-2"): None})
+    assert hooked < set(change.delete_chains)
+    assert not hooked & program.ruleset.chains.keys()

@@ -28,7 +28,8 @@ def outcome_of(way: Trace) -> Outcome:
     """In a packet table's words."""
     because = "\n    ".join(f"{step.hook}: {step.chain}: {step.did}" for step in way.steps) or "no rule matched"
     everyone = bool(way.candidates) and way.hairpin == way.candidates
-    return Outcome(way.output, way.masquerade or everyone, because)
+    # what is refused or dropped goes nowhere, so that nothing of ours marks it
+    return Outcome(way.output, way.masquerade or everyone if way.candidates else None, because)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -46,7 +47,8 @@ def disagreement(table: ForwardingTable, ruleset: Ruleset, packet: Packet) -> st
     """What the two witnesses say differently; "" when they agree."""
     verdict, way = lookup(table, packet), trace(ruleset, packet, table.config.node_addresses)
     said = OUTPUT.get(verdict.disposition) or ", ".join(sorted(map(str, verdict.backends)))
-    meant = (said, verdict.masquerade, sorted(map(str, verdict.hairpin)), 0)
+    masquerade = verdict.masquerade and verdict.disposition is Disposition.FORWARD
+    meant = (said, masquerade, sorted(map(str, verdict.hairpin)), 0)
     done = (way.output, way.masquerade, sorted(way.hairpin) if not way.masquerade else meant[2], way.holes)
     return (
         ""
