@@ -193,7 +193,7 @@ def test_it_follows_changes_and_leaves_the_rules_when_it_ends(place: Place, serv
 def test_probes_of_the_proxy(place: Place, serving: int) -> None:
     status, headers, body = place.get("outside", NODE, 10256, "/healthz")
     assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (200, "application/json", "nosniff")
-    assert json.loads(body).keys() == {"lastUpdated", "currentTime", "nodeEligible"}
+    assert json.loads(body).keys() == {"lastUpdated", "currentTime", "nodeEligible", "healthy", "status"}
     assert place.get("outside", NODE, 10256, "/")[0] == 404
     taint = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
     place.ask(lambda api: api.patch(NODES, "", "node-1", {"spec": {"taints": [taint]}}))

@@ -69,18 +69,25 @@ class ProxyHealth:
         return self._answer(self.healthy, {})
 
     def _answer(self, well: bool, more: dict[str, Any]) -> Answer:
-        now = self._clock()
-        # A healthy proxy is up to date now, even if nothing has changed for hours.
-        last_updated = now if well else self._last_updated
-        body = {"lastUpdated": _moment(last_updated), "currentTime": _moment(now), **more}
-        return Answer(200 if well else 503, json.dumps(body), JSON, (_NO_SNIFFING,))
+        now, healthy = self._clock(), self.healthy
+        body = {
+            # A healthy proxy is up to date now, even if nothing has changed for hours.
+            "lastUpdated": _moment(now if well else self._last_updated),
+            "currentTime": _moment(now),
+            **more,
+            "healthy": healthy,
+        }
+        if self._last_updated is not None:
+            of_each = {"lastUpdated": _moment(self._last_updated), "healthy": healthy}
+            body["status"] = dict.fromkeys(("IPv4", "IPv6"), of_each)  # one sync serves both
+        return Answer(200 if well else 503, json.dumps(body, separators=(",", ":")), JSON, (_NO_SNIFFING,))
 
 
 def _moment(seconds: float | None) -> str:
-    """As Go prints a time; its zero time for never."""
+    """As Go writes a time in JSON; its zero time for never."""
     if seconds is None:
-        return "0001-01-01 00:00:00 +0000 UTC"
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f +0000 UTC")
+        return "0001-01-01T00:00:00Z"
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
 
 
 def health_check(service: ServiceKey, check: HealthCheck | None, proxy_healthy: bool) -> Answer:

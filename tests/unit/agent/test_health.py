@@ -9,7 +9,7 @@ from portway.agent.health import LATE_SECONDS, Answer, ProxyHealth, health_check
 from portway.forwarding import HealthCheck
 
 BEGIN = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
-NEVER = "0001-01-01 00:00:00 +0000 UTC"
+NEVER = "0001-01-01T00:00:00Z"
 
 
 class Clock:
@@ -64,18 +64,30 @@ def _body(answer: Answer) -> Any:
     return json.loads(answer.body)
 
 
+def _status(last_updated: str, healthy: bool) -> dict[str, Any]:
+    return {family: {"lastUpdated": last_updated, "healthy": healthy} for family in ("IPv4", "IPv6")}
+
+
 def test_who_is_healthy_is_up_to_date_now() -> None:
-    now = "2023-11-14 22:13:25.000000 +0000 UTC"
-    health = _told("updated 5")
-    assert _body(health.healthz()) == {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
-    assert _body(health.livez()) == {"lastUpdated": now, "currentTime": now}
+    was, now = "2023-11-14T22:13:20Z", "2023-11-14T22:13:25.5Z"
+    health = _told("updated 5.5")
+    body = {"lastUpdated": now, "currentTime": now, "healthy": True, "status": _status(was, True)}
+    assert _body(health.livez()) == body
+    assert _body(health.healthz()) == body | {"nodeEligible": True}
 
 
 def test_who_is_not_says_when_it_last_was() -> None:
-    was, now = "2023-11-14 22:13:20.000000 +0000 UTC", "2023-11-14 22:14:20.000000 +0000 UTC"
-    body = {"lastUpdated": was, "currentTime": now, "nodeEligible": False}
-    assert _body(_told(f"updated queued {LATE_SECONDS}", eligible=False).healthz()) == body
-    assert _body(_told(f"queued {LATE_SECONDS}").livez()) == {"lastUpdated": NEVER, "currentTime": now}
+    was, now = "2023-11-14T22:13:20Z", "2023-11-14T22:14:20Z"
+    body = {"lastUpdated": was, "currentTime": now, "nodeEligible": False, "healthy": False}
+    late = _told(f"updated queued {LATE_SECONDS}", eligible=False)
+    assert _body(late.healthz()) == body | {"status": _status(was, False)}
+    never = {"lastUpdated": NEVER, "currentTime": now, "healthy": False}
+    assert _body(_told(f"queued {LATE_SECONDS}").livez()) == never, "no family was ever updated"
+
+
+def test_a_node_that_leaves_does_not_make_the_proxy_unhealthy() -> None:
+    body = _body(_told("updated 5", eligible=False).healthz())
+    assert (body["healthy"], body["nodeEligible"], body["lastUpdated"]) == (True, False, "2023-11-14T22:13:20Z")
 
 
 @pytest.mark.parametrize(
