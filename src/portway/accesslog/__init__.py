@@ -1,4 +1,8 @@
-"""Who came: connections and refusals as records, and what records tell when they are put together. Pure."""
+"""Who came: connections and refusals as records, and what records tell when they are put together. Pure.
+
+The writing side makes a Record of what the kernel reports. The reading side takes lines (`lines`) in the order of time
+(`order`), picks (`selection`) and tells (`report`); `top` tells what counters say of the last moments.
+"""
 
 from portway.accesslog.record import Door, Party, PolicyRef, Record, ServiceRef
 

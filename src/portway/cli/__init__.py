@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": "Nodes, addresses, pods and the API server of a fleet.",
     "ports": "Every Service port: where it leads and who stands behind it.",
     "trace": "Which way a packet takes, and where and why it ends.",
+    "logs": "Who came: connections through Services, and what was not let in.",
     "exec": "Run a command on a node, in a pod, or outside.",
     "kubeconfig": "Print a fleet's kubeconfig.",
     "serve": "Be a real cluster's node proxy, in kube-proxy's place.",

@@ -18,6 +18,11 @@ def duration(ctx: click.Context, param: click.Parameter, text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
+def optional_duration(ctx: click.Context, param: click.Parameter, text: str) -> float | None:
+    """The same, or nothing."""
+    return duration(ctx, param, text) if text else None
+
+
 def cidrs(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:
     """CIDRs with commas in between."""
     found = []
