@@ -1,4 +1,4 @@
-"""Rules of behaviours as the kernel's expressions.
+"""Rules of behaviours and of stamps as the kernel's expressions.
 
 A key's parts are loaded side by side into 4-byte registers; the map's answer is put over them.
 Source: include/uapi/linux/netfilter/nf_tables.h.
@@ -13,17 +13,23 @@ from portway.model import Family
 from portway.nftables.statement import (
     MASQUERADE_BIT,
     PORT,
+    STAMP_MASK,
+    Accept,
     Among,
     CameBy,
     Dnat,
+    Drop,
     Goto,
     Identify,
     IsLocalAddress,
+    IsStamped,
     Key,
     Learn,
     Mark,
     Operand,
     Rule,
+    SetScratch,
+    Stamp,
     Statement,
     Unidentify,
     memory_key,
@@ -35,10 +41,12 @@ _FIRST = 8
 _VERDICT_REGISTER = 0
 _NETWORK, _TRANSPORT = 1, 2
 _META_PRIORITY, _META_MARK, _META_IIFNAME, _META_FAMILY, _META_PROTOCOL = 2, 3, 6, 15, 16
+_CT_MARK = 3
 _EQUAL, _NOT_EQUAL = 0, 1
 _PROTOCOL_FAMILY = {"IPv4": 2, "IPv6": 10}
 _UPDATE = 1
 _DNAT, _RANDOM, _ADDRESS_TYPE, _LOCAL = 1, 1, 3, 2
+_NATIVE = struct.Struct("=I")
 _FIB_FLAGS = {"saddr": 1, "daddr": 2}
 _OFFSETS = {("saddr", "IPv4"): 12, ("daddr", "IPv4"): 16, ("saddr", "IPv6"): 8, ("daddr", "IPv6"): 24}
 
@@ -133,9 +141,21 @@ def _identify(statement: Identify) -> Iterator[bytes]:
     yield _expression("meta", _number(3, _FIRST), _number(2, _META_PRIORITY))
 
 
-def _unidentify(_: Unidentify) -> Iterator[bytes]:
-    yield _expression("immediate", _number(1, _FIRST), _value(2, b"\0\0\0\0"))
+def _set_scratch(number: int) -> Iterator[bytes]:
+    yield _expression("immediate", _number(1, _FIRST), _value(2, _NATIVE.pack(number)))
     yield _expression("meta", _number(3, _FIRST), _number(2, _META_PRIORITY))
+
+
+def _is_stamped(statement: IsStamped) -> Iterator[bytes]:
+    yield _expression("ct", _number(1, _FIRST), _number(2, _CT_MARK))
+    yield _masked(_NATIVE.pack(STAMP_MASK), _NATIVE.pack(0))
+    yield _compare(_EQUAL, _NATIVE.pack(statement.stamp))
+
+
+def _stamp(statement: Stamp) -> Iterator[bytes]:
+    yield _expression("ct", _number(1, _FIRST), _number(2, _CT_MARK))
+    yield _masked(_NATIVE.pack(0xFFFFFFFF ^ STAMP_MASK), _NATIVE.pack(statement.stamp))
+    yield _expression("ct", _number(4, _FIRST), _number(2, _CT_MARK))
 
 
 def _learn(statement: Learn) -> Iterator[bytes]:
@@ -177,22 +197,27 @@ def _came_by(statement: CameBy) -> Iterator[bytes]:
     yield _compare(_EQUAL if statement.wanted else _NOT_EQUAL, data)
 
 
-def _goto(statement: Goto) -> Iterator[bytes]:
+def _verdict(statement: Goto | Accept | Drop) -> Iterator[bytes]:
     yield _expression("immediate", _number(1, _VERDICT_REGISTER), nested(2, verdict(str(statement))))
 
 
 _ENCODERS: Mapping[type[Statement], Callable[..., Iterator[bytes]]] = {
     Dnat: _dnat,
     Identify: _identify,
-    Unidentify: _unidentify,
+    Unidentify: lambda _: _set_scratch(0),
+    SetScratch: lambda statement: _set_scratch(statement.number),
+    IsStamped: _is_stamped,
+    Stamp: _stamp,
     Learn: _learn,
     Mark: _mark,
     IsLocalAddress: _is_local,
     Among: _among,
     CameBy: _came_by,
-    Goto: _goto,
+    Goto: _verdict,
+    Accept: _verdict,
+    Drop: _verdict,
 }
-"""What behaviours' chains are made of."""
+"""What the chains of behaviours and of stamps are made of."""
 
 
 def expressions(rule: Rule) -> Iterator[bytes]:

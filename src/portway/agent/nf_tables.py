@@ -1,4 +1,4 @@
-"""nf_tables over netlink: elements of sets and maps, behaviours' chains, dumps, the generation.
+"""nf_tables over netlink: elements of sets and maps, chains of behaviours and of stamps, dumps, the generation.
 
 What stands whatever Services there are is left to nft.
 
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain as chained
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 
 from msgspec import Struct
@@ -35,12 +35,15 @@ from portway.nftables import TABLE, Chain, Container, Element
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _GETTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 1, 3, 4, 5, 6, 8
+_GETSET, _DELSET = 10, 11
 _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWGEN, _GETGEN = 12, 13, 14, 15, 16
 _INET, _UNSPEC = 1, 0
 EVENTS = 1 << (7 - 1)
 """The multicast group in which the kernel tells of each commit."""
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
-_ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_KEY_END = 1, 2, 10
+_ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_FLAGS, _ELEMENT_KEY_END = 1, 2, 3, 10
+_INTERVAL_END = attribute(_ELEMENT_FLAGS, struct.pack(">I", 1))
+_ANONYMOUS = 1
 _DATA_VALUE, _VERDICT_CODE, _VERDICT_CHAIN = 1, 1, 2
 _WORDS = {code: word for word, code in VERDICT_CODES.items()}
 _CONTAINER = itemgetter(0)
@@ -88,16 +91,33 @@ def _verdict(text: bytes) -> bytes:
 def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
     """Each element as an attribute of a list."""
     if container.interval:
-        return [_range(e.key) for e in elements]
+        encode = _range if len(container.key) > 1 else _boundaries
+        return [encode(e.key, _plain_value(container, e.value) if with_values else b"") for e in elements]
     if container.verdicts and with_values:
         return [nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, e.key)), _verdict(e.value)) for e in elements]
     return _encoded_plain(container, elements, with_values)
 
 
-def _range(key: bytes) -> bytes:
+def _range(key: bytes, value: bytes) -> bytes:
+    """One element, as the kernel keeps ranges of concatenations."""
     half = len(key) // 2
     first, last = attribute(_DATA_VALUE, key[:half]), attribute(_DATA_VALUE, key[half:])
-    return nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last))
+    return nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last), value)
+
+
+def _boundaries(key: bytes, value: bytes) -> bytes:
+    """Two elements, as the kernel keeps ranges of one field: where it begins, and where it has ended."""
+    half = len(key) // 2
+    begins = nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, key[:half])), value)
+    after = int.from_bytes(key[half:], "big") + 1
+    if after >> 8 * half:
+        return begins
+    ended = attribute(_DATA_VALUE, after.to_bytes(half, "big"))
+    return begins + nested(1, _INTERVAL_END, nested(_ELEMENT_KEY, ended))
+
+
+def _plain_value(container: Container, value: bytes) -> bytes:
+    return nested(_ELEMENT_DATA, attribute(_DATA_VALUE, value)) if container.value else b""
 
 
 def _encoded_plain(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
@@ -157,10 +177,14 @@ def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
             yield _Piece(_NEWRULE, REQUEST | CREATE | APPEND, payload, "add rule", (), chain.name)
 
 
-def _chain_deletion(names: Sequence[str]) -> Iterator[_Piece]:
-    """Empty the chains, then delete them: they may go to each other."""
+def _deletion(chains: Sequence[str], containers: Sequence[str]) -> Iterator[_Piece]:
+    """Empty the chains, then delete what they read and then them: they may go to each other, and maps lead to them."""
     table = _family(_INET) + string(1, TABLE)
-    for kind, name_attribute, verb in ((_DELRULE, 2, "flush chain"), (_DELCHAIN, 3, "delete chain")):
+    for kind, name_attribute, verb, names in (
+        (_DELRULE, 2, "flush chain", chains),
+        (_DELSET, 2, "delete set", containers),
+        (_DELCHAIN, 3, "delete chain", chains),
+    ):
         yield from (_Piece(kind, REQUEST, table + string(name_attribute, name), verb, (), name) for name in names)
 
 
@@ -193,15 +217,21 @@ class NfTables:
         found = (dict(attributes(m.payload[4:])) for m in self._dump(_GETCHAIN, _family(_INET)))
         return tuple(_text(a[3]) for a in found if _text(a[1]) == TABLE)
 
+    def containers(self) -> tuple[str, ...]:
+        """The names of our table's sets and maps."""
+        asked = _family(_INET) + string(1, TABLE)
+        found = (dict(attributes(m.payload[4:])) for m in self._dump(_GETSET, asked))
+        return tuple(_text(a[2]) for a in found if not int.from_bytes(a.get(3, b""), "big") & _ANONYMOUS)
+
     def elements(self, container: Container) -> dict[bytes, bytes]:
         """All elements of one set or map. Raises OSError ENOENT when it is not there."""
         asked = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
-        found: dict[bytes, bytes] = {}
-        for answer in self._dump(_GETSETELEM, asked):
-            for kind, data in attributes(answer.payload[4:]):
-                if kind == _LIST_ELEMENTS:
-                    found.update(_decoded(element) for _, element in attributes(data))
-        return found
+        lists = (attributes(answer.payload[4:]) for answer in self._dump(_GETSETELEM, asked))
+        listed = (data for some in lists for kind, data in some if kind == _LIST_ELEMENTS)
+        elements = (element for data in listed for _, element in attributes(data))
+        if container.interval and len(container.key) == 1:
+            return dict(_between(elements))
+        return dict(map(_decoded, elements))
 
     def _dump(self, kind: int, payload: bytes) -> list[Message]:
         while True:
@@ -216,6 +246,7 @@ class NfTables:
         containers: Mapping[str, Container],
         set_chains: Sequence[Chain] = (),
         delete_chains: Sequence[str] = (),
+        delete_containers: Sequence[str] = (),
         *,
         single: bool = False,
     ) -> int:
@@ -228,9 +259,10 @@ class NfTables:
         parts = (part for change in changes for part in _by_container(change))
         # Made while they are sent: a large cluster's bytes are never all there.
         pieces = chained(
-            _chain_creation(set_chains),
+            _chain_creation([chain for chain in set_chains if not chain.of_stamp]),
             (piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)),
-            _chain_deletion(delete_chains),
+            _chain_creation([chain for chain in set_chains if chain.of_stamp]),
+            _deletion(delete_chains, delete_containers),
         )
         sent = 0
         for batch in _batches(pieces, self._netlink.longest - 256):
@@ -296,6 +328,21 @@ def _decoded(data: bytes) -> tuple[bytes, bytes]:
     if _ELEMENT_KEY_END in found:
         key += found[_ELEMENT_KEY_END][4:]
     return key, _decoded_value(found[_ELEMENT_DATA]) if _ELEMENT_DATA in found else b""
+
+
+def _between(elements: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """(first and last, value) of ranges that are kept as boundaries."""
+    boundaries = []
+    for data in elements:
+        ended = bool(int.from_bytes(dict(attributes(data)).get(_ELEMENT_FLAGS, b""), "big") & 1)
+        boundaries.append((*_decoded(data), ended))
+    # Where one ends and the next begins there are two boundaries with one key.
+    boundaries.sort(key=lambda boundary: (boundary[0], not boundary[2]))
+    for (first, value, ended), following in zip_longest(boundaries, boundaries[1:]):
+        if not ended:
+            width = len(first)
+            last = int.from_bytes(following[0], "big") - 1 if following else (1 << 8 * width) - 1
+            yield first + last.to_bytes(width, "big"), value
 
 
 def _decoded_value(data: bytes) -> bytes:

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from portway.agent import nft
 from portway.agent.nf_tables import Change, NfTables, Refusal, Refused
-from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, diff, element_text
+from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, diff, element_text, pod_sets
 from portway.nftables.render import structure
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_PODS = frozenset(container.name for container in pod_sets())
 _BY_NFT = 1
 """Commits of one `nft -f`. The kernel counts everybody's commits and we count ours: what is above is others'."""
 
@@ -42,7 +43,7 @@ class KernelTable:
     def adopt(self, wanted: Ruleset) -> Transaction:
         """Make the table what is wanted, whatever it is; elements that are right are not touched.
 
-        Returns what was changed of elements and superfluous chains. The rules are always written: that takes one
+        Returns what was changed of elements, and what was superfluous. The rules are always written: that takes one
         atomic transaction and costs no packet anything. Done again while others write at the same time; if they
         do not end, `touched` says so. Raises nft.NftError.
         """
@@ -55,25 +56,30 @@ class KernelTable:
                 delete=(*change.delete, *more.delete),
                 add=(*change.add, *more.add),
                 delete_chains=(*change.delete_chains, *more.delete_chains),
+                delete_containers=(*change.delete_containers, *more.delete_containers),
             )
         return change
 
     def _put_right(self, wanted: Ruleset) -> Transaction:
         begun, commits = self._kernel.generation(), self._kernel.commits
-        standing, behaviours = _divided(tuple(wanted.chains.values()))
-        commands = structure(Transaction(tuple(wanted.containers.values()), standing))
+        standing, by_netlink = _divided(tuple(wanted.chains.values()))
+        stamps = tuple(chain for chain in by_netlink if chain.of_stamp)
+        commands = structure(Transaction(tuple(wanted.containers.values()), standing), stamps)
         try:
             nft.run(commands)
         except nft.NftError as error:
             log.warning("the table that is here does not fit (%s): it is made anew", error)
             nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{commands}")
         held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
-        needed = diff(held, wanted)
-        superfluous = tuple(name for name in self._kernel.chains() if name not in wanted.chains)
-        change = Transaction(set_chains=behaviours, delete=needed.delete, add=needed.add, delete_chains=superfluous)
+        change = replace(
+            diff(held, wanted),
+            set_chains=by_netlink,
+            delete_chains=tuple(name for name in self._kernel.chains() if name not in wanted.chains),
+            delete_containers=tuple(name for name in self._kernel.containers() if name not in wanted.containers),
+        )
         self._commit(change, wanted.containers)
         self._generation = begun + _BY_NFT + self._kernel.commits - commits
-        return Transaction(delete=change.delete, add=change.add, delete_chains=superfluous)
+        return replace(change, set_chains=())
 
     def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
         return {name: self._kernel.elements(c) for name, c in containers.items() if not c.learned}
@@ -98,11 +104,11 @@ class KernelTable:
         Raises nft.NftError. Elements that the kernel refuses are named in the log and left out.
         """
         commits = self._kernel.commits
-        standing, behaviours = _divided(transaction.set_chains)
+        standing, by_netlink = _divided(transaction.set_chains)
         if standing or transaction.add_containers:
             nft.run(structure(Transaction(transaction.add_containers, standing)))
             self._generation += _BY_NFT
-        self._commit(replace(transaction, set_chains=behaviours), containers)
+        self._commit(replace(transaction, set_chains=by_netlink), containers)
         self._generation += self._kernel.commits - commits
         return not self.touched()
 
@@ -115,8 +121,14 @@ class KernelTable:
         single = False
         for _ in range(_ATTEMPTS):
             try:
-                ordered = _ordered(delete, add)
-                self._kernel.commit(ordered, containers, change.set_chains, change.delete_chains, single=single)
+                self._kernel.commit(
+                    _ordered(delete, add, containers),
+                    containers,
+                    change.set_chains,
+                    change.delete_chains,
+                    change.delete_containers,
+                    single=single,
+                )
                 return
             except Refused as refused:
                 if not refused.refusals:
@@ -128,49 +140,63 @@ class KernelTable:
 
 
 def _divided(chains: Sequence[Chain]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
-    """(those that nft writes, those that netlink writes together with the elements that name them)."""
-    standing = tuple(chain for chain in chains if not chain.of_behaviour)
-    return standing, tuple(chain for chain in chains if chain.of_behaviour)
+    """(those that nft writes, those that netlink writes together with elements)."""
+    standing = tuple(chain for chain in chains if not (chain.of_behaviour or chain.of_stamp))
+    return standing, tuple(chain for chain in chains if chain.of_behaviour or chain.of_stamp)
 
 
 def _stages(change: Transaction) -> Iterator[Transaction]:
     """Make, switch, take away: a commit each, where there is something to make or to take away.
 
     A packet looks up its frontend, draws a slot and looks that up, and a commit may come in between. So chains are
-    there before elements name them, and a slot goes when nobody can have drawn it any more.
+    there before elements name them, and a slot goes when nobody can have drawn it any more. New stamps come with the
+    elements: what was judged by the old ones is judged again.
     """
-    if change.set_chains:
-        yield Transaction(set_chains=change.set_chains)
+    stamps = tuple(chain for chain in change.set_chains if chain.of_stamp)
+    if len(stamps) < len(change.set_chains):
+        yield Transaction(set_chains=tuple(chain for chain in change.set_chains if not chain.of_stamp))
     slots = [e for e in change.delete if _is_endpoints(e.container)]
     again = {(e.container, e.key) for e in change.add} if slots else set()
     going = tuple(e for e in slots if (e.container, e.key) not in again)
     left = set(going)
-    switch = Transaction(delete=tuple(e for e in change.delete if e not in left), add=change.add)
-    take_away = Transaction(delete=going, delete_chains=change.delete_chains)
+    delete = tuple(e for e in change.delete if e not in left)
+    switch = Transaction(set_chains=stamps, delete=delete, add=change.add)
+    take_away = Transaction(
+        delete=going, delete_chains=change.delete_chains, delete_containers=change.delete_containers
+    )
     yield from (stage for stage in (switch, take_away) if stage)
 
 
-def _ordered(delete: Sequence[Element], add: Sequence[Element]) -> list[Change]:
-    """So that a batch that must be split never has a frontend without its endpoints.
+def _ordered(delete: Sequence[Element], add: Sequence[Element], containers: Mapping[str, Container]) -> list[Change]:
+    """So that a batch that must be split never has a frontend without its endpoints, or a pod without its rules.
 
-    New endpoints come first, then what takes another value, then the rest.
+    What would overlap goes first. Then new endpoints come, what takes another value, and the rest goes.
     """
+    ranges = [e for e in delete if containers[e.container].interval]
+    if ranges:
+        delete = [e for e in delete if not containers[e.container].interval]
     replaced = {(e.container, e.key) for e in delete}
     fresh = [e for e in add if (e.container, e.key) not in replaced] if replaced else add
     again = [e for e in add if (e.container, e.key) in replaced] if replaced else []
     changes = {(e.container, e.key) for e in again}
     first = [e for e in delete if (e.container, e.key) in changes]
     gone = [e for e in delete if (e.container, e.key) not in changes]
-    order = (("add", _grouped(fresh)), ("delete", first), ("add", again), ("delete", _grouped(gone)[::-1]))
+    order = (
+        ("delete", ranges),
+        ("add", _grouped(fresh)),
+        ("delete", first),
+        ("add", again),
+        ("delete", _grouped(gone)[::-1]),
+    )
     return [Change(verb, elements) for verb, elements in order if elements]
 
 
 def _grouped(elements: Iterable[Element]) -> list[Element]:
-    """One container after the other, endpoints first."""
+    """One container after the other, endpoints first and pods last."""
     groups: dict[str, list[Element]] = {}
     for container, run in groupby(elements, itemgetter(0)):
         groups.setdefault(container, []).extend(run)
-    order = sorted(groups, key=lambda name: (not _is_endpoints(name), name))
+    order = sorted(groups, key=lambda name: (not _is_endpoints(name), name in _PODS, name))
     return [element for name in order for element in groups[name]]
 
 

@@ -4,19 +4,26 @@ Nothing per Service is a rule: rules and chains are constant, Services and endpo
 """
 
 from portway.nftables.elements import elements_of
+from portway.nftables.policy import PolicyProgram, next_generation
+from portway.nftables.policy_structure import GENERATION, PolicyConfig, pod_sets, policy_containers
 from portway.nftables.program import Program, compile, program
 from portway.nftables.render import element_text, render
 from portway.nftables.ruleset import TABLE, Chain, Container, Element, Hook, Ruleset, Transaction
-from portway.nftables.trace import Step, Trace, trace
+from portway.nftables.trace import Flow, Step, Trace, trace
 from portway.nftables.transaction import KernelError, apply, diff
+from portway.nftables.union import unite_rulesets, unite_transactions
 
 __all__ = [
+    "GENERATION",
     "TABLE",
     "Chain",
     "Container",
     "Element",
+    "Flow",
     "Hook",
     "KernelError",
+    "PolicyConfig",
+    "PolicyProgram",
     "Program",
     "Ruleset",
     "Step",
@@ -27,7 +34,12 @@ __all__ = [
     "diff",
     "element_text",
     "elements_of",
+    "next_generation",
+    "pod_sets",
+    "policy_containers",
     "program",
     "render",
     "trace",
+    "unite_rulesets",
+    "unite_transactions",
 ]

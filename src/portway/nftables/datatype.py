@@ -37,6 +37,8 @@ class Type(Enum):
 ADDRESS: dict[Family, Type] = {"IPv4": Type.IPV4, "IPv6": Type.IPV6}
 _NUMBERS: dict[Protocol, int] = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _NAMES = {6: "tcp", 17: "udp", 132: "sctp"}
+_OTHER_NUMBERS = {"ICMP": 1, "ICMPv6": 58}
+_NATIVES = (Type.SLOT, Type.MARK, Type.PRIORITY)
 _NATIVE = struct.Struct("=I")
 _PORT = struct.Struct(">H2x")
 
@@ -58,6 +60,11 @@ def _ipv6_bytes(address: str) -> bytes:
 def service_bytes(protocol: Protocol, port: int) -> bytes:
     """`inet_proto . inet_service`."""
     return bytes((_NUMBERS[protocol], 0, 0, 0)) + _PORT.pack(port)
+
+
+def protocol_number(name: str) -> int:
+    """Of any protocol: TCP's is 6, that of `47` is 47. KeyError for a name that is none of ours."""
+    return int(name) if name.isdecimal() else (_OTHER_NUMBERS | _NUMBERS)[name]
 
 
 @lru_cache(maxsize=65536)
@@ -91,6 +98,15 @@ def backend_bytes_many(backends: Sequence[Backend]) -> list[bytes]:
     return [packed[start : start + 4] + port for start, port in zip(range(0, len(packed), 4), ports, strict=True)]
 
 
+def comparable(types: tuple[Type, ...], data: bytes) -> bytes:
+    """The same key for a set of ranges, where what is elsewhere in the machine's order is in network order."""
+    return b"".join(_turned(kind, part) for kind, part in zip(types, parts(types, data), strict=True))
+
+
+def _turned(kind: Type, data: bytes) -> bytes:
+    return int(_NATIVE.unpack(data)[0]).to_bytes(4, "big") if kind in _NATIVES else data
+
+
 def _part_text(kind: Type, data: bytes) -> str:
     if kind in (Type.IPV4, Type.IPV6):
         return str(ipaddress.ip_address(data))
@@ -120,7 +136,9 @@ def text(types: tuple[Type, ...], data: bytes) -> str:
 def interval_text(types: tuple[Type, ...], data: bytes) -> str:
     """The same for an element of an interval set, whose bytes are its first key and then its last."""
     half = len(data) // 2
-    pairs = zip(types, parts(types, data[:half]), parts(types, data[half:]), strict=True)
+    # Turning is undone by turning.
+    first, last = (comparable(types, some) for some in (data[:half], data[half:]))
+    pairs = zip(types, parts(types, first), parts(types, last), strict=True)
     return " . ".join(
         _part_text(kind, first) if first == last else f"{_part_text(kind, first)}-{_part_text(kind, last)}"
         for kind, first, last in pairs

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 from portway.nftables.datatype import interval_text, text
+from portway.nftables.policy_structure import policy_containers
 from portway.nftables.ruleset import TABLE, Chain, Container, Element, Ruleset, Transaction
 from portway.nftables.structure import containers
 
 _OURS = f"inet {TABLE}"
-_KNOWN = {container.name: container for container in containers()}
+_KNOWN = {container.name: container for container in (*containers(), *policy_containers())}
 
 
 def element_text(container: Container, key: bytes, value: bytes = b"") -> str:
@@ -18,10 +19,13 @@ def element_text(container: Container, key: bytes, value: bytes = b"") -> str:
     return f"{shown} : {text(container.value_types, value)}" if value else shown
 
 
-def structure(transaction: Transaction) -> str:
-    """The part that adds: containers and chains. Repeating it changes nothing; every set chain is emptied first."""
+def structure(transaction: Transaction, named: Iterable[Chain] = ()) -> str:
+    """The part that adds: containers and chains. Repeating it changes nothing; every set chain is emptied first, but
+    those that are only `named` are made when they are missing and stay as they are.
+    """
     lines = [f"add table {_OURS}"] if transaction.add_containers else []
     lines += [f"add {c.keyword} {_OURS} {c.name} {{ {c} }}" for c in transaction.add_containers]
+    lines += map(_declaration, named)
     for chain in transaction.set_chains:
         lines += [_declaration(chain), f"flush chain {_OURS} {chain.name}"]
     lines += [rule for chain in transaction.set_chains for rule in _rules(chain)]

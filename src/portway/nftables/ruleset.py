@@ -34,6 +34,8 @@ class Chain(Struct, frozen=True):
     hook: Hook | None = None
     of_behaviour: bool = False
     """Made and deleted with the elements that name it; the others stand."""
+    of_stamp: bool = False
+    """Stands, but its rules are replaced by the commit that changes elements, and after them."""
 
     @property
     def visits(self) -> frozenset[str]:

@@ -121,13 +121,14 @@ class CameBy(Struct, frozen=True):
 
 
 class InSet(Struct, frozen=True):
-    """The key is in the set."""
+    """The key is in the set, or (`wanted` False) is not."""
 
     key: Key
     set: str
+    wanted: bool = True
 
     def __str__(self) -> str:
-        return f"{concatenation(self.key)} @{self.set}"
+        return f"{concatenation(self.key)} {'' if self.wanted else '!= '}@{self.set}"
 
 
 class IsMarked(Struct, frozen=True):
@@ -178,7 +179,10 @@ class Dnat(Struct, frozen=True):
 
 
 class Identify(Struct, frozen=True):
-    """Session affinity: put what stands for the frontend's ServicePort into the scratch place, the priority."""
+    """Put what the map says into the scratch place, the priority; go on with the next rule when it says nothing.
+
+    Session affinity: what stands for the frontend's ServicePort. Policies: a class, or a port set.
+    """
 
     family: Family
     key: Key
@@ -193,6 +197,88 @@ class Unidentify(Struct, frozen=True):
 
     def __str__(self) -> str:
         return "meta priority set 0"
+
+
+class SetScratch(Struct, frozen=True):
+    """Write a number into the scratch place."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"meta priority set {classid(self.number)}"
+
+
+class IsScratch(Struct, frozen=True):
+    """The scratch place holds this number; or (`below`) a lesser one."""
+
+    number: int
+    below: bool = False
+
+    def __str__(self) -> str:
+        return f"meta priority {'< ' if self.below else ''}{classid(self.number)}"
+
+
+def classid(number: int) -> str:
+    """As nft writes a priority: `1:2`."""
+    return f"{number >> 16:x}:{number & 0xFFFF:x}"
+
+
+class IsOtherProtocol(Struct, frozen=True):
+    """The packet is of a protocol without ports that policies could name."""
+
+    def __str__(self) -> str:
+        return "meta l4proto != { tcp, udp, sctp }"
+
+
+class IsNeighbourDiscovery(Struct, frozen=True):
+    """The packet looks for an IPv6 neighbour and was not routed: pods on a bridge find each other by such."""
+
+    def __str__(self) -> str:
+        kinds = ("nd-router-solicit", "nd-router-advert", "nd-neighbor-solicit", "nd-neighbor-advert", "nd-redirect")
+        return f"ip6 hoplimit 255 icmpv6 type {{ {', '.join(kinds)} }}"
+
+
+class IsReply(Struct, frozen=True):
+    """The packet answers those that opened its connection."""
+
+    def __str__(self) -> str:
+        return "ct direction reply"
+
+
+class IsRelated(Struct, frozen=True):
+    """The packet belongs to a connection without being of it, as an ICMP error does."""
+
+    def __str__(self) -> str:
+        return "ct state related"
+
+
+class IsStrayed(Struct, frozen=True):
+    """Packets to the source would not leave by the interface that this one came by."""
+
+    def __str__(self) -> str:
+        return "fib saddr . iif oif missing"
+
+
+STAMP_MASK = 0xFFFF8000
+"""The part of a connection's mark that is ours; the low 15 bits belong to others and stay as they are."""
+
+
+class IsStamped(Struct, frozen=True):
+    """Our part of the connection's mark is this."""
+
+    stamp: int
+
+    def __str__(self) -> str:
+        return f"ct mark and {STAMP_MASK:#x} == {self.stamp:#x}"
+
+
+class Stamp(Struct, frozen=True):
+    """Set our part of the connection's mark."""
+
+    stamp: int
+
+    def __str__(self) -> str:
+        return f"ct mark set ct mark and {0xFFFFFFFF ^ STAMP_MASK:#x} or {self.stamp:#x}"
 
 
 class Learn(Struct, frozen=True):
@@ -243,6 +329,20 @@ class Log(Struct, frozen=True):
         return f'log prefix "{self.prefix}" group {self.group} snaplen {LOGGED_BYTES}'
 
 
+class Count(Struct, frozen=True):
+    """Count packets and bytes, for people who list the rules."""
+
+    def __str__(self) -> str:
+        return "counter"
+
+
+class Accept(Struct, frozen=True):
+    """Done with this base chain: on to the next."""
+
+    def __str__(self) -> str:
+        return "accept"
+
+
 class Drop(Struct, frozen=True):
     """Discard silently."""
 
@@ -291,10 +391,21 @@ Statement = (
     | Dnat
     | Identify
     | Unidentify
+    | SetScratch
+    | IsScratch
+    | IsOtherProtocol
+    | IsNeighbourDiscovery
+    | IsReply
+    | IsRelated
+    | IsStrayed
+    | IsStamped
+    | Stamp
     | Learn
     | Masquerade
     | Reject
     | Log
+    | Count
+    | Accept
     | Drop
     | Return
     | Jump

@@ -5,17 +5,31 @@ hooks, rules, sets and maps. It follows the first packet of a connection; where 
 every draw.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from msgspec import Struct, field
 
 from portway.model import Packet, contains, family_of
-from portway.nftables.datatype import ADDRESS, Type, address_bytes, native, parts, service_bytes, text
+from portway.nftables.datatype import (
+    ADDRESS,
+    Type,
+    address_bytes,
+    comparable,
+    native,
+    parts,
+    protocol_number,
+    service_bytes,
+    text,
+)
 from portway.nftables.ruleset import Chain, Ruleset
 from portway.nftables.statement import (
+    STAMP_MASK,
+    Accept,
     Among,
     CameBy,
+    Count,
     Dnat,
     Drop,
     Goto,
@@ -24,7 +38,14 @@ from portway.nftables.statement import (
     IsFamily,
     IsLocalAddress,
     IsMarked,
+    IsNeighbourDiscovery,
     IsNew,
+    IsOtherProtocol,
+    IsRelated,
+    IsReply,
+    IsScratch,
+    IsStamped,
+    IsStrayed,
     IsTcp,
     IsTranslated,
     Jump,
@@ -37,6 +58,8 @@ from portway.nftables.statement import (
     Operand,
     Reject,
     Return,
+    SetScratch,
+    Stamp,
     Statement,
     Unidentify,
     Unmark,
@@ -54,6 +77,17 @@ class Step(Struct, frozen=True):
     did: str
 
 
+class Flow(Struct, frozen=True):
+    """What the kernel knows of the packet's connection."""
+
+    opened: bool = False
+    """Another packet of it passed before: nobody translates it any more."""
+    mark: int = 0
+    """The connection's mark."""
+    reply: bool = False
+    related: bool = False
+
+
 class Trace(Struct, frozen=True):
     """A packet's way through the rules."""
 
@@ -67,11 +101,21 @@ class Trace(Struct, frozen=True):
     """Candidates for which the source is translated although the mark is not set."""
     holes: int = 0
     """Draws for which the map had no answer: always 0 in a sound ruleset."""
+    ended_by: str = ""
+    """For REJECT and DROP: the chain that did it."""
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """Candidates that the packet does not reach although it is translated, and the chain that drops it."""
+    mark: int = 0
+    """The connection's mark afterwards, when it was not translated."""
 
     @property
     def output(self) -> str:
         """As in packet tables: candidates in string order, "REJECT", "DROP" or ""."""
         return ", ".join(sorted(self.candidates)) if self.outcome == "FORWARD" else self.outcome
+
+
+_FIRST = Flow()
+_NONE = native(0)
 
 
 class _Way(Struct):
@@ -80,11 +124,15 @@ class _Way(Struct):
     ruleset: Ruleset
     packet: Packet
     local: frozenset[str]
+    flow: Flow
+    routes: Mapping[str, str] | None
     destination: str
+    port: int
+    mark: int
     hook: str = ""
     marked: bool = False
     translated: bool = False
-    scratch: bytes = native(0)
+    scratch: bytes = _NONE
     """The packet's priority, once written."""
     candidates: list[bytes] = field(default_factory=list)
     holes: int = 0
@@ -100,8 +148,9 @@ class _Way(Struct):
             return native(slot)
         if operand.name == "priority":
             return self.scratch
-        service = service_bytes(self.packet.protocol, self.packet.port)
-        return service[:4] if operand.name == "l4proto" else service[4:]
+        if operand.name == "l4proto":
+            return bytes((protocol_number(self.packet.protocol), 0, 0, 0))
+        return service_bytes("TCP", self.port)[4:]
 
     def key(self, key: Key, slot: int = 0) -> bytes:
         """The concatenation of its parts."""
@@ -112,34 +161,55 @@ class _Way(Struct):
         return operand.name not in ("saddr", "daddr") or operand.family == family_of(self.destination)
 
 
-def trace(ruleset: Ruleset, packet: Packet, local_addresses: tuple[str, ...] = ()) -> Trace:
-    """The packet's way. `local_addresses` are those of the machine, by which a packet is its own or ends there."""
-    way = _Way(ruleset, packet, frozenset(local_addresses), packet.destination)
+def trace(
+    ruleset: Ruleset,
+    packet: Packet,
+    local_addresses: tuple[str, ...] = (),
+    flow: Flow = _FIRST,
+    routes: Mapping[str, str] | None = None,
+) -> Trace:
+    """The packet's way. `local_addresses` are those of the machine, by which a packet is its own or ends there;
+    `routes` the interface by which each address is reached, where somebody asks (None: as they should be).
+    """
+    local = frozenset(local_addresses)
+    way = _Way(ruleset, packet, local, flow, routes, packet.destination, packet.port, flow.mark)
     end = _pass_hooks(way, ("output",) if packet.source in way.local else ("prerouting",))
     if not end and not way.translated:
-        here = way.destination in way.local
-        # what a process of the machine sends to another has met its output chains already
-        end = _pass_hooks(way, ("input",) if here else () if packet.source in way.local else ("forward",))
+        end = _pass_hooks(way, _onwards(way))
     if end:
-        return Trace(tuple(way.steps), "REJECT" if end == "reject" else "DROP", masquerade=way.marked)
+        outcome: Literal["REJECT", "DROP"] = "REJECT" if end == "reject" else "DROP"
+        ended_by = way.steps[-1].chain
+        return Trace(tuple(way.steps), outcome, masquerade=way.marked, ended_by=ended_by, mark=way.mark)
     if not way.translated:
-        return Trace(tuple(way.steps), "", masquerade=way.marked)
+        return Trace(tuple(way.steps), "", masquerade=way.marked, mark=way.mark)
     return _arrive(way)
+
+
+def _onwards(way: _Way) -> tuple[str, ...]:
+    """The hooks between the choice of where it goes and the way out."""
+    if way.destination in way.local:
+        return ("input",)
+    # what a process of the machine sends to another has met its output chains already
+    return () if way.packet.source in way.local else ("forward",)
 
 
 def _arrive(way: _Way) -> Trace:
     """Each candidate's way out of the machine."""
     marked = way.marked
     family = family_of(way.packet.destination)
-    names, hairpin = [], []
+    names: list[str] = []
+    hairpin: list[str] = []
+    stopped: dict[str, str] = {}
     for candidate in way.candidates:
         address, _, port = text((ADDRESS[family], Type.PORT), candidate).partition(" . ")
         name = f"[{address}]:{port}" if family == "IPv6" else f"{address}:{port}"
-        way.destination, way.marked = address, marked
+        way.destination, way.port, way.marked, way.mark, way.scratch = address, int(port), marked, way.flow.mark, _NONE
         names.append(name)
-        if _pass_hooks(way, ("postrouting",)) == "masquerade" and not marked:
+        if _pass_hooks(way, _onwards(way)):
+            stopped[name] = way.steps[-1].chain
+        elif _pass_hooks(way, ("postrouting",)) == "masquerade" and not marked:
             hairpin.append(name)
-    return Trace(tuple(way.steps), "FORWARD", tuple(names), marked, tuple(hairpin), way.holes)
+    return Trace(tuple(way.steps), "FORWARD", tuple(names), marked, tuple(hairpin), way.holes, stopped=stopped)
 
 
 def _pass_hooks(way: _Way, hooks: tuple[str, ...]) -> End:
@@ -147,6 +217,8 @@ def _pass_hooks(way: _Way, hooks: tuple[str, ...]) -> End:
     for hook in hooks:
         way.hook = hook
         for chain in _base_chains(way.ruleset, hook):
+            if way.flow.opened and chain.hook and chain.hook.type == "nat":
+                continue
             end = _pass_chain(way, chain)
             if end in ("drop", "reject", "masquerade"):
                 return end
@@ -194,11 +266,17 @@ def _lookup(way: _Way, statement: Lookup) -> bool | str:
 def _in_set(way: _Way, statement: InSet) -> bool:
     if not all(map(way.is_family, statement.key)):
         return False
-    held, key = way.ruleset.elements[statement.set], way.key(statement.key)
-    if not way.ruleset.containers[statement.set].interval:
-        return key in held
-    types = tuple(operand.type for operand in statement.key)
-    return any(_covers(types, element, key) for element in held)
+    return statement.wanted == (_found(way, statement.key, statement.set) is not None)
+
+
+def _found(way: _Way, key: Key, name: str) -> bytes | None:
+    """What the set or map holds for the key; b"" in a set."""
+    held, value = way.ruleset.elements[name], way.key(key)
+    if not way.ruleset.containers[name].interval:
+        return held.get(value)
+    types = tuple(operand.type for operand in key)
+    value = comparable(types, value)
+    return next((found for element, found in held.items() if _covers(types, element, value)), None)
 
 
 def _covers(types: tuple[Type, ...], element: bytes, key: bytes) -> bool:
@@ -221,14 +299,28 @@ def _dnat(way: _Way, statement: Dnat) -> bool | str:
 
 
 def _identify(way: _Way, statement: Identify) -> bool:
-    found = way.ruleset.elements[statement.map].get(way.key(statement.key))
+    found = _found(way, statement.key, statement.map)
     way.scratch = found or way.scratch
     return found is not None
 
 
-def _unidentify(way: _Way, _: Unidentify) -> bool:
-    way.scratch = native(0)
+def _set_scratch(way: _Way, number: int) -> bool:
+    way.scratch = native(number)
     return True
+
+
+def _is_scratch(way: _Way, statement: IsScratch) -> bool:
+    number = int.from_bytes(way.scratch, sys.byteorder)
+    return number < statement.number if statement.below else number == statement.number
+
+
+def _stamp(way: _Way, statement: Stamp) -> bool:
+    way.mark = way.mark & ~STAMP_MASK | statement.stamp
+    return True
+
+
+def _is_strayed(way: _Way, _: IsStrayed) -> bool:
+    return way.routes is not None and way.routes.get(way.packet.source) != way.packet.interface
 
 
 def _among(way: _Way, statement: Among) -> bool:
@@ -256,7 +348,7 @@ def _set_mark(way: _Way, marked: bool) -> bool:
 
 _MEANINGS: Mapping[type[Statement], Callable[..., bool | str]] = {
     IsFamily: lambda way, s: s.family == family_of(way.destination),
-    IsNew: lambda way, s: True,
+    IsNew: lambda way, s: not way.flow.opened,
     IsTranslated: lambda way, s: way.translated == s.wanted,
     IsTcp: lambda way, s: way.packet.protocol == "TCP",
     IsLocalAddress: _is_local,
@@ -269,12 +361,24 @@ _MEANINGS: Mapping[type[Statement], Callable[..., bool | str]] = {
     Lookup: _lookup,
     Dnat: _dnat,
     Identify: _identify,
-    Unidentify: _unidentify,
+    Unidentify: lambda way, s: _set_scratch(way, 0),
+    SetScratch: lambda way, s: _set_scratch(way, s.number),
+    IsScratch: _is_scratch,
+    IsOtherProtocol: lambda way, s: way.packet.protocol not in ("TCP", "UDP", "SCTP"),
+    # neighbours are looked for outside of any connection
+    IsNeighbourDiscovery: lambda way, s: False,
+    IsReply: lambda way, s: way.flow.reply,
+    IsRelated: lambda way, s: way.flow.related,
+    IsStrayed: _is_strayed,
+    IsStamped: lambda way, s: way.mark & STAMP_MASK == s.stamp,
+    Stamp: _stamp,
     # what it remembers is of use to the next connection only
     Learn: lambda way, s: True,
     Masquerade: lambda way, s: "masquerade",
     Reject: lambda way, s: "reject",
     Log: lambda way, s: True,
+    Count: lambda way, s: True,
+    Accept: lambda way, s: "accept",
     Drop: lambda way, s: "drop",
     Return: lambda way, s: "return",
     Jump: lambda way, s: str(s),

@@ -24,3 +24,7 @@ class Reason(Enum):
     """A Deny of a ClusterNetworkPolicy matches."""
     POLICY_UNREADABLE = "POLICY_UNREADABLE"
     """A policy that cannot be read closes the pods that it selects."""
+    POD_UNKNOWN = "POD_UNKNOWN"
+    """An address of the node's pod CIDRs at which there is no pod, or whose rules are not in yet: closed."""
+    SOURCE_SPOOFED = "SOURCE_SPOOFED"
+    """A pod sends from an address that is not its own, or somebody else sends from a pod's."""
