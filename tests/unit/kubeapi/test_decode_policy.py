@@ -1,5 +1,6 @@
 """Documents become what policies read: defaults at the door, and closed where something cannot be read."""
 
+import re
 from typing import Any
 
 import pytest
@@ -285,9 +286,12 @@ def test_a_cluster_policy_that_cannot_be_read(spec: dict[str, Any], fault: str) 
     assert found.subject == (ClusterPeer(unknown=True) if "subject" in spec else ClusterPeer(EVERYTHING))
 
 
-WORDS = """metadata spec name namespace podSelector policyTypes ingress egress from to ports port endPort protocol ipBlock
-cidr except matchLabels matchExpressions key operator values tier priority subject namespaces pods action protocols tcp
-destinationPort number range networks""".split()
+WORDS = re.findall(
+    r"\w+",
+    """metadata spec name namespace podSelector policyTypes ingress egress from to ports port endPort protocol ipBlock
+    cidr except matchLabels matchExpressions key operator values tier priority subject namespaces pods action protocols
+    tcp destinationPort number range networks""",
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
