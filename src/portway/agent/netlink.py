@@ -3,9 +3,10 @@
 Source: include/uapi/linux/netlink.h. All numbers are in the machine's byte order unless a subsystem says otherwise.
 """
 
+import ctypes
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -15,11 +16,14 @@ NESTED = 0x8000
 _NOOP, _ERROR, _DONE = 1, 2, 3
 _DUMP_INTERRUPTED = 0x10
 _SOL_NETLINK, _CAP_ACK = 270, 10
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE, _SO_ATTACH_FILTER, _SO_MEMINFO = 32, 33, 26, 55
 _WANTED_BUFFER = 64 << 20
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NATIVE = struct.Struct("=i")
+
+Instruction = tuple[int, int, int, int]
+"""struct sock_filter: code, where to jump when true and when false, operand."""
 
 
 class Message(Struct, frozen=True):
@@ -103,6 +107,28 @@ class Netlink:
             except BlockingIOError:
                 return
             yield from _messages(data)
+
+    def received(self, longest: int = 1 << 16) -> bytes | None:
+        """The next of what has arrived, as it came, or None; does not wait. Raises OSError ENOBUFS, as `pending`."""
+        try:
+            return self._socket.recv(longest, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+
+    def receive(self, longest: int = 1 << 20) -> bytes:
+        """The next that arrives, as it comes. Raises OSError ENOBUFS, as `pending`."""
+        return self._socket.recv(longest)
+
+    def attach_filter(self, program: Sequence[Instruction]) -> None:
+        """Let the kernel keep from us what this classic BPF program returns 0 for."""
+        code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in program))
+        where = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
+
+    def dropped(self) -> int:
+        """How many messages the kernel could not keep for this socket, ever."""
+        told = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+        return int(struct.unpack_from("=I", told, 32)[0]) if len(told) >= 36 else 0
 
     def dump(self, kind: int, payload: bytes) -> Iterator[Message]:
         """Ask for all there is. Raises Interrupted, or OSError with the kernel's errno."""

@@ -1,0 +1,127 @@
+"""Every flow that came in by a Service, from when it was first seen to its end, which is told once.
+
+Two sources that complete each other. The **event** of a flow's end says everything, exactly, but the kernel may have
+more of them than it can keep for us. **Dumps** of what there is are never too many; they show what is under way, and
+a flow that is missing from two of them in a row without an event has ended too.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from portway.accesslog.attribute import PORT_NOT_LISTENING, Attribution
+from portway.accesslog.counters import Counters, Counts
+from portway.accesslog.entrances import Entrance
+from portway.accesslog.flow import Flow
+from portway.accesslog.record import Party, Record
+
+_Key = tuple[int, int]
+
+
+class _Open(Struct, gc=False):
+    flow: Flow
+    entrance: Entrance
+    counts: Counts
+    active: bool
+    dump: int
+    """The number of the last dump that showed it."""
+    seen: int
+    """When that was, in nanoseconds since 1970."""
+
+
+class Ledger:
+    """`began`: nanoseconds since 1970; what began before was counted by somebody else, or nobody."""
+
+    def __init__(self, attribution: Attribution, counters: Counters, began: int) -> None:
+        self._attribution, self._counters, self._began = attribution, counters, began
+        self._open: dict[_Key, _Open] = {}
+        self._ended: set[_Key] = set()
+        """During a dump: what it showed already may have ended meanwhile."""
+        self._dump = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def begin_dump(self) -> None:
+        """From now on `seen` tells of one whole dump, until `end_dump`."""
+        self._dump += 1
+        self._ended.clear()
+
+    def seen(self, flow: Flow, now: int) -> None:
+        """The dump shows a flow whose destination is translated."""
+        key = flow.identity, flow.started
+        known = self._open.get(key)
+        if known is None:
+            if key not in self._ended:
+                self._first_seen(key, flow, now)
+            return
+        _count(known.counts, known.flow, flow)
+        known.flow, known.dump, known.seen = flow, self._dump, now
+        if known.active and flow.over:
+            known.active = False
+            known.counts.active -= 1
+
+    def end_dump(self) -> Iterator[Record]:
+        """The records of flows that have ended unheard."""
+        missing = [key for key, known in self._open.items() if known.dump < self._dump - 1]
+        for key in missing:
+            known = self._open[key]
+            yield self._end(key, known, replace(known.flow, stopped=known.seen))
+
+    def ended(self, flow: Flow) -> Record | None:
+        """The event of a flow's end; None for what is none of ours."""
+        key = flow.identity, flow.started
+        self._ended.add(key)
+        known = self._open.get(key)
+        if known is not None:
+            if not flow.state:
+                flow.state = known.flow.state  # Linux before 5.11 does not say
+            _count(known.counts, known.flow, flow)
+            return self._end(key, known, flow)
+        entrance = self._attribution.entrance(flow)
+        if entrance is None:
+            return None
+        counts = self._counters.counts(entrance.name)
+        record = self._attribution.connection(flow, entrance)
+        if flow.never_opened:
+            counts.refusals[PORT_NOT_LISTENING] += 1
+        else:
+            _count_new(counts, flow, record.backend)
+        return record
+
+    def _first_seen(self, key: _Key, flow: Flow, now: int) -> None:
+        entrance = self._attribution.entrance(flow)
+        if entrance is None:
+            return
+        counts = self._counters.counts(entrance.name)
+        self._open[key] = _Open(flow, entrance, counts, not flow.over, self._dump, now)
+        counts.active += not flow.over
+        if flow.started >= self._began:
+            _count_new(counts, flow, self._attribution.backend(flow, entrance))
+
+    def _end(self, key: _Key, known: _Open, flow: Flow) -> Record:
+        del self._open[key]
+        known.counts.active -= known.active
+        return self._attribution.connection(flow, known.entrance)
+
+
+def _count_new(counts: Counts, flow: Flow, backend: Party | None) -> None:
+    if backend is not None:
+        counts.opened(f"{backend.namespace}/{backend.pod}" if backend.pod else backend.ip)
+    counts.bytes_in += flow.bytes_in
+    counts.bytes_out += flow.bytes_out
+    counts.packets_in += flow.packets_in
+    counts.packets_out += flow.packets_out
+
+
+def _count(counts: Counts, before: Flow, now: Flow) -> None:
+    """What came since. Somebody may set a flow's own counters back; ours never go back."""
+    counts.bytes_in += _grown(before.bytes_in, now.bytes_in)
+    counts.bytes_out += _grown(before.bytes_out, now.bytes_out)
+    counts.packets_in += _grown(before.packets_in, now.packets_in)
+    counts.packets_out += _grown(before.packets_out, now.packets_out)
+
+
+def _grown(before: int, now: int) -> int:
+    return now - before if now >= before else now

@@ -1,0 +1,265 @@
+"""The access log of a node: the kernel tells, records are written.
+
+Runs on the agent's event loop, so that what it knows of Services and pods is what the rules were made from, without
+a lock. Syncs do not wait for it: the kernel's table is gone through on a thread (in the kernel, which holds no lock of
+Python's), and what it told is taken apart a little at a time, in between of everything else.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from portway.accesslog.attribute import Attribution, Judge
+from portway.accesslog.counters import Counters
+from portway.accesslog.entrances import Entrances
+from portway.accesslog.flow import Flow
+from portway.accesslog.ledger import Ledger
+from portway.accesslog.parties import Parties
+from portway.accesslog.record import Record
+from portway.accesslog.refusals import Attempts, Refusals
+from portway.agent import machine
+from portway.agent.ct_events import Dump, Ends, flow_count, read_timeouts
+from portway.agent.logfile import Lines, LogFile, LogStream, Retention
+from portway.agent.nflog import PacketLog
+from portway.forwarding import Contribution, ServiceKey
+from portway.model import Node, Pod, ProxyConfig
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GROUP = 4790
+"""The group of nfnetlink_log that our rules tell."""
+INTERVAL = 1.0
+"""Seconds from one look at all flows to the next, at least."""
+SHARE = 20
+"""And at least so many times what a look costs: a twentieth of a processor, however many flows there are."""
+IDLE = 10.0
+"""Seconds after which we look although nothing seems to have changed."""
+_AT_ONCE = 64
+"""Messages between two chances for everything else on the loop: a millisecond's worth."""
+_SYSCTLS = {
+    "net/netfilter/nf_conntrack_acct": 1,
+    "net/netfilter/nf_conntrack_timestamp": 1,
+    "net/netfilter/nf_conntrack_events": 1,
+}
+"""Count bytes; remember when; tell of the end also of flows that began while nobody listened."""
+_TIME_WAIT = "net/netfilter/nf_conntrack_tcp_timeout_time_wait"
+_CLOSE = "net/netfilter/nf_conntrack_tcp_timeout_close"
+
+
+class LogConfig(Struct, frozen=True):
+    """How a node's access log is kept."""
+
+    path: str
+    """Of the file; "-": standard output."""
+    retention: Retention = Retention()
+    closed_seconds: int = 0
+    """How long the kernel keeps a TCP flow that both ends have closed, after which it is logged; 0: as it does."""
+
+
+class AccessLog:
+    """Keeps the log until `run` is cancelled. `clock` gives nanoseconds since 1970.
+
+    `put_*` tell of objects, and may be called before `run`.
+    """
+
+    def __init__(self, config: LogConfig, node: str, clock: Callable[[], int] = time.time_ns) -> None:
+        self._config, self._clock = config, clock
+        self._timeouts: dict[str, int] = {}
+        self.counters = Counters()
+        self._entrances, self._parties = Entrances(), Parties()
+        self._attribution = Attribution(node, self._entrances, self._parties, self._timeouts)
+        self._ledger = Ledger(self._attribution, self.counters, clock())
+        self._refusals = Refusals()
+        self._encode = msgspec.json.Encoder().encode
+        self._written: list[bytes] = []
+        self._lines = _lines(config, clock)
+
+    def put_contributions(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
+        """Services came, changed or went."""
+        for service, contribution in changes.items():
+            self._entrances.put(service, contribution)
+            self.counters.put(service, contribution)
+
+    def put_proxy(self, config: ProxyConfig) -> None:
+        """The configuration that the rules follow from now on."""
+        if config != self._attribution.config:
+            self._attribution.config = config
+            cidrs = config.local_detector.cidrs if config.local_detector else ()
+            self._parties.put_cluster(config.node_name, config.node_addresses, cidrs)
+
+    def put_pod(self, key: tuple[str, str], pod: Pod | None) -> None:
+        """A pod, of any node, came, changed or went."""
+        self._parties.put_pod(key, pod)
+
+    def put_node(self, name: str, node: Node | None) -> None:
+        """A node came, changed or went."""
+        self._parties.put_node(name, node)
+
+    def put_judge(self, judge: Judge) -> None:
+        """Who knows the policies that this node enforces."""
+        self._attribution.judge = judge
+
+    async def run(self) -> None:
+        """Until cancelled. What the kernel does not offer is said, and the rest is logged."""
+        for complaint in machine.set_sysctls(_sysctls(self._config.closed_seconds)):
+            log.warning("access log: %s", complaint)
+        self._timeouts.update(read_timeouts())
+        self._say_gap()
+        sources = _Sources()
+        loop = asyncio.get_running_loop()
+        try:
+            if sources.ends:
+                loop.add_reader(sources.ends, self._take_ends, sources.ends)
+            if sources.packets:
+                loop.add_reader(sources.packets, self._take_packets, sources.packets)
+            await self._look_now_and_then(sources)
+        finally:
+            self._finish(sources)
+
+    async def _look_now_and_then(self, sources: "_Sources") -> None:
+        known, looked = -1, 0.0
+        while True:
+            began = time.monotonic()
+            count, took = flow_count(), 0.0
+            if sources.dump and (len(self._ledger) or count != known or began - looked > IDLE):
+                took = await self._look(sources, sources.dump)
+                known, looked = flow_count(), began
+            self._write_due()
+            self._take_stock(sources)
+            await asyncio.sleep(max(INTERVAL, SHARE * took) - (time.monotonic() - began))
+
+    async def _look(self, sources: "_Sources", dump: Dump) -> float:
+        """One look at all flows; the seconds of processor that it took, about."""
+        began = time.perf_counter()
+        try:
+            await asyncio.to_thread(dump.begin)
+            self._ledger.begin_dump()
+            complete = False
+            while not complete:
+                pieces, complete = await asyncio.to_thread(dump.pieces)
+                for piece in pieces:
+                    self._see(dump.flows(piece))
+                    await asyncio.sleep(0)
+        except OSError as error:
+            log.warning("access log: no look at open connections this time: %s", error)
+            return time.perf_counter() - began
+        while sources.ends and (flows := sources.ends.flows(_AT_ONCE)):
+            self._end(flows)
+            await asyncio.sleep(0)
+        self._write(self._ledger.end_dump())
+        return time.perf_counter() - began
+
+    def _see(self, flows: Iterable[Flow]) -> None:
+        now = self._clock()
+        for flow in flows:
+            self._ledger.seen(flow, now)
+
+    def _take_ends(self, ends: Ends) -> None:
+        """The loop says that there are events; what is left it says again."""
+        self._end(ends.flows(_AT_ONCE))
+
+    def _end(self, flows: Iterable[Flow]) -> None:
+        self._write(filter(None, map(self._ledger.ended, flows)))
+
+    def _take_packets(self, packets: PacketLog) -> None:
+        now = self._clock()
+        for logged in packets.packets(4):
+            refusal = logged.refusal
+            if self._refusals.add(refusal, logged.moment or now):
+                entrance = self._attribution.entrance_of(refusal)
+                counts = self.counters.counts(entrance.name) if entrance else self.counters.others
+                counts.refusals[refusal.reason.partition(" ")[0]] += 1
+        self._write_due()
+
+    def _write_due(self) -> None:
+        self._write_attempts(self._refusals.due(self._clock()))
+
+    def _write_attempts(self, attempts: Iterable[Attempts]) -> None:
+        self._write(self._attribution.refusal(one.refusal, one.first, one.last, one.count) for one in attempts)
+
+    def _write(self, records: Iterable[Record]) -> None:
+        lines = [self._encode(record) for record in records]
+        if lines:
+            self.counters.records += len(lines)
+            lost = self._lines.write(b"\n".join(lines) + b"\n", len(lines))
+            if lost:
+                self.counters.lost["lines"] += lost
+
+    def _take_stock(self, sources: "_Sources") -> None:
+        """Overruns are said, once for each time that there are more."""
+        self._lines.keep()
+        for what, overruns, lost in sources.overruns():
+            new = overruns - self.counters.overruns[what]
+            self.counters.overruns[what], self.counters.lost[what] = overruns, lost
+            if new > 0:
+                log.warning("access log: the kernel had more to tell of %s than fits (%d times, %d lost)",
+                            what, overruns, lost)  # fmt: skip
+
+    def _say_gap(self) -> None:
+        if isinstance(self._lines, LogFile) and (until := self._lines.kept_until()):
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+            log.info("access log: not kept since %s (%.1f s): refusals and connections that ended since are missing",
+                     since, self._clock() / 1e9 - until)  # fmt: skip
+
+    def _finish(self, sources: "_Sources") -> None:
+        """What is known is written; what still is open is left to the next agent."""
+        loop = asyncio.get_running_loop()
+        if sources.ends:
+            loop.remove_reader(sources.ends)
+            while flows := sources.ends.flows(_AT_ONCE):
+                self._end(flows)
+        if sources.packets:
+            loop.remove_reader(sources.packets)
+            self._take_packets(sources.packets)
+        self._write_attempts(self._refusals.rest())
+        self._take_stock(sources)
+        sources.close()
+        self._lines.close()
+
+
+class _Sources:
+    """What the kernel offers; None where it does not, which is said."""
+
+    def __init__(self) -> None:
+        self.ends = _opened(Ends, "connections are logged late and without their exact end")
+        self.dump = _opened(Dump, "open connections are not known")
+        self.packets = _opened(lambda: PacketLog(GROUP), "refused connections are not logged")
+
+    def overruns(self) -> Iterable[tuple[str, int, int]]:
+        """(of what, how often, how many were lost)."""
+        if self.ends:
+            yield "connections", self.ends.overruns, self.ends.lost
+        if self.packets:
+            yield "refusals", self.packets.overruns, self.packets.lost
+
+    def close(self) -> None:
+        """Close all."""
+        for source in (self.ends, self.dump, self.packets):
+            if source:
+                source.close()
+
+
+def _opened(make: Callable[[], T], otherwise: str) -> T | None:
+    try:
+        return make()
+    except OSError as error:
+        log.error("access log: %s: %s", otherwise, error)
+        return None
+
+
+def _lines(config: LogConfig, clock: Callable[[], int]) -> Lines:
+    if config.path == "-":
+        return LogStream()
+    return LogFile(Path(config.path), config.retention, lambda: clock() / 1e9)
+
+
+def _sysctls(closed_seconds: int) -> dict[str, int]:
+    return _SYSCTLS | ({_TIME_WAIT: closed_seconds, _CLOSE: closed_seconds} if closed_seconds else {})
