@@ -3,7 +3,8 @@
     make bench-change        SIZES=10000x10,1x100000 CHANGES=300 make bench-change
 
 The peer, in the same run: the smallest transaction that does the same in a ruleset of kube-proxy's shape, by one
-`nft -f -` (the Service's chain flushed and written anew, one endpoint's chain added or deleted).
+`nft -f -` (the Service's chain flushed and written anew, one endpoint's chain added or deleted). Where KUBE_PROXY names
+a binary, kube-proxy itself and `portway serve` beside it, each from the request to an API server (bench/kube_proxy.py).
 """
 
 import os
@@ -11,12 +12,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import peer, synthetic
+from bench import kube_proxy, peer, synthetic
 from portway.agent.config import AgentConfig
 from portway.agent.sync import Syncer
 from portway.agent.table import KernelTable
@@ -25,6 +27,7 @@ from portway.testing.netns import World
 
 CHANGES = int(os.environ.get("CHANGES", "300"))
 PEER_CHANGES = 15
+PROXY_CHANGES = int(os.environ.get("PROXY_CHANGES", "20"))
 
 
 def main() -> int:
@@ -38,23 +41,32 @@ def main() -> int:
         taken = f"{row['peer'] * 1000:.1f} ms" if row["peer"] else "-"
         ours = f"{row['median'] * 1000:6.2f} ms {row['p99'] * 1000:6.2f} ms"
         print(f"{services:9} {endpoints:9} {ours} {taken:>12} {ratio:>7}", flush=True)
-    synthetic.save(rows)
+        for name, one in row["proxies"].items():
+            print(f"{name:>19} {one['median'] * 1000:6.1f} ms {one['most'] * 1000:6.1f} ms at most")
+    synthetic.save("change", rows)
     return 0
 
 
 def _measure(services: int, endpoints: int) -> dict[str, Any]:
     chosen = peer.services(services, endpoints)
     with World() as world:
-        seconds = sorted(world.namespace("ours").run(_changes, chosen))
+        seconds = world.namespace("ours").run(_changes, chosen)
     theirs = 0.0
-    if os.environ.get("PEER") != "0" and services > 1:
+    if synthetic.with_peer(chosen) and services > 1:
         with World() as world:
             theirs = statistics.median(world.namespace("peer").run(_peer_changes, chosen))
-    p99 = seconds[int(len(seconds) * 0.99)]
-    return {
-        "services": services, "endpoints": endpoints,
-        "median": statistics.median(seconds), "p99": p99, "peer": theirs,
-    }  # fmt: skip
+
+    def changes(proxy: kube_proxy.Proxy) -> dict[str, float]:
+        proxy.ready()
+        return _told(proxy.changes(chosen, PROXY_CHANGES))
+
+    proxies = kube_proxy.measured(chosen, changes)
+    return {"services": services, "endpoints": endpoints, **_told(seconds), "peer": theirs, "proxies": proxies}
+
+
+def _told(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {"median": statistics.median(ordered), "p99": ordered[int(len(ordered) * 0.99)], "most": ordered[-1]}
 
 
 def _changes(chosen: peer.Services) -> list[float]:
@@ -67,14 +79,10 @@ def _changes(chosen: peer.Services) -> list[float]:
         piece = decode.endpoint_slice_from_json(raw)
         syncer.put_slice((piece.namespace, piece.name), piece)
     syncer.sync()
-    return [_one(syncer, chosen, number) for number in range(CHANGES)]
+    return [_one(syncer, synthetic.changed(chosen, number)) for number in range(CHANGES)]
 
 
-def _one(syncer: Syncer, chosen: peer.Services, number: int) -> float:
-    which = number // 2 * 7919 % len(chosen)
-    addresses = chosen[which][3][: synthetic.SLICE]
-    gone = addresses[number // 2 % len(addresses)] if number % 2 == 0 else ""
-    raw = synthetic.one_slice(which, 0, addresses, gone)
+def _one(syncer: Syncer, raw: bytes) -> float:
     began = time.perf_counter()
     piece = decode.endpoint_slice_from_json(raw)
     syncer.put_slice((piece.namespace, piece.name), piece)
@@ -87,7 +95,7 @@ def _one(syncer: Syncer, chosen: peer.Services, number: int) -> float:
 def _peer_changes(chosen: peer.Services) -> list[float]:
     subprocess.run(["nft", "-f", "-"], input=peer.text(chosen), text=True, check=True)
     taken = []
-    for number in range(PEER_CHANGES):
+    for number in range(min(PEER_CHANGES, len(chosen))):
         which = number * 7919 % len(chosen)
         began = time.perf_counter()
         subprocess.run(["nft", "-f", "-"], input=peer.without_last(chosen, which), text=True, check=True)

@@ -1,20 +1,23 @@
 """What a connection costs: the first packet of a new one, and a packet of an open one.
 
-    make bench-connect       SIZES=10,1000,10000,30000 RUNS=15 make bench-connect       PEER=0 leaves the peer out
+    make bench-connect       SIZES=10,1000,10000,30000 RUNS=15 PEER_LIMIT=1000 make bench-connect       PEER=0: no peers
 
 A sender outside a node hands frames to the kernel by the hundred (sendmmsg); on the same processor the kernel carries
 each through the node, conntrack and rules included, to a place beyond it, where it is dropped. So the time that a call
-takes of its thread is the way of its packets, and what differs between two rulesets is what they cost. All run in one
-process and take turns; medians of all runs. Compared:
+takes of its thread is the way of its packets, and what differs between two rulesets is what they cost. All rulesets of
+all sizes stand at once and take turns, in another order each time; medians of all runs. Compared:
 
-bare      no rules but connection tracking
-one rule  that translates everything: what translating costs, whoever decides
-peer      the rules of kube-proxy's shape (bench/peer.py) and the checks that every new connection passes there
-portway   ours
+bare        no rules but connection tracking
+one rule    that translates everything: what translating costs, whoever decides
+peer        the rules of kube-proxy's shape (bench/peer.py) and the checks that every new connection passes there
+kube-proxy  the rules of KUBE_PROXY itself, where that names a binary
+portway     ours
+
+Two readings: connections to the same ten Services whatever number there is (does the way itself grow?), and to all
+Services in turn (does memory that the processor's caches do not hold show?).
 """
 
 import ctypes
-import json
 import os
 import socket
 import statistics
@@ -24,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from msgspec import Struct
 
-from bench import peer
+from bench import kube_proxy, peer, synthetic
 from portway.agent.netlink import ACK, REQUEST, Netlink, message
 from portway.agent.table import KernelTable
 from portway.forwarding import ForwardingTable, compute
@@ -53,7 +57,7 @@ RUNS = int(os.environ.get("RUNS", "50"))
 PACKETS = 1000
 """Of a run, each its own connection. Short runs in turn, so that other work on the machine meets all alike."""
 _BATCH = 500
-_NODE = "192.0.2.1"
+_NODE = kube_proxy.NODE_ADDRESS
 _SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
 _MAC = {"node": "02:00:00:00:00:01", "beyond": "02:00:00:00:00:03"}
 _BARE = "table ip bare { chain a { type filter hook prerouting priority 0; ct state invalid counter; }; }"
@@ -95,14 +99,22 @@ class Goal(Struct, frozen=True):
 
 
 GOALS = (
-    Goal("clusterIP", False, ("bare", "one rule", "peer", "portway")),
-    Goal("clusterIP, affinity", False, ("bare", "one rule", "portway affine")),
-    Goal("nodePort", True, ("bare", "one rule", "peer", "portway")),
-    Goal("nodePort, Local", True, ("bare", "one rule", "portway local")),
+    Goal("clusterIP", False, ("peer", "kube-proxy", "portway")),
+    Goal("clusterIP, Local", False, ("portway local",)),
+    Goal("clusterIP, affinity", False, ("portway affine",)),
+    Goal("nodePort", True, ("peer", "kube-proxy", "portway")),
+    Goal("nodePort, Local", True, ("portway local",)),
 )
-"""The peer's ruleset has neither policy Local nor affinity."""
-_OURS = ("portway", "portway local", "portway affine")
-_COLUMNS = GOALS[0].places
+"""The peers' rulesets have neither policy Local nor affinity."""
+SPREADS = {"ten": 10, "all": 1 << 20}
+"""How many Services are dialled in turn."""
+_FLAVOURS: dict[str, dict[str, Any]] = {
+    "portway": {},
+    "portway local": {"internal_traffic_policy": "Local", "external_traffic_policy": "Local"},
+    "portway affine": {"session_affinity_seconds": 10800},
+}
+_REFERENCES = ("bare", "one rule")
+_COLUMNS = (*_REFERENCES, "peer", "kube-proxy", "portway")
 
 
 class Place(Struct):
@@ -113,55 +125,79 @@ class Place(Struct):
     beyond: socket.socket
 
 
+Places = dict[tuple[int, str], Place]
+"""By number of Services (0: those without any) and ruleset."""
+Readings = dict[tuple[int, str, str], dict[str, list[float]]]
+"""By number of Services, what was sent and the spread: microseconds a packet of each run, by column."""
+
+
 def main() -> int:
-    """Prints a table for each size."""
-    rows: list[dict[str, Any]] = []
-    print(f"{'Services':>9}  {'':24} {' '.join(f'{name:>9}' for name in _COLUMNS)}   microseconds a packet")
-    for count in map(int, os.environ.get("SIZES", "10,1000,10000").split(",")):
-        for row in _measure(count):
-            rows.append(row)
-            shown = " ".join(
-                f"{row[k]:9.2f}" if row.get(k) else f"{'-':>9}" for k in ("bare", "one rule", "peer", "portway")
-            )
-            print(f"{count:9}  {row['what']:24} {shown}", flush=True)
-    if path := os.environ.get("JSON"):
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+    """Prints a table."""
+    sizes = [int(size) for size in os.environ.get("SIZES", "10,1000,10000,30000").split(",")]
+    chosen = {count: peer.services(count, 3, node_ports=True) for count in sizes}
+    readings: Readings = {}
+    with ExitStack() as stack:
+        places = {where: stack.enter_context(_place(load)) for where, load in _loads(chosen).items()}
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        for run in range(RUNS):
+            _references(places, readings, run)
+            for count in sizes:
+                for goal in GOALS:
+                    for spread in SPREADS:
+                        _new_connections(places, readings, (count, goal, spread), chosen[count], run)
+        _open_connections(places, readings, chosen)
+    _report(_rows(readings))
     return 0
 
 
-def _measure(count: int) -> list[dict[str, Any]]:
-    chosen = peer.services(count, 3, node_ports=True)
-    loads: dict[str, Callable[[], object]] = {
-        "bare": lambda: _nft(_BARE),
-        "one rule": lambda: _nft(_ONE_RULE),
-        "peer": lambda: _nft(peer.text(chosen, (_NODE,)) + _PEER_CHECKS),
-        "portway": lambda: _adopt(chosen),
-        "portway local": lambda: _adopt(chosen, external_traffic_policy="Local"),
-        "portway affine": lambda: _adopt(chosen, session_affinity_seconds=10800),
+def _loads(chosen: dict[int, peer.Services]) -> "dict[tuple[int, str], Callable[[World, Namespace], None]]":
+    loads: dict[tuple[int, str], Callable[[World, Namespace], None]] = {
+        (0, "bare"): _inside_run(_nft, _BARE),
+        (0, "one rule"): _inside_run(_nft, _ONE_RULE),
     }
-    if os.environ.get("PEER") == "0":
-        del loads["peer"]
-    with ExitStack() as stack:
-        places = {name: stack.enter_context(_place(load)) for name, load in loads.items()}
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-        rows = [_new_connections(goal, places, chosen) for goal in GOALS]
-        rows.append(_open_connection(places, chosen))
-    return [{"services": count, **row} for row in rows]
+    for count, some in chosen.items():
+        for name, fields in _FLAVOURS.items():
+            loads[count, name] = _inside_run(_adopt, some, fields)
+        if synthetic.with_peer(some):
+            loads[count, "peer"] = _inside_run(_nft, peer.text(some, (_NODE,)) + _PEER_CHECKS)
+            if "kube-proxy" in kube_proxy.commands():
+                loads[count, "kube-proxy"] = partial(_by_kube_proxy, some)
+    return loads
 
 
-def _new_connections(goal: Goal, places: dict[str, Place], chosen: peer.Services) -> dict[str, Any]:
-    reachable = [s for s in chosen if s[2]] if goal.node_port else list(chosen)
-    taken: dict[str, list[float]] = {}
-    for run in range(RUNS):
-        numbers = range(run * PACKETS, (run + 1) * PACKETS)
-        packets = _Packets([_new(goal, reachable, n) for n in numbers])
-        # without rules a nodePort's packets would end at the node, and in one rule it makes no difference
-        bare = _Packets([_new(GOALS[0], reachable, n) for n in numbers])
-        for name in filter(places.__contains__, goal.places):
-            places[name].node.run(_forget_connections)
-            seconds = (packets if name in ("peer", *_OURS) else bare).send(places[name].door)
-            taken.setdefault("portway" if name in _OURS else name, []).append(seconds * 1e6 / PACKETS)
-    return {"what": f"new, {goal.name}", **{name: statistics.median(some) for name, some in taken.items()}}
+def _inside_run(function: Callable[..., None], *arguments: object) -> "Callable[[World, Namespace], None]":
+    return lambda _world, node: node.run(function, *arguments)
+
+
+def _by_kube_proxy(chosen: peer.Services, world: World, node: Namespace) -> None:
+    """Its rules stay when it has ended."""
+    with kube_proxy.serving(kube_proxy.commands()["kube-proxy"], chosen, world, node) as proxy:
+        proxy.ready()
+
+
+def _references(places: Places, readings: Readings, run: int) -> None:
+    """To no Service in particular: they know none."""
+    packets = _Packets([_new(GOALS[0], peer.services(10, 1), n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
+    for name in _REFERENCES:
+        places[0, name].node.run(_forget_connections)
+        _note(readings, (0, "new", ""), name, packets.send(places[0, name].door))
+
+
+def _new_connections(
+    places: Places, readings: Readings, what: tuple[int, Goal, str], chosen: peer.Services, run: int
+) -> None:
+    count, goal, spread = what
+    reachable = [service for service in chosen if service[2] or not goal.node_port][: SPREADS[spread]]
+    packets = _Packets([_new(goal, reachable, n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
+    names = [name for name in goal.places if (count, name) in places]
+    for name in names[run % len(names) :] + names[: run % len(names)]:
+        places[count, name].node.run(_forget_connections)
+        seconds = packets.send(places[count, name].door)
+        _note(readings, (count, f"new, {goal.name}", spread), "portway" if name in _FLAVOURS else name, seconds)
+
+
+def _note(readings: Readings, what: tuple[int, str, str], column: str, seconds: float) -> None:
+    readings.setdefault(what, {}).setdefault(column, []).append(seconds * 1e6 / PACKETS)
 
 
 def _new(goal: Goal, reachable: Sequence[tuple[str, int, int, Sequence[str]]], number: int) -> bytes:
@@ -172,17 +208,40 @@ def _new(goal: Goal, reachable: Sequence[tuple[str, int, int, Sequence[str]]], n
     return _segment(source, socket.inet_aton(address), 1024 + number % 60000, port, _SYN, number)
 
 
-def _open_connection(places: dict[str, Place], chosen: peer.Services) -> dict[str, Any]:
+def _open_connections(places: Places, readings: Readings, chosen: dict[int, peer.Services]) -> None:
     """One connection to a clusterIP, opened by hand on both sides; then the same acknowledgement again and again."""
-    packets: dict[str, _Packets] = {}
-    for name in filter(places.__contains__, GOALS[0].places):
-        places[name].node.run(_forget_connections)
-        packets[name] = _Packets([_establish(places[name], chosen[0])] * PACKETS)
-    taken: dict[str, list[float]] = {name: [] for name in packets}
+    wanted = (*_REFERENCES, *GOALS[0].places)
+    packets: dict[tuple[int, str], _Packets] = {}
+    for (count, name), place in places.items():
+        if name in wanted:
+            place.node.run(_forget_connections)
+            dialled = chosen[count or min(chosen)][0]
+            packets[count, name] = _Packets([_establish(place, dialled)] * PACKETS)
     for _ in range(RUNS):
-        for name, some in packets.items():
-            taken[name].append(some.send(places[name].door) * 1e6 / PACKETS)
-    return {"what": "open, clusterIP", **{name: statistics.median(some) for name, some in taken.items()}}
+        for (count, name), some in packets.items():
+            seconds = some.send(places[count, name].door)
+            _note(readings, (count, "open, clusterIP" if count else "open", ""), name, seconds)
+
+
+def _rows(readings: Readings) -> list[dict[str, Any]]:
+    """Medians; what rulesets without Services take stands in every row."""
+    medians = {
+        what: {name: statistics.median(some) for name, some in columns.items()} for what, columns in readings.items()
+    }
+    return [
+        {"services": count, "what": what, "spread": spread, **medians[0, what.partition(",")[0], ""], **columns}
+        for (count, what, spread), columns in sorted(medians.items(), key=lambda item: (item[0][1:], item[0][0]))
+        if count
+    ]
+
+
+def _report(rows: list[dict[str, Any]]) -> None:
+    head = " ".join(f"{name:>10}" for name in _COLUMNS)
+    print(f"{'':24} {'dialled':8} {'Services':>9} {head}   microseconds a packet")
+    for row in rows:
+        shown = " ".join(f"{row[name]:10.2f}" if row.get(name) else f"{'-':>10}" for name in _COLUMNS)
+        print(f"{row['what']:24} {row['spread']:8} {row['services']:9} {shown}")
+    synthetic.save("connect", rows)
 
 
 def _establish(place: Place, service: tuple[str, int, int, Sequence[str]]) -> bytes:
@@ -252,7 +311,7 @@ class _Packets:
 
 
 @contextmanager
-def _place(load: Callable[[], object]) -> Iterator[Place]:
+def _place(load: Callable[[World, Namespace], None]) -> Iterator[Place]:
     with World() as world:
         sender, node, beyond = (world.namespace(name) for name in ("sender", "node", "beyond"))
         world.connect(sender, "eth0", node, "eth0")
@@ -268,7 +327,7 @@ def _place(load: Callable[[], object]) -> Iterator[Place]:
         )  # fmt: skip
         node.command("ip", "-batch", "-", text="".join(f"{line}\n" for line in lines))
         beyond.command("ip", "link", "set", "eth0", "address", _MAC["beyond"])
-        node.run(load)
+        load(world, node)
         with _inside(sender, 0) as door, _inside(beyond, 3) as seen:
             yield Place(node, door, seen)
 
@@ -303,7 +362,7 @@ def _nft(text: str) -> None:
     subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
 
 
-def _adopt(chosen: peer.Services, **fields: Any) -> None:
+def _adopt(chosen: peer.Services, fields: dict[str, Any]) -> None:
     kernel = KernelTable()
     kernel.adopt(compile(_table(chosen, fields)))
     kernel.close()

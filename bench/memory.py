@@ -4,7 +4,7 @@
 
 Each size runs in a process of its own, which decodes the objects one by one, as they come from an API server, and
 programs them. Told are its resident size, how much of that the interpreter with the same imports takes, and how much
-the most was.
+the most was. Where KUBE_PROXY names a binary, kube-proxy itself and `portway serve` with all its watches as well.
 """
 
 import json
@@ -17,7 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import peer, synthetic
+from msgspec import structs
+
+from bench import kube_proxy, peer, synthetic
 from portway.agent.config import AgentConfig
 from portway.agent.run import run as _whole_agent  # noqa: F401  # for what it imports
 from portway.agent.sync import Syncer
@@ -45,7 +47,9 @@ def main() -> int:
             f"{each:11.0f} B",
             flush=True,
         )
-    synthetic.save(rows)
+        for name, one in row["proxies"].items():
+            print(f"{name:>19} {one['resident']:7.0f} MB {'':12} {one['most']:7.0f} MB")
+    synthetic.save("memory", rows)
     return 0
 
 
@@ -53,7 +57,9 @@ def _row(services: int, endpoints: int) -> dict[str, Any]:
     found = subprocess.run(
         [sys.executable, __file__, f"{services}x{endpoints}"], stdout=subprocess.PIPE, text=True, check=True
     )
-    return {"services": services, "endpoints": endpoints, **json.loads(found.stdout)}
+    chosen = peer.services(services, endpoints)
+    proxies = kube_proxy.measured(chosen, lambda proxy: structs.asdict(proxy.ready()))
+    return {"services": services, "endpoints": endpoints, **json.loads(found.stdout), "proxies": proxies}
 
 
 def _measured(services: int, endpoints: int) -> dict[str, float]:

@@ -5,9 +5,10 @@
 Each size runs in a network namespace of its own. The peer, in the same run, is `nft -f` of a ruleset of kube-proxy's
 shape for the same Services (bench/peer.py): what the kernel part alone costs that way. "its CPU" is what the sync used,
 the kernel's part included, which says more than the time when the machine is busy; "each" is that for one endpoint.
+Where KUBE_PROXY names a binary, kube-proxy itself and `portway serve` beside it: from the start of the process to the
+last commit, with the watch of an API server (bench/kube_proxy.py). No peer is measured beyond PEER_LIMIT Services.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import peer, synthetic
+from msgspec import structs
+
+from bench import kube_proxy, peer, synthetic
 from portway.agent.config import AgentConfig
 from portway.agent.sync import Syncer
 from portway.agent.table import KernelTable
@@ -24,8 +27,6 @@ from portway.kubeapi import decode
 from portway.testing.netns import World
 
 DEFAULT = "1000x10,10000x10,5000x50,1x100000"
-LARGEST_PEER = int(os.environ.get("LARGEST_PEER", "10000"))
-"""Services; beyond that the peer takes minutes. Endpoint chains count too, so it is capped at ten times as many."""
 
 
 def main() -> int:
@@ -46,7 +47,9 @@ def main() -> int:
             f"{each:6.1f} us {taken:>12} {ratio:>7}",
             flush=True,
         )
-    synthetic.save(rows)
+        for name, one in row["proxies"].items():
+            print(f"{name:>19} {'':9} {one['seconds']:7.2f} s {one['cpu']:7.2f} s   from its start")
+    synthetic.save("sync", rows)
     return 0
 
 
@@ -55,10 +58,11 @@ def _measure(services: int, endpoints: int) -> dict[str, Any]:
     with World() as world:
         ours = world.namespace("ours").run(first_sync, chosen)
     theirs = 0.0
-    if os.environ.get("PEER") != "0" and services <= LARGEST_PEER and services * endpoints <= LARGEST_PEER * 10:
+    if synthetic.with_peer(chosen):
         with World() as world:
             theirs = world.namespace("peer").run(_load, peer.text(chosen))
-    return {"services": services, "endpoints": endpoints, **ours, "peer": theirs}
+    proxies = kube_proxy.measured(chosen, lambda proxy: structs.asdict(proxy.ready()))
+    return {"services": services, "endpoints": endpoints, **ours, "peer": theirs, "proxies": proxies}
 
 
 def first_sync(chosen: peer.Services) -> dict[str, float]:

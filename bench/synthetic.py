@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def sizes(default: str) -> list[tuple[int, int]]:
     ]
 
 
+PEER_LIMIT = int(os.environ.get("PEER_LIMIT", "10000"))
+"""Services up to which a peer is measured too: beyond, it takes minutes. Its endpoints count a tenth."""
+
+
+def with_peer(chosen: peer.Services) -> bool:
+    """Whether peers are measured with these Services; PEER=0 leaves them out."""
+    endpoints = sum(len(service[3]) for service in chosen)
+    return os.environ.get("PEER") != "0" and max(len(chosen), endpoints / 10) <= PEER_LIMIT
+
+
 def service_bytes(chosen: Iterable[peer.Service]) -> Iterator[bytes]:
     """The Services as JSON."""
     return (service_json(number, service) for number, service in enumerate(chosen))
@@ -29,14 +40,21 @@ def service_json(number: int, service: peer.Service) -> bytes:
     """One of them."""
     address, port, node_port, _ = service
     ports = {"name": "http", "protocol": "TCP", "port": port, "targetPort": 80}
+    external = {"externalTrafficPolicy": "Cluster"} if node_port else {}
     return json.dumps(
         {
+            "apiVersion": "v1",
+            "kind": "Service",
             "metadata": {"namespace": "bench", "name": f"s{number}"},
             "spec": {
                 "type": "NodePort" if node_port else "ClusterIP",
                 "clusterIP": address,
                 "clusterIPs": [address],
                 "ipFamilies": ["IPv4"],
+                "ipFamilyPolicy": "SingleStack",
+                "internalTrafficPolicy": "Cluster",
+                "sessionAffinity": "None",
+                **external,
                 "ports": [ports | ({"nodePort": node_port} if node_port else {})],
                 "selector": {"app": f"s{number}"},
             },
@@ -60,6 +78,8 @@ def one_slice(number: int, index: int, addresses: Sequence[str], unready: str = 
     """The index-th slice of Service `number`; `unready` names an address that is out."""
     return json.dumps(
         {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
             "metadata": {
                 "namespace": "bench",
                 "name": f"s{number}-{index}",
@@ -80,7 +100,25 @@ def one_slice(number: int, index: int, addresses: Sequence[str], unready: str = 
     ).encode()
 
 
-def save(rows: object) -> None:
-    """Write a bench's figures for machines, where JSON=FILE asks for it."""
+def changed(chosen: peer.Services, number: int) -> bytes:
+    """The slice of the number-th change: an endpoint of some Service goes, and with the next number comes back."""
+    which = number // 2 * 7919 % len(chosen)
+    addresses = chosen[which][3][:SLICE]
+    return one_slice(which, 0, addresses, addresses[number // 2 % len(addresses)] if number % 2 == 0 else "")
+
+
+def save(bench: str, rows: object) -> None:
+    """Write a bench's figures for machines and for bench/report.py, where JSON=FILE asks for it."""
     if path := os.environ.get("JSON"):
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+        found = {"bench": bench, "machine": _machine(), "rows": rows}
+        Path(path).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _machine() -> dict[str, object]:
+    """What the figures depend on; the load averages tell whether it did other work."""
+    return {
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": [round(load, 1) for load in os.getloadavg()],
+    }

@@ -114,10 +114,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def config_in(folder: Path, **settings: object) -> ServerConfig:
+    """With all its paths in `folder`; `settings` are ServerConfig's other fields."""
+    places = {"data": folder / "data.db", "pki": folder / "pki", "pod_logs": folder / "pods"}
+    return ServerConfig(**(places | settings))  # type: ignore[arg-type]
+
+
 def start(folder: Path, **settings: object) -> Server:
     """A running server with its data in `folder`; `settings` are ServerConfig's other fields."""
-    places = {"data": folder / "data.db", "pki": folder / "pki", "pod_logs": folder / "pods"}
-    server = Server(ServerConfig(**(places | settings)), folder)  # type: ignore[arg-type]
+    server = Server(config_in(folder, **settings), folder)
     server.start()
     return server
 
