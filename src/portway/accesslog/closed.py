@@ -58,7 +58,8 @@ class _Count:
         self.attempts += record.attempts
         self.first = min(self.first, record.ts_start)
         self.last = max(self.last, moment(record))
-        self.door = self.door or socket_name(*dialled(record))
+        door = socket_name(*dialled(record))
+        self.door = min(self.door or door, door)
 
 
 class Closed:

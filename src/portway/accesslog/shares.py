@@ -37,13 +37,10 @@ class PortShares(Struct, frozen=True):
 
     port: PortKey
     connections: int
+    uneven: bool
+    """More than chance explains."""
     backends: tuple[BackendShare, ...]
     """The busiest first."""
-
-    @property
-    def uneven(self) -> bool:
-        """Whether that is no chance."""
-        return any(abs(backend.deviations) > DEVIATIONS for backend in self.backends)
 
 
 class Shares:
@@ -86,7 +83,8 @@ def _shares(key: PortKey, backends: dict[tuple[str, str], _Backend]) -> PortShar
         _row(name, backend, mean, variance)
         for (name, backend), (mean, variance) in zip(backends.items(), expected, strict=True)
     ]
-    return PortShares(key, total, tuple(sorted(rows, key=lambda row: (-row.connections, row.name))))
+    uneven = any(abs(row.deviations) > DEVIATIONS for row in rows)
+    return PortShares(key, total, uneven, tuple(sorted(rows, key=lambda row: (-row.connections, row.name))))
 
 
 def _row(name: tuple[str, str], backend: _Backend, mean: float, variance: float) -> BackendShare:

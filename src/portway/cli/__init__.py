@@ -19,6 +19,7 @@ _COMMANDS = {
     "ports": "Every Service port: where it leads and who stands behind it.",
     "trace": "Which way a packet takes, and where and why it ends.",
     "logs": "Who came: connections through Services, and what was not let in.",
+    "report": "Who used what, peaks, new clients, scans, closed doors.",
     "exec": "Run a command on a node, in a pod, or outside.",
     "kubeconfig": "Print a fleet's kubeconfig.",
     "serve": "Be a real cluster's node proxy, in kube-proxy's place.",

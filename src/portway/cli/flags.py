@@ -1,26 +1,18 @@
 """Flags as kube-proxy writes them: click callbacks that turn text into values."""
 
-import re
-
 import click
 
 from portway.agent import doors
+from portway.cli import units
 from portway.model.address import canonical_address, canonical_cidr
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_PART = r"(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|h|m|s)"
 
 
 def duration(ctx: click.Context, param: click.Parameter, text: str) -> float:
     """A duration as Go writes it; seconds."""
-    if text != "0" and not re.fullmatch(f"({_PART})+", text):
-        raise click.BadParameter(f"{text!r} is not a duration like 500ms, 1s or 1h0m0s", ctx, param)
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
-
-
-def optional_duration(ctx: click.Context, param: click.Parameter, text: str) -> float | None:
-    """The same, or nothing."""
-    return duration(ctx, param, text) if text else None
+    try:
+        return units.seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def cidrs(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import click
 
-from portway.cli import flags
+from portway.cli import units
 
 _SERVICE_FORMS = "svc/NAME or svc/NAMESPACE/NAME"
 
+
+def duration(ctx: click.Context, param: click.Parameter, text: str) -> float | None:
+    """A duration as Go writes it, in seconds; None when it is not given."""
+    try:
+        return units.seconds_of(text) if text else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
 since_option = click.option(
-    "--since", default="", metavar="DURATION", callback=flags.optional_duration, help="Only the last 5m, 1h30m, …"
+    "--since", default="", metavar="DURATION", callback=duration, help="Only the last 5m, 1h30m, …"
 )
 files_option = click.option(
     "--file",

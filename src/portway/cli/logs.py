@@ -22,8 +22,8 @@ from portway.cli.options import fleet_name, output_format
 from portway.fleet import FleetState
 from portway.fleet.state import alive
 
-SLACK_SECONDS = 30.0
-"""How much later than it happened an agent may write: a client's repeated packets become one record."""
+SLACK_SECONDS = 150.0
+"""How much later than it ended an agent may write: a UDP flow has ended when nothing came for two minutes."""
 _PAUSE = 0.2
 _LOOKED_AT = 500
 """Records by which the columns' widths are chosen."""

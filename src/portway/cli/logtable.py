@@ -12,8 +12,8 @@ from portway.cli import table, units
 
 _HEAD = ("TIME", "CLIENT", "VIA", "SERVICE", "BACKEND", "IN/OUT", "TOOK")
 _REFUSALS_HEAD = (*_HEAD[:4], "VERDICT")
-_LEAST = (12, 12, 10, 8)
-"""CLIENT, VIA, SERVICE and BACKEND; an IPv4 address stays whole longest."""
+_LEAST = (11, 10, 9, 7)
+"""CLIENT, VIA, SERVICE and BACKEND."""
 _INDENT = " " * 10
 _GAP = "  "
 _COLOURS = {"DENIED": "red", "REFUSED": "yellow", "DROPPED": "yellow"}

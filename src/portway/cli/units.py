@@ -1,9 +1,11 @@
 """Numbers, times and long names as people read them."""
 
+import re
 from datetime import datetime
 
 _STEPS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-_DAY = 86_400.0
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART = r"(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|h|m|s)"
 
 
 def size(count: float) -> str:
@@ -33,6 +35,13 @@ def seconds(duration: float) -> str:
         return f"{minutes}m{rest:02}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours < 24 else f"{hours // 24}d{hours % 24:02}h"
+
+
+def seconds_of(text: str) -> float:
+    """A duration as Go writes it. Raises ValueError."""
+    if text != "0" and not re.fullmatch(f"({_PART})+", text):
+        raise ValueError(f"{text!r} is not a duration like 500ms, 1s or 1h0m0s")
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
 def clock(moment: float, now: float) -> str:
