@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from portway.cli import units
 
-_LEAST = 10
+_LEAST = 9
 """A name that is no longer than this stays whole."""
 
 

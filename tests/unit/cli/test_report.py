@@ -34,9 +34,9 @@ def test_a_terminal_of_eighty_columns(log: Path) -> None:
 21 not let in: 20 NODEPORT_UNSET, 1 NO_RULE_MATCHES
 
 DOORS  who used which port that is open to the outside
-SERVICE     PORT   CLIENT      LET IN  REFUSED  BYTES  FIRST         LAST
-shop/…http  32100  203.0…13.9  2       0        2.2kB  Nov 14 22:13  Nov 14 22:13
--           (20)   198.5…0.66  0       20       0B     Nov 14 22:13  Nov 14 22:13
+SERVICE    PORT   CLIENT      LET IN  REFUSED  BYTES  FIRST         LAST
+shop…http  32100  203.0…13.9  2       0        2.2kB  Nov 14 22:13  Nov 14 22:13
+-          (20)   198.5…0.66  0       20       0B     Nov 14 22:13  Nov 14 22:13
 
 PEAKS  the busiest moment of each Service port, to plan capacity by
 SERVICE       TOTAL  NEW IN A SECOND    BYTES A SECOND         OPEN AT ONCE
