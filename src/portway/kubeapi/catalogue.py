@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from portway.kubeapi import (
+    clusternetworkpolicy,
     endpoints,
     endpointslice,
     ingress,
@@ -140,7 +141,7 @@ _NETWORKING = (
     _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True, inert=True),
     _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True, inert=True),
     _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True, inert=True),
-    _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True, inert=True),
+    _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True),
     _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True, inert=True),
 )
 _RBAC = (
@@ -185,6 +186,17 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ("scheduling.k8s.io", "v1"): (_inert("PriorityClass", "priorityclasses", "pc", namespaced=False, generation=True),),
     ("coordination.k8s.io", "v1"): (_kind(None, "Lease", "leases"),),
     ("discovery.k8s.io", "v1"): (_kind(endpointslice, "EndpointSlice", "endpointslices", generation=True),),
+    ("policy.networking.k8s.io", "v1alpha2"): (
+        _kind(
+            clusternetworkpolicy,
+            "ClusterNetworkPolicy",
+            "clusternetworkpolicies",
+            "cnp",
+            namespaced=False,
+            status=True,
+            generation=True,
+        ),
+    ),
 }
 
 KINDS: tuple[Kind, ...] = tuple(

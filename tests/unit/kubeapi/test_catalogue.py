@@ -11,7 +11,8 @@ from portway.kubeapi.kinds import Kind
 
 ACTIVE = {
     *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Event", "ConfigMap", "Secret"),
-    *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease"),
+    *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
+    "ClusterNetworkPolicy",
 }
 
 
@@ -56,6 +57,7 @@ def test_is_found_by_all_its_names(kind: Kind) -> None:
         ("deploy.v1.apps", "apps/v1", "Deployment"),
         ("ing", "networking.k8s.io/v1", "Ingress"),
         ("hpa", "autoscaling/v2", "HorizontalPodAutoscaler"),
+        ("cnp", "policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"),
     ],
 )
 def test_by_name(text: str, api_version: str, kind: str) -> None:

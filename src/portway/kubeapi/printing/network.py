@@ -136,6 +136,12 @@ COLUMNS = {
         column("Pod-Selector", text(lambda doc: selector_text(value(doc, "spec", "podSelector")))),
         AGE,
     ),
+    "ClusterNetworkPolicy": (
+        NAME,
+        column("Tier", at("spec", "tier")),
+        column("Priority", text(lambda doc: str(value(doc, "spec", "priority")))),
+        AGE,
+    ),
     "ServiceCIDR": (NAME, column("CIDRs", text(lambda doc: ",".join(value(doc, "spec", "cidrs") or ()))), AGE),
     "IPAddress": (NAME, column("ParentRef", text(_parent)), AGE),
 }
