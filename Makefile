@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format docs tools clean
+.PHONY: help demo test check format docs plots performance tools clean
 
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,18 @@ format: $(VENV)/.installed ## let ruff write the format and the safe fixes
 
 docs: $(VENV)/.installed ## write the generated pages
 	@$(BIN)/python scripts/cli-reference > docs/cli.md
+
+plots: $(VENV)/.installed ## write docs/performance.md's tables and plots from bench/figures
+	@$(BIN)/python bench/report.py
+
+FIGURES := bench/figures
+performance: $(VENV)/.installed tools ## measure everything on this idle machine, then write tables and plots
+	@mkdir -p $(FIGURES)
+	@SIZES=100x10,1000x10,10000x10,5000x50,1x100000,30000x10,100000x10 JSON=$(FIGURES)/sync.json $(BIN)/python bench/sync.py
+	@SIZES=100x10,1000x10,10000x10,1x100000 JSON=$(FIGURES)/change.json $(BIN)/python bench/change.py
+	@SIZES=1000x10,10000x10,5000x50,1x100000,100000x10 JSON=$(FIGURES)/memory.json $(BIN)/python bench/memory.py
+	@JSON=$(FIGURES)/connect.json $(BIN)/python bench/connect.py
+	@$(BIN)/python bench/report.py
 
 bench-%: $(VENV)/.installed tools ## run one benchmark, e.g. make bench-up
 	@$(BIN)/python bench/$(subst -,_,$*).py

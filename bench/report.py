@@ -1,0 +1,244 @@
+"""Figures for people: the tables in docs/performance.md and the plots in docs/plots, from what benches saved as JSON.
+
+    make plots               of bench/figures/BENCH.json, as they are
+    make performance         measures everything first (half an hour; leave the machine alone meanwhile)
+
+No figure is typed: a table stands between `<!-- figures: BENCH -->` and `<!-- end -->` and is written anew. Plots are
+SVG by hand, because they are a few lines and dots on logarithmic axes, and a library would be needed by nobody else.
+How a series grows is the slope of its points in the plot: 1 means in proportion, 2 with the square.
+"""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES, PLOTS, PAGE = ROOT / "bench" / "figures", ROOT / "docs" / "plots", ROOT / "docs" / "performance.md"
+Row = dict[str, Any]
+Points = list[tuple[float, float]]
+_WIDTH, _HEIGHT, _MARGIN = 640, 340, 56
+_COLOURS = ("#3b7dd8", "#d8762b", "#3a9a5b", "#a457c4")
+_TEXT = "text{font:13px sans-serif;fill:#24292f}line{stroke:#8c959f55}.axis{stroke:#8c959f}"
+_DARK = "@media (prefers-color-scheme:dark){text{fill:#e6edf3}}"
+
+
+class Column(Struct, frozen=True):
+    """One of a table's columns; a row without the value shows nothing."""
+
+    title: str
+    value: Callable[[Row], float]
+    shown: Callable[[float], str]
+
+
+def main() -> int:
+    """Writes what there are figures for."""
+    page = PAGE.read_text()
+    for bench, columns in _COLUMNS.items():
+        file = FIGURES / f"{bench}.json"
+        if file.exists():
+            found = json.loads(file.read_text())
+            draw(bench, found["rows"])
+            plot = (
+                f"\n![How it grows with the Services](plots/{bench}.svg)\n" if (PLOTS / f"{bench}.svg").exists() else ""
+            )
+            page = replaced(page, bench, _told(found["machine"]) + table(found["rows"], columns) + plot)
+        else:
+            print(f"no figures of bench-{bench}: JSON={file.relative_to(ROOT)} make bench-{bench}", file=sys.stderr)
+    PAGE.write_text(page)
+    return 0
+
+
+def replaced(page: str, bench: str, text: str) -> str:
+    """The page with another text between a bench's marks. Raises ValueError when they are not there."""
+    pattern = re.compile(rf"(<!-- figures: {bench} -->\n).*?(<!-- end -->)", re.DOTALL)
+    new, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", page)
+    if count != 1:
+        raise ValueError(f"{PAGE}: needs one <!-- figures: {bench} --> … <!-- end -->")
+    return new
+
+
+def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Markdown; columns that no row has a value for are left out."""
+    cells = [[_cell(column, row) for column in columns] for row in rows]
+    used = [index for index in range(len(columns)) if any(line[index] for line in cells)]
+    head = [[columns[index].title for index in used], ["---"] * len(used)]
+    lines = [*head, *([line[index] for index in used] for line in cells)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(column: Column, row: Row) -> str:
+    try:
+        value = column.value(row)
+    except KeyError:
+        return ""
+    return column.shown(value) if value else ""
+
+
+def growth(points: Points) -> float:
+    """The exponent of n that fits best: least squares over logarithms. Needs two different n."""
+    logs = [(math.log(x), math.log(y)) for x, y in points]
+    mean_x, mean_y = (sum(values) / len(logs) for values in zip(*logs, strict=True))
+    slope: float = sum((x - mean_x) * (y - mean_y) for x, y in logs) / sum((x - mean_x) ** 2 for x, _ in logs)
+    return slope
+
+
+def draw(bench: str, rows: Sequence[Row]) -> None:
+    """The plot over the number of Services, where there are two sizes at least."""
+    unit, chosen, series = _PLOTS[bench]
+    lines = {name: _points([row for row in rows if chosen(row)], value) for name, value in series.items()}
+    lines = {name: points for name, points in lines.items() if len({x for x, _ in points}) > 1}
+    if lines:
+        PLOTS.mkdir(exist_ok=True)
+        (PLOTS / f"{bench}.svg").write_text(svg(unit, lines))
+
+
+def _points(rows: Sequence[Row], value: Callable[[Row], float]) -> Points:
+    found = []
+    for row in rows:
+        try:
+            found.append((float(row["services"]), value(row)))
+        except KeyError:
+            continue
+    return sorted(point for point in found if point[1])
+
+
+def svg(unit: str, lines: dict[str, Points]) -> str:
+    """Logarithmic axes, a line for each series, its name with how it grows. Readable on light and dark pages."""
+    across, up = _scale([x for p in lines.values() for x, _ in p]), _scale([y for p in lines.values() for _, y in p])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _MARGIN + across(x) * (_WIDTH - 2 * _MARGIN), _HEIGHT - _MARGIN - up(y) * (_HEIGHT - 2 * _MARGIN)
+
+    every = [point for points in lines.values() for point in points]
+    parts = [_text(_MARGIN, 20, unit), _text(_WIDTH - 90, _HEIGHT - 8, "Services")]
+    for x in sorted({x for x, _ in every}):
+        at, _ = place(x, every[0][1])
+        parts += [_text(at - 14, _HEIGHT - _MARGIN + 20, f"{x:,.0f}"), _rule(at, _MARGIN, at, _HEIGHT - _MARGIN)]
+    for y in (min(y for _, y in every), max(y for _, y in every)):
+        _, at = place(every[0][0], y)
+        parts += [_text(4, at + 4, f"{y:.3g}"), _rule(_MARGIN, at, _WIDTH - _MARGIN, at)]
+    for number, (name, points) in enumerate(lines.items()):
+        parts += _series(name, [place(*point) for point in points], growth(points), number)
+    style = f"<style>{_TEXT}{_DARK}</style>"
+    body = "\n".join([style, *parts])
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">\n{body}\n</svg>\n'
+
+
+def _scale(values: Sequence[float]) -> Callable[[float], float]:
+    low, high = math.log(min(values)), math.log(max(values))
+    return lambda value: (math.log(value) - low) / (high - low or 1)
+
+
+def _series(name: str, points: Points, exponent: float, number: int) -> list[str]:
+    colour = _COLOURS[number % len(_COLOURS)]
+    way = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>' for x, y in points]
+    label = f'<tspan fill="{colour}">●</tspan> {name}: n^{exponent:.2f}'
+    line = f'<polyline points="{way}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    return [line, *dots, _text(_MARGIN + 110, 20 + 17 * number, label)]
+
+
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}">{text}</text>'
+
+
+def _rule(x: float, y: float, to_x: float, to_y: float) -> str:
+    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}"/>'
+
+
+def _told(machine: Row) -> str:
+    load = machine["load"][0]
+    return f"{machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}, load average {load}.\n\n"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * 1000:.2f} ms"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value:,.0f} MB"
+
+
+def _of(proxy: str, name: str) -> Callable[[Row], float]:
+    return lambda row: float(row["proxies"][proxy][name])
+
+
+def _plain(name: str) -> Callable[[Row], float]:
+    return lambda row: float(row[name])
+
+
+_SIZE = (
+    Column("Services", _plain("services"), "{:,.0f}".format),
+    Column("endpoints each", _plain("endpoints"), "{:,.0f}".format),
+)
+_COLUMNS: dict[str, Sequence[Column]] = {
+    "sync": (
+        *_SIZE,
+        Column("clock", _plain("sync"), _seconds),
+        Column("CPU, kernel included", _plain("cpu"), _seconds),
+        Column("peer", _plain("peer"), _seconds),
+        Column("kube-proxy, from its start", _of("kube-proxy", "seconds"), _seconds),
+        Column("portway serve, from its start", _of("portway serve", "seconds"), _seconds),
+    ),
+    "change": (
+        *_SIZE,
+        Column("median", _plain("median"), _milliseconds),
+        Column("p99", _plain("p99"), _milliseconds),
+        Column("peer", _plain("peer"), _milliseconds),
+        Column("kube-proxy, by the API", _of("kube-proxy", "median"), _milliseconds),
+        Column("portway serve, by the API", _of("portway serve", "median"), _milliseconds),
+    ),
+    "memory": (
+        *_SIZE,
+        Column("resident", _plain("resident"), _megabytes),
+        Column("of which the interpreter", _plain("bare"), _megabytes),
+        Column("at most, during the sync", _plain("most"), _megabytes),
+        Column("kube-proxy", _of("kube-proxy", "resident"), _megabytes),
+        Column("portway serve", _of("portway serve", "resident"), _megabytes),
+    ),
+    "connect": (
+        Column("packet", lambda row: row["what"], str),
+        Column("dialled", lambda row: row["spread"], str),
+        _SIZE[0],
+        *(
+            Column(name, _plain(name), "{:.2f}".format)
+            for name in ("bare", "one rule", "peer", "kube-proxy", "portway")
+        ),
+    ),
+}
+_Plot = tuple[str, Callable[[Row], bool], dict[str, Callable[[Row], float]]]
+
+
+def _tens(row: Row) -> bool:
+    return bool(row["endpoints"] == 10)
+
+
+_PLOTS: dict[str, _Plot] = {
+    "sync": (
+        "s", _tens,
+        {"Portway": _plain("sync"), "peer": _plain("peer"), "kube-proxy": _of("kube-proxy", "seconds")},
+    ),
+    "change": (
+        "s", _tens,
+        {"Portway": _plain("median"), "peer": _plain("peer"), "kube-proxy": _of("kube-proxy", "median")},
+    ),
+    "memory": ("MB", _tens, {"Portway": _plain("resident"), "kube-proxy": _of("kube-proxy", "resident")}),
+    "connect": (
+        "µs", lambda row: (row["what"], row["spread"]) == ("new, clusterIP", "all"),
+        {"Portway": _plain("portway"), "peer": _plain("peer"), "kube-proxy": _plain("kube-proxy")},
+    ),
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
