@@ -7,8 +7,6 @@ from msgspec import Struct, field
 from portway.forwarding import Contribution, ServiceKey
 from portway.model import ServicePortName
 
-OTHERS = ServicePortName("", "", "", "TCP")
-"""Stands for all Service ports beyond the most that are counted apart."""
 OTHER_BACKENDS = "other"
 MOST_SERVICE_PORTS = 1000
 MOST_BACKENDS = 50

@@ -34,14 +34,13 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, refusal: Refusal, moment: int) -> bool:
-        """One more packet; whether it is the first of its connection."""
+    def add(self, refusal: Refusal, moment: int) -> None:
+        """One more packet."""
         known = self._waiting.get(refusal)
         if known is None:
             self._waiting[refusal] = Attempts(refusal, moment, moment)
-            return True
-        known.last, known.count = max(known.last, moment), known.count + 1
-        return False
+        else:
+            known.last, known.count = max(known.last, moment), known.count + 1
 
     def due(self, now: int) -> Iterator[Attempts]:
         """Those whose story is over."""

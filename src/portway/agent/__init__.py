@@ -4,8 +4,8 @@ Words: a **Syncer** turns changes of objects into transactions; a **KernelTable*
 agent runs. The table outlives the agent: a restart takes it over, and only `cleanup` removes it.
 """
 
-from portway.agent.config import AgentConfig
+from portway.agent.config import AgentConfig, LogConfig
 from portway.agent.nft import NftError, NftMissing
 from portway.agent.run import cleanup, run
 
-__all__ = ["AgentConfig", "NftError", "NftMissing", "cleanup", "run"]
+__all__ = ["AgentConfig", "LogConfig", "NftError", "NftMissing", "cleanup", "run"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from portway.accesslog.attribute import Attribution, Judge
 from portway.accesslog.counters import Counters
@@ -24,8 +23,9 @@ from portway.accesslog.parties import Parties
 from portway.accesslog.record import Record
 from portway.accesslog.refusals import Attempts, Refusals
 from portway.agent import machine
+from portway.agent.config import LOG_GROUP, LogConfig
 from portway.agent.ct_events import Dump, Ends, flow_count, read_timeouts
-from portway.agent.logfile import Lines, LogFile, LogStream, Retention
+from portway.agent.logfile import Lines, LogFile, LogStream
 from portway.agent.nflog import PacketLog
 from portway.forwarding import Contribution, ServiceKey
 from portway.model import Node, Pod, ProxyConfig
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GROUP = 4790
-"""The group of nfnetlink_log that our rules tell."""
 INTERVAL = 1.0
 """Seconds from one look at all flows to the next, at least."""
 SHARE = 20
@@ -52,16 +50,6 @@ _SYSCTLS = {
 """Count bytes; remember when; tell of the end also of flows that began while nobody listened."""
 _TIME_WAIT = "net/netfilter/nf_conntrack_tcp_timeout_time_wait"
 _CLOSE = "net/netfilter/nf_conntrack_tcp_timeout_close"
-
-
-class LogConfig(Struct, frozen=True):
-    """How a node's access log is kept."""
-
-    path: str
-    """Of the file; "-": standard output."""
-    retention: Retention = Retention()
-    closed_seconds: int = 0
-    """How long the kernel keeps a TCP flow that both ends have closed, after which it is logged; 0: as it does."""
 
 
 class AccessLog:
@@ -172,18 +160,21 @@ class AccessLog:
     def _take_packets(self, packets: PacketLog) -> None:
         now = self._clock()
         for logged in packets.packets(4):
-            refusal = logged.refusal
-            if self._refusals.add(refusal, logged.moment or now):
-                entrance = self._attribution.entrance_of(refusal)
-                counts = self.counters.counts(entrance.name) if entrance else self.counters.others
-                counts.refusals[refusal.reason.partition(" ")[0]] += 1
+            self._refusals.add(logged.refusal, logged.moment or now)
         self._write_due()
 
     def _write_due(self) -> None:
         self._write_attempts(self._refusals.due(self._clock()))
 
     def _write_attempts(self, attempts: Iterable[Attempts]) -> None:
-        self._write(self._attribution.refusal(one.refusal, one.first, one.last, one.count) for one in attempts)
+        self._write(self._refused(one) for one in attempts)
+
+    def _refused(self, one: Attempts) -> Record:
+        record = self._attribution.refusal(one.refusal, one.first, one.last, one.count)
+        entrance = self._attribution.entrance_of(one.refusal)
+        counts = self.counters.counts(entrance.name) if entrance else self.counters.others
+        counts.refusals[record.reason] += 1
+        return record
 
     def _write(self, records: Iterable[Record]) -> None:
         lines = [self._encode(record) for record in records]
@@ -231,7 +222,7 @@ class _Sources:
     def __init__(self) -> None:
         self.ends = _opened(Ends, "connections are logged late and without their exact end")
         self.dump = _opened(Dump, "open connections are not known")
-        self.packets = _opened(lambda: PacketLog(GROUP), "refused connections are not logged")
+        self.packets = _opened(lambda: PacketLog(LOG_GROUP), "refused connections are not logged")
 
     def overruns(self) -> Iterable[tuple[str, int, int]]:
         """(of what, how often, how many were lost)."""

@@ -2,7 +2,21 @@
 
 from msgspec import Struct
 
+from portway.agent.logfile import Retention
 from portway.model import LocalDetector
+
+LOG_GROUP = 4790
+"""The group of nfnetlink_log that our rules tell of what they do not let through, where there is an access log."""
+
+
+class LogConfig(Struct, frozen=True):
+    """How a node's access log is kept."""
+
+    path: str
+    """Of the file; "-": standard output."""
+    retention: Retention = Retention()
+    closed_seconds: int = 0
+    """How long the kernel keeps a TCP flow that both ends have closed, after which it is logged; 0: as it does."""
 
 
 class AgentConfig(Struct, frozen=True):
@@ -22,6 +36,14 @@ class AgentConfig(Struct, frozen=True):
     node_port_addresses: tuple[str, ...] | str = "primary"
     """CIDRs of the addresses that accept nodePorts, or "primary": the node's first of each family."""
     masquerade_all: bool = False
+    network_policy: bool = False
+    """Enforce NetworkPolicies and ClusterNetworkPolicies at this node's pods."""
+    pod_interface: str = ""
+    """The name of the interfaces by which pods' packets come (`*` at the end: any rest), where that is known: then
+    pods cannot send from addresses that are not theirs.
+    """
+    access_log: LogConfig | None = None
+    """None: there is none, and nothing is counted for each Service."""
     coalesce: float = 0.003
     """Seconds to wait for more changes after the first."""
     min_sync_interval: float = 0.0

@@ -12,6 +12,9 @@ from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from portway.accesslog.counters import Counters
+from portway.agent import service_metrics
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -56,6 +59,8 @@ class Tally:
         self.sync_failures = 0
         self.probes: Counter[tuple[str, int]] = Counter()
         """Answers by ("healthz" or "livez", status)."""
+        self.services: Counters | None = None
+        """What Services had to do, where an access log is kept."""
         self._triggered: list[float] = []
 
     def changed(self, what: str, now: float) -> None:
@@ -102,6 +107,8 @@ class _Families:
         yield from self._moments()
         yield from self._counters()
         yield from self._probes()
+        if self._tally.services is not None:
+            yield from service_metrics.families(self._tally.services)
 
     def _durations(self) -> Iterator["Metric"]:
         from prometheus_client.core import HistogramMetricFamily
