@@ -1,0 +1,64 @@
+"""Every query of the dashboard and the rules asks for what an agent's /metrics gives."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from portway.accesslog.counters import Counters, Counts
+from portway.agent.metrics import Tally, exposition
+from portway.model import ServicePortName
+
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+RULES = DEPLOY / "prometheus" / "portway.rules.yaml"
+_OF_THE_SCRAPE = {"instance", "job"}
+
+
+def _dashboard() -> list[str]:
+    board = json.loads((DEPLOY / "grafana" / "portway.json").read_text())
+    variables = [one["query"] for one in board["templating"]["list"] if one["type"] == "query"]
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]] + variables
+
+
+def _rules() -> list[str]:
+    return [rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def _given() -> dict[str, set[str]]:
+    """Every sample's name and its labels, of an agent that has counted something of everything."""
+    tally = Tally()
+    tally.services = Counters()
+    counts = Counts(refusals=Counter({"NO_ENDPOINTS": 1}), backends=Counter({"shop/web-0": 1}))
+    tally.services.of[ServicePortName("shop", "web", "http", "TCP")] = counts
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(exposition(tally)[0]):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+@pytest.mark.parametrize("query", [*_dashboard(), *_rules()])
+def test_the_agent_gives_what_is_asked(query: str) -> None:
+    given = _given()
+    names = set(re.findall(r"\b(?:portway|kubeproxy|process)_\w+", query))
+    assert names
+    assert names <= given.keys()
+    known = _OF_THE_SCRAPE.union(*(given[name] for name in names))
+    grouped = ",".join(re.findall(r"\bby \(([^)]*)\)", query))
+    selected = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", query)
+    asked = {label.strip() for label in grouped.split(",") if label.strip()} | set(selected)
+    asked |= set(re.findall(r"label_values\(\w+, (\w+)\)", query))
+    assert asked <= known
+
+
+def test_prometheus_takes_the_rules() -> None:
+    if not (promtool := shutil.which("promtool")):
+        pytest.skip("promtool (of Prometheus) is not installed")
+    done = subprocess.run([promtool, "check", "rules", str(RULES)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
