@@ -35,7 +35,7 @@ NODE_PORT = 30123
 
 def _apiserver(paths: fleet.FleetPaths, https: Any, unix: Any) -> int:
     pki.create(paths.pki)
-    config = apiserver.ServerConfig(data=paths.database, pki=paths.pki, pod_logs=paths.pods)
+    config = apiserver.ServerConfig(data=paths.database, pki=paths.pki, pod_logs=paths.pods, kubelets=paths.kubelets)
     return apiserver.run(config, https, unix)
 
 

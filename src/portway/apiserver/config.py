@@ -16,6 +16,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     """The folder that `pki.create` filled."""
     pod_logs: Path
     """Holds UID/CONTAINER.log."""
+    kubelets: Path
+    """Holds NODE.sock, by which commands reach pods."""
     service_cidrs: tuple[str, ...] = SERVICE_CIDRS
     """One per family, the primary family first."""
     node_port_range: tuple[int, int] = NODE_PORT_RANGE

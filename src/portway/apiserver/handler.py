@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from portway.apiserver import about, answer, logs, reads, subresources, watch, writes
+from portway.apiserver import about, answer, logs, reads, streams, subresources, watch, writes
 from portway.apiserver.accept import negotiate
 from portway.apiserver.call import Call
 from portway.apiserver.identity import User, identify
@@ -65,6 +65,7 @@ _SCALE: Mapping[str, Answer] = {
 }
 _OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
     ("pods", "binding"): {"POST": subresources.bind},
+    ("pods", "exec"): {"GET": streams.execute, "POST": streams.execute},
     ("pods", "log"): {"GET": logs.log},
     ("pods", "eviction"): {"POST": subresources.evict},
     ("namespaces", "finalize"): {"PUT": subresources.finalize},

@@ -63,8 +63,8 @@ def key_of(target: Target) -> Key:
 class Registry:
     """The store with Kubernetes' rules in front of it."""
 
-    def __init__(self, store: Store, cluster: Cluster, pod_logs: Path) -> None:
-        self.store, self.cluster, self.pod_logs = store, cluster, pod_logs
+    def __init__(self, store: Store, cluster: Cluster, pod_logs: Path, kubelets: Path) -> None:
+        self.store, self.cluster, self.pod_logs, self.kubelets = store, cluster, pod_logs, kubelets
 
     def get(self, target: Target) -> Entry:
         """The stored document. Raises 404."""

@@ -36,7 +36,7 @@ async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket
     stop = _stop_signal()
     store = Store(config.data)
     try:
-        registry = Registry(store, _cluster(config, store), config.pod_logs)
+        registry = Registry(store, _cluster(config, store), config.pod_logs, config.kubelets)
         await bootstrap(registry, config, https.getsockname()[1])
         sweeping = asyncio.ensure_future(expiry.run(store))
         await _until(stop, registry, config, https, unix)

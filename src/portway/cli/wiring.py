@@ -6,8 +6,13 @@ Importing this imports everything that those processes need: they are forks of t
 import socket
 
 from portway import agent, apiserver, controllers
-from portway.fleet import FleetConfig, FleetPaths, NodePlan, Programs
+from portway.agent.pod_gate import PodGate
+from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
 from portway.fleet.config import parse_port_range
+from portway.nftables import pod_sets
+
+_CLOSED_SECONDS = 2
+"""In a fleet no packet is late, so a connection may be forgotten, and logged, soon after its end."""
 
 
 def programs(config: FleetConfig) -> Programs:
@@ -21,7 +26,8 @@ def programs(config: FleetConfig) -> Programs:
                 pki=paths.pki,
                 service_cidrs=config.service_cidrs,
                 node_port_range=parse_port_range(config.node_port_range),
-                pod_logs=paths.folder / "pods",
+                pod_logs=paths.pods,
+                kubelets=paths.kubelets,
             ),
             https,
             unix,
@@ -37,11 +43,16 @@ def programs(config: FleetConfig) -> Programs:
                 api_socket=str(paths.api_socket),
                 cluster_cidrs=config.pod_cidrs,
                 service_cidrs=config.service_cidrs,
+                network_policy=True,
+                access_log=agent.LogConfig(str(paths.access_log(node.name)), closed_seconds=_CLOSED_SECONDS),
+                pod_interface=POD_INTERFACE,
                 healthz_bind_address="0.0.0.0:10256",
             )
         )
 
-    return Programs(apiserver=run_apiserver, controllers=run_controllers, agent=run_agent)
+    return Programs(
+        apiserver=run_apiserver, controllers=run_controllers, agent=run_agent, gate=lambda: PodGate(pod_sets())
+    )
 
 
 def _certify(paths: FleetPaths, name: str, port: int) -> None:

@@ -14,10 +14,12 @@ from portway.fleet.config import FleetConfig, NodePlan, validate
 from portway.fleet.enter import enter
 from portway.fleet.errors import FleetError
 from portway.fleet.keeper import Fleet, Programs, start, stop
+from portway.fleet.kubelet.network import POD_INTERFACE
 from portway.fleet.paths import FleetPaths, fleet_paths, state_root
 from portway.fleet.state import FleetState, find, fleets
 
 __all__ = [
+    "POD_INTERFACE",
     "Fleet",
     "FleetConfig",
     "FleetError",

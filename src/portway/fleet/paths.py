@@ -56,6 +56,11 @@ class FleetPaths(Struct, frozen=True):
         return self.folder / "dial.sock"
 
     @property
+    def kubelets(self) -> Path:
+        """The folder of the kubelets' Unix sockets: NODE.sock."""
+        return self.folder / "kubelets"
+
+    @property
     def world_pid(self) -> Path:
         """The process id of the world's PID 1, as the host counts."""
         return self.folder / "world.pid"
@@ -63,6 +68,10 @@ class FleetPaths(Struct, frozen=True):
     def log(self, process: str) -> Path:
         """What one of the fleet's processes says."""
         return self.folder / "logs" / f"{process}.log"
+
+    def access_log(self, node: str) -> Path:
+        """Who came to the node: what is being written; older ones are called the same with .1, .2, … behind."""
+        return self.folder / "access" / f"{node}.jsonl"
 
     @property
     def pods(self) -> Path:

@@ -48,6 +48,7 @@ _OWN: dict[tuple[str, str], tuple[Subresource, ...]] = {
     ("", "Pod"): (
         Subresource("binding", "Binding", "v1", ("create",)),
         Subresource("eviction", "Eviction", "policy/v1", ("create",)),
+        Subresource("exec", "PodExecOptions", "v1", ("create", "get")),
         Subresource("log", "Pod", "v1", ("get",)),
     ),
 }

@@ -116,7 +116,12 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def config_in(folder: Path, **settings: object) -> ServerConfig:
     """With all its paths in `folder`; `settings` are ServerConfig's other fields."""
-    places = {"data": folder / "data.db", "pki": folder / "pki", "pod_logs": folder / "pods"}
+    places = {
+        "data": folder / "data.db",
+        "pki": folder / "pki",
+        "pod_logs": folder / "pods",
+        "kubelets": folder / "kubelets",
+    }
     return ServerConfig(**(places | settings))  # type: ignore[arg-type]
 
 

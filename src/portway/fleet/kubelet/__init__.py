@@ -16,6 +16,7 @@ from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.network import PodNetworks
 from portway.fleet.kubelet.node import node_document
 from portway.fleet.kubelet.pod import PODS, Pod, now
+from portway.fleet.kubelet.server import Server
 from portway.fleet.paths import FleetPaths
 from portway.kubeapi import discovery
 from portway.kubeapi.errors import ApiError, Doc
@@ -53,6 +54,7 @@ class Kubelet:
         """Register the node, then run its pods for ever."""
         async with self.api:
             await self._register()
+            await Server(self._pods.get).open(self.paths.kubelets / f"{self.plan.name}.sock")
             selector = f"spec.nodeName={self.plan.name}"
             pods = Reflector(self.api, PODS, field_selector=selector, on_change=self._change)
             self._background(self._remove_leftovers(pods.synced))

@@ -104,7 +104,7 @@ class ProcessContainer:
         return code
 
     async def _start(self) -> Process:
-        variables = await self._variables()
+        variables = await variables_of(self._spec, self._room)
         argv = [
             environment.expand(word, variables)
             for word in [*(self._spec.get("command") or []), *(self._spec.get("args") or [])]
@@ -112,11 +112,7 @@ class ProcessContainer:
         if self._log is None:
             self._log = self._room.log(self.state.name)
         folder = self._spec.get("workingDir") or "/"
-        return await Process.start(self._room.network, argv, _basic_variables() | variables, folder, self._log)
-
-    async def _variables(self) -> dict[str, str]:
-        sources = await self._room.sources(environment.references(self._spec))
-        return environment.environment(self._room.pod, self._spec, self._room.place, sources)
+        return await Process.start(self._room.network, argv, variables, folder, self._log)
 
     def _could_not(self, reason: str, message: str, started: str) -> int:
         self._room.event("Warning", "Failed", f"Error: {message}")
@@ -166,7 +162,7 @@ class ProcessContainer:
 
     async def _execute(self, command: Sequence[str]) -> int:
         """An exec probe's command: its output is nobody's."""
-        variables = _basic_variables() | await self._variables()
+        variables = await variables_of(self._spec, self._room)
         log = Log(Path(os.devnull))
         try:
             process = await Process.start(self._room.network, command, variables, "/", log)
@@ -202,6 +198,12 @@ async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def variables_of(spec: Doc, room: Room) -> dict[str, str]:
+    """The environment of a container's programs. Raises environment.Missing."""
+    sources = await room.sources(environment.references(spec))
+    return _basic_variables() | environment.environment(room.pod, spec, room.place, sources)
 
 
 def _basic_variables() -> dict[str, str]:

@@ -15,6 +15,8 @@ from portway.fleet import linux, wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.addresses import AddressPool
 
+POD_INTERFACE = "v*"
+"""What the node's ends of pods' veths are called."""
 _MEMORY = Path("/run/portway")
 _GATEWAY4, _GATEWAY6 = "169.254.1.1", "fe80::1"
 _SYSCTLS = {"ipv6/conf/all/accept_dad": "0", "ipv6/conf/eth0/accept_dad": "0", "ipv4/conf/all/rp_filter": "0"}
@@ -87,7 +89,7 @@ def _unmake(uid: str) -> None:
 
 def link_name(uid: str) -> str:
     """The node's end of a pod's veth; interface names have at most 15 bytes."""
-    return "v" + hashlib.blake2b(uid.encode(), digest_size=6).hexdigest()
+    return POD_INTERFACE[0] + hashlib.blake2b(uid.encode(), digest_size=6).hexdigest()
 
 
 def _node_line(link: str, address: str, own: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from portway.client import Api, Unreachable
 from portway.fleet import wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.addresses import PoolExhausted
-from portway.fleet.kubelet.container import ProcessContainer, Room
+from portway.fleet.kubelet.container import ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
@@ -26,6 +27,7 @@ log = logging.getLogger("portway.fleet.kubelet")
 
 PODS = Resource("", "v1", "pods")
 _SOURCES = {"ConfigMap": Resource("", "v1", "configmaps"), "Secret": Resource("", "v1", "secrets")}
+_CONTAINERS = ("containers", "initContainers")
 RUNTIME_ANNOTATION = "portway.dev/runtime"
 _DRAIN_SECONDS = 1.0
 """How long a stand-in of a pod that is being deleted still serves: time for every node to hear of it."""
@@ -165,7 +167,8 @@ class Pod:
         self._changed.set()
 
     @property
-    def _network(self) -> str | None:
+    def network(self) -> str | None:
+        """Path of its network namespace; None: the node's own."""
         return wiring.path(wiring.pod_network(self._uid)) if self._own_network else None
 
     async def _populate(self) -> None:
@@ -192,7 +195,7 @@ class Pod:
             for port in container.get("ports") or []
             if port.get("protocol", "TCP") in ("TCP", "UDP")
         ]
-        await self._standin.listen(self._network, ports)
+        await self._standin.listen(self.network, ports)
 
     def _say_who_stands_in(self, containers: list[Doc]) -> None:
         for container in containers:
@@ -218,7 +221,7 @@ class Pod:
         paths, uid = self._node.paths, self._uid
         return Room(
             pod=self._document,
-            network=self._network,
+            network=self.network,
             place=Place(tuple(self._runtime.pod_ips), self._node.plan.addresses),
             log=lambda container: Log(paths.container_log(uid, container)),
             sources=self._sources,
@@ -234,6 +237,12 @@ class Pod:
             with contextlib.suppress(ApiError, Unreachable):
                 found[kind, name] = await self._node.api.get(_SOURCES[kind], self._name[0], name)
         return found
+
+    async def variables(self, container: str) -> Mapping[str, str]:
+        """The environment of a command in one of its containers. Raises environment.Missing."""
+        spec = self._document["spec"]
+        wanted = next(c for field in _CONTAINERS for c in spec.get(field) or () if c["name"] == container)
+        return await variables_of(wanted, self._room())
 
     def _state_of(self, container: Doc) -> ContainerState:
         for process in self._processes:

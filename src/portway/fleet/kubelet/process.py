@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import signal
+import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
 
 from portway.fleet import linux
 
@@ -66,27 +70,27 @@ class Process:
     ) -> "Process":
         """Start `argv` in the network namespace at `network`; raises CannotRun."""
         reading, writing = os.pipe2(os.O_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            pid = _spawn(network, argv, variables, folder, writing)
+            pid = spawn(network, argv, variables, folder, Files(null, writing, writing))
         except BaseException:
             os.close(reading)
             raise
         finally:
             os.close(writing)
+            os.close(null)
         loop = asyncio.get_running_loop()
         output, protocol = await loop.connect_read_pipe(lambda: _Pipe(log), os.fdopen(reading, "rb", buffering=0))
         return cls(pid, output, protocol)
 
     async def wait(self) -> int:
         """Its exit code, 128+N after signal N. Waits for its last output a moment (a child may hold the pipe)."""
-        await _readable(self._pidfd)
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        os.close(self._pidfd)
+        code = await ended(self.pid, self._pidfd)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 await self._protocol.finished
         self._output.close()
-        return code if code >= 0 else 128 - code
+        return code
 
     def signal(self, number: int) -> None:
         """Send a signal to it and all of its process group."""
@@ -94,13 +98,32 @@ class Process:
             os.killpg(self.pid, number)
 
 
-def _spawn(network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, output: int) -> int:
+class Files(Struct, frozen=True):
+    """The descriptors that a program gets as its standard ones."""
+
+    input: int
+    output: int
+    errors: int
+    terminal: bool = False
+    """They are a terminal, which is to be the program's own."""
+
+
+async def ended(pid: int, pidfd: int) -> int:
+    """Wait for a child: its exit code, 128+N after signal N. Closes `pidfd`."""
+    await _readable(pidfd)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(pidfd)
+    return code if code >= 0 else 128 - code
+
+
+def spawn(network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, files: Files) -> int:
+    """Start a program in the network namespace at `network`; its process id. Raises CannotRun."""
     program = _find(argv[0], variables, folder)
     failing, failed = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(network, program, argv, variables, folder, output, failed, parent)
+        _become(network, program, argv, variables, folder, files, failed, parent)
     os.close(failed)
     with os.fdopen(failing) as failures:
         failure = failures.read()
@@ -125,7 +148,7 @@ def _become(
     argv: Sequence[str],
     variables: Mapping[str, str],
     folder: str,
-    output: int,
+    files: Files,
     failed: int,
     parent: int,
 ) -> None:
@@ -138,8 +161,9 @@ def _become(
             os._exit(1)
         if network:
             linux.join_network(network)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (output, 1), (output, 2)):
+        if files.terminal:
+            fcntl.ioctl(files.input, termios.TIOCSCTTY, 0)
+        for source, target in ((files.input, 0), (files.output, 1), (files.errors, 2)):
             os.dup2(source, target)
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,99 @@
+"""`agnhost connect`, answered by the kubelet itself: what Kubernetes' own tests run in their pods to try a connection.
+
+Their image is not here, so nobody else could answer. Source of the words: test/images/agnhost/connect of Kubernetes.
+"""
+
+import asyncio
+import contextlib
+import errno
+import re
+import socket
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from portway.fleet import linux
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
+_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+class Answer(Struct, frozen=True):
+    """What the command would say, and its exit code."""
+
+    code: int
+    errors: str = ""
+
+
+class Attempt(Struct, frozen=True):
+    """Where to connect to."""
+
+    address: str
+    port: int
+    protocol: str = "tcp"
+    seconds: float = 1.0
+
+
+def is_connect(argv: Sequence[str]) -> bool:
+    """Whether it is `agnhost connect …`, wherever agnhost is said to be."""
+    return len(argv) > 2 and argv[0].rpartition("/")[2] == "agnhost" and argv[1] == "connect"
+
+
+def parse(argv: Sequence[str]) -> Attempt:
+    """The words after `connect`. Raises ValueError saying which is wrong."""
+    options = {"protocol": "tcp", "timeout": "1s"}
+    goals = []
+    for word in argv[2:]:
+        name, _, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--"):
+            goals.append(word)
+        elif name in options:
+            options[name] = value.lower()
+        else:
+            raise ValueError(f"unknown flag: --{name}")
+    host, _, port = goals[0].rpartition(":") if len(goals) == 1 else ("", "", "")
+    if not host or not port.isdigit():
+        raise ValueError(f"want one HOST:PORT, got {' '.join(goals) or 'none'}")
+    return Attempt(host.strip("[]"), int(port), options["protocol"], _seconds(options["timeout"]))
+
+
+def _seconds(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if not text or not match:
+        raise ValueError(f"invalid duration: {text}")
+    hours, minutes, seconds, thousandths = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+
+
+async def connect(network: str | None, argv: Sequence[str]) -> Answer:
+    """Try it from the network namespace at `network` (None: the current one)."""
+    try:
+        attempt = parse(argv)
+    except ValueError as error:
+        return Answer(1, f"OTHER: {error}\n")
+    if attempt.protocol not in _KINDS:
+        return Answer(1, f"OTHER: {attempt.protocol} is not supported here\n")
+    try:
+        async with asyncio.timeout(attempt.seconds):
+            await _try(network, attempt)
+    except TimeoutError:
+        return Answer(1, "TIMEOUT\n")
+    except socket.gaierror:
+        return Answer(1, "DNS\n")
+    except OSError as error:
+        refused = error.errno == errno.ECONNREFUSED
+        return Answer(1, "REFUSED\n" if refused else f"OTHER: {error.strerror}\n")
+    return Answer(0)
+
+
+async def _try(network: str | None, attempt: Attempt) -> None:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(attempt.address, attempt.port, type=_KINDS[attempt.protocol])
+    family, kind, _, _, goal = found[0]
+    with linux.inside_network(network) if network else contextlib.nullcontext():
+        trying = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    with trying:
+        await loop.sock_connect(trying, goal)
+        if attempt.protocol == "udp":
+            await loop.sock_sendall(trying, b"hostname\n")
+            await loop.sock_recv(trying, 1024)

@@ -1,0 +1,69 @@
+"""What the API server asks of a kubelet, on a Unix socket: commands in its pods."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from portway.fleet.kubelet import agnhost
+from portway.fleet.kubelet.environment import Missing
+from portway.fleet.kubelet.process import CannotRun
+from portway.fleet.kubelet.session import PROTOCOLS, Session, Wanted, command_of, failure, outcome
+
+_TRUE = ("1", "true")
+
+
+class Inside(Protocol):
+    """A pod, as commands see it."""
+
+    @property
+    def network(self) -> str | None:
+        """Path of its network namespace; None: the node's own."""
+
+    async def variables(self, container: str) -> Mapping[str, str]:
+        """The environment of a command in one of its containers. Raises environment.Missing."""
+
+
+class Server:
+    """Serves at a socket until it is closed."""
+
+    def __init__(self, find: Callable[[str], Inside | None]) -> None:
+        self._find = find
+        self._runner: web.AppRunner | None = None
+
+    async def open(self, path: Path) -> None:
+        """Begin. An earlier kubelet's socket is replaced."""
+        application = web.Application()
+        application.router.add_get("/exec/{uid}/{container}", self._execute)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.unlink(missing_ok=True)
+        await web.UnixSite(self._runner, str(path)).start()
+
+    async def _execute(self, request: web.Request) -> web.StreamResponse:
+        pod = self._find(request.match_info["uid"])
+        if pod is None:
+            raise web.HTTPNotFound(text="the kubelet does not run this pod")
+        peer = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=0)
+        await peer.prepare(request)
+        try:
+            await self._converse(peer, pod, request)
+        except (Missing, CannotRun) as error:
+            await peer.send_bytes(b"\3" + msgspec.json.encode(failure(f"failed to exec in container: {error}")))
+        await peer.close()
+        return peer
+
+    async def _converse(self, peer: web.WebSocketResponse, pod: Inside, request: web.Request) -> None:
+        argv = command_of(request.query.getall("command", []))
+        if agnhost.is_connect(argv):
+            answer = await agnhost.connect(pod.network, argv)
+            await peer.send_bytes(b"\2" + answer.errors.encode())
+            await peer.send_bytes(b"\3" + msgspec.json.encode(outcome(answer.code)))
+            return
+        on = {name: request.query.get(name, "") in _TRUE for name in ("stdin", "stdout", "stderr", "tty")}
+        variables = await pod.variables(request.match_info["container"])
+        wanted = Wanted(argv, variables, pod.network, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
+        await Session(peer, wanted).run()

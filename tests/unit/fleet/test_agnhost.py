@@ -1,0 +1,45 @@
+"""`agnhost connect` as the kubelet understands it."""
+
+import socket
+
+import pytest
+
+from portway.fleet.kubelet.agnhost import Answer, Attempt, connect, is_connect, parse
+
+
+@pytest.mark.parametrize(
+    ("line", "attempt"),
+    [
+        ("10.0.0.1:80 --timeout=3s --protocol=tcp", Attempt("10.0.0.1", 80, "tcp", 3.0)),
+        ("--protocol=UDP [fd00::1]:53", Attempt("fd00::1", 53, "udp", 1.0)),
+        ("web:81 --timeout=1m30s", Attempt("web", 81, "tcp", 90.0)),
+        ("web:81 --timeout=250ms", Attempt("web", 81, "tcp", 0.25)),
+    ],
+)
+def test_words(line: str, attempt: Attempt) -> None:
+    argv = ("/agnhost", "connect", *line.split())
+    assert is_connect(argv)
+    assert parse(argv) == attempt
+
+
+@pytest.mark.parametrize("line", ["", "a:1 b:2", "nowhere", "a:b", "a:1 --timeout=soon", "a:1 --colour=red"])
+def test_words_that_mean_nothing(line: str) -> None:
+    with pytest.raises(ValueError, match=r"want one|invalid duration|unknown flag"):
+        parse(("agnhost", "connect", *line.split()))
+
+
+def test_other_commands_are_none_of_its_business() -> None:
+    assert not is_connect(("curl", "connect", "a:1"))
+    assert not is_connect(("/agnhost", "netexec", "a:1"))
+
+
+async def test_refused_and_accepted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert await connect(None, ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(0)
+    assert await connect(None, ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(1, "REFUSED\n")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        goal = f"127.0.0.1:{silent.getsockname()[1]}"
+        said = await connect(None, ("agnhost", "connect", goal, "--protocol=udp", "--timeout=50ms"))
+    assert said == Answer(1, "TIMEOUT\n")
