@@ -128,8 +128,9 @@ class AccessLog:
         """One look at all flows; the seconds of processor that it took, about."""
         began = time.perf_counter()
         try:
-            await asyncio.to_thread(dump.begin)
+            # before the kernel is asked: what it shows first may have ended by the time that it has answered
             self._ledger.begin_dump()
+            await asyncio.to_thread(dump.begin)
             complete = False
             while not complete:
                 pieces, complete = await asyncio.to_thread(dump.pieces)
