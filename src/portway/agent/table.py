@@ -40,18 +40,19 @@ class KernelTable:
         """Whether anyone committed anything to nftables here since our last commit."""
         return self._kernel.generation() != self._generation
 
-    def adopt(self, wanted: Ruleset) -> Transaction:
-        """Make the table what is wanted, whatever it is; elements that are right are not touched.
+    def adopt(self, wanted: Ruleset, whole: bool = True) -> Transaction:
+        """Make the table what is wanted, whatever it is; elements that are right are not touched. Where it is not
+        the `whole` that is wanted, what else is there stays.
 
         Returns what was changed of elements, and what was superfluous. The rules are always written: that takes one
         atomic transaction and costs no packet anything. Done again while others write at the same time; if they
         do not end, `touched` says so. Raises nft.NftError.
         """
-        change = self._put_right(wanted)
+        change = self._put_right(wanted, whole)
         for _ in range(_ATTEMPTS):
             if not self.touched():
                 break
-            more = self._put_right(wanted)
+            more = self._put_right(wanted, whole)
             change = Transaction(
                 delete=(*change.delete, *more.delete),
                 add=(*change.add, *more.add),
@@ -60,7 +61,7 @@ class KernelTable:
             )
         return change
 
-    def _put_right(self, wanted: Ruleset) -> Transaction:
+    def _put_right(self, wanted: Ruleset, whole: bool) -> Transaction:
         begun, commits = self._kernel.generation(), self._kernel.commits
         standing, by_netlink = _divided(tuple(wanted.chains.values()))
         stamps = tuple(chain for chain in by_netlink if chain.of_stamp)
@@ -68,14 +69,16 @@ class KernelTable:
         try:
             nft.run(commands)
         except nft.NftError as error:
+            if not whole:
+                raise
             log.warning("the table that is here does not fit (%s): it is made anew", error)
             nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{commands}")
         held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
         change = replace(
             diff(held, wanted),
             set_chains=by_netlink,
-            delete_chains=tuple(name for name in self._kernel.chains() if name not in wanted.chains),
-            delete_containers=tuple(name for name in self._kernel.containers() if name not in wanted.containers),
+            delete_chains=tuple(name for name in self._kernel.chains() if whole and name not in wanted.chains),
+            delete_containers=tuple(n for n in self._kernel.containers() if whole and n not in wanted.containers),
         )
         self._commit(change, wanted.containers)
         self._generation = begun + _BY_NFT + self._kernel.commits - commits

@@ -14,6 +14,7 @@ are ours, after what each title says.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from itertools import product
 from typing import Any
 
@@ -457,7 +458,7 @@ def _host(address: str) -> str:
 
 def _around(address: str) -> str:
     """A block that holds every pod of the family."""
-    return f"{address}/{16 if ':' in address else 8}"
+    return str(ip_network(f"{address}/{16 if ':' in address else 8}", strict=False))
 
 
 def _to_cidr(addresses: Addresses) -> tuple[Step, ...]:
