@@ -5,6 +5,7 @@
 Reads one JSON request a line and answers each with one line; ends with its input.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -102,10 +103,8 @@ def _ask(question: Question) -> socket.socket:
     if question.protocol == "TCP":
         one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     else:
-        try:
+        with contextlib.suppress(OSError):  # a datagram that its own node drops: no answer comes
             one.send(b"?")
-        except OSError:
-            pass  # a datagram that its own node dropped: no answer comes
     return one
 
 
