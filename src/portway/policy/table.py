@@ -87,8 +87,11 @@ class PolicyChange(Struct, frozen=True):
     pairs: Mapping[Pair, int | None] = field(default_factory=dict)
     ports: Mapping[PortRange, bool | None] = field(default_factory=dict)
     hairpin_judged: Mapping[str, bool | None] = field(default_factory=dict)
+    own_node: tuple[str, ...] | None = None
+    """This node's addresses, where they changed."""
     revokes: bool = False
     """Some connection that was allowed may not be any more: open ones are to be judged again."""
 
     def __bool__(self) -> bool:
-        return any((self.pods, self.classes, self.ranges, self.pairs, self.ports, self.hairpin_judged, self.revokes))
+        changed = self.pods, self.classes, self.ranges, self.pairs, self.ports, self.hairpin_judged
+        return any(changed) or self.own_node is not None or self.revokes
