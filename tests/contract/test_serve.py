@@ -16,7 +16,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from portway import agent
-from portway.apiserver import ServerConfig
 from portway.client import Api, Unreachable
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
@@ -83,8 +82,7 @@ class Place:
 
 
 def _become_apiserver(folder: Path) -> None:
-    config = ServerConfig(data=folder / "data.db", pki=folder / "pki", pod_logs=folder / "pods")
-    apiserver.Server(config, folder).become()
+    apiserver.Server(apiserver.config_in(folder), folder).become()
 
 
 def _portway(log: Path, arguments: tuple[str, ...]) -> None:
@@ -261,7 +259,7 @@ def test_service_cidrs_are_followed(place: Place, serving: int) -> None:
 def _run_without_service_cidrs(config: agent.AgentConfig) -> None:
     """The agent on a server that has no such resource: an older Kubernetes."""
     absent = Resource("networking.k8s.io", "v1", "servicecidrsofthefuture", namespaced=False)
-    vars(sys.modules["portway.agent.run"])["SERVICE_CIDRS"] = absent
+    vars(sys.modules["portway.agent.watches"])["SERVICE_CIDRS"] = absent
     agent.run(config)
 
 

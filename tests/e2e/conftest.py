@@ -7,10 +7,11 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -101,18 +102,23 @@ def ask(address: str, port: int, path: str = "/") -> dict[str, Any]:
 PEOPLE = ["root", "ordinary"] if os.geteuid() == 0 else ["ordinary"]
 
 
-@pytest.fixture(scope="session", params=PEOPLE)
-def person(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
-    """Whoever may run Portway: root too, when the tests do."""
-    import tempfile
-
+@contextmanager
+def somebody(kind: str) -> Iterator[Person]:
+    """One of PEOPLE."""
     with ExitStack() as stack:
         # Not below pytest's own folder: others may not enter it, and Unix sockets want short paths.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pw-")))
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="pw-")))
         try:
-            yield myself(folder) if request.param == "root" else stack.enter_context(ordinary_user(folder))
+            yield myself(folder) if kind == "root" else stack.enter_context(ordinary_user(folder))
         except Unavailable as why:
             pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session", params=PEOPLE)
+def person(request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Whoever may run Portway: root too, when the tests do."""
+    with somebody(request.param) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

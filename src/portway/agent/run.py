@@ -10,26 +10,20 @@ from typing import Any
 
 from portway.agent import nft
 from portway.agent.config import AgentConfig
-from portway.agent.health import ProxyHealth, node_eligible
+from portway.agent.health import ProxyHealth
 from portway.agent.metrics import Tally
 from portway.agent.nft import NftError, NftMissing
 from portway.agent.probes import Probes
 from portway.agent.sync import Syncer
 from portway.agent.table import KernelTable
-from portway.client import Api, Reflector
+from portway.agent.watches import SeenNode, Watches
+from portway.client import Api, Key, Reflector
 from portway.kubeapi import decode
 from portway.kubeapi.errors import ApiError, Doc
-from portway.kubeapi.kinds import Resource
-from portway.model import EndpointSlice, Node
+from portway.model import EndpointSlice
 
 log = logging.getLogger(__name__)
 
-SERVICES = Resource("", "v1", "services")
-ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
-NODES = Resource("", "v1", "nodes", namespaced=False)
-SERVICE_CIDRS = Resource("networking.k8s.io", "v1", "servicecidrs", namespaced=False)
-NOT_OURS = "!service.kubernetes.io/headless"
-NOT_OTHERS = "!service.kubernetes.io/service-proxy-name"
 _RETRY_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 """What is still busy then is cancelled once more: who is told to end ends."""
@@ -64,19 +58,23 @@ class _Agent:
         self._known = False
         self._health = ProxyHealth(time.time)
         self._tally = Tally()
+        self._tally.services = syncer.access_log.counters if syncer.access_log else None
         self.probes = Probes(config, self._health, self._tally, syncer.health_checks)
 
-    def note(self, put: Callable[..., None], what: str = "") -> Callable[..., None]:
+    def note(self, put: Callable[..., None], what: str = "") -> Callable[[Key, Any, Any], None]:
         """A Reflector's on_change that remembers the new object and wakes the loop."""
 
-        def changed(key: Any, _old: Any, new: Any) -> None:
+        def changed(key: Key, old: Any, new: Any) -> None:
+            if old == new and not what:
+                return  # something changed that nobody here reads, as pods do all the time
             put(key, new)
             self._tally.changed(what, time.time())
-            self._wake()
+            self.wake()
 
         return changed
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """There is something to do."""
         self._changed.set()
         if self._known:
             self._health.queued()
@@ -87,15 +85,15 @@ class _Agent:
             self._tally.triggered(document)
         return decode.endpoint_slice(document)
 
-    def put_node(self, _key: Any, node: tuple[Node, bool] | None) -> None:
-        """Only this node's object is watched."""
-        known, self._health.node_eligible = node or (None, False)
-        self._syncer.put_node(known)
+    def put_own_node(self, seen: SeenNode | None) -> None:
+        """This node's own object."""
+        self._health.node_eligible = seen is not None and seen.eligible
+        self._syncer.put_node(seen.node if seen else None)
 
     async def sync_forever(self) -> None:
         """Sync after each change, many changes at once when they come together."""
         self._known = True
-        self._wake()
+        self.wake()
         while True:
             await self._wait()
             await asyncio.sleep(self._config.coalesce)
@@ -111,7 +109,7 @@ class _Agent:
                     await self._changed.wait()
             except TimeoutError:
                 if not self._guarded(self._syncer.check):
-                    self._wake()
+                    self.wake()
 
     async def _once(self) -> None:
         began = time.perf_counter()
@@ -140,33 +138,12 @@ async def _serve(config: AgentConfig) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     api = Api.unix(config.api_socket) if config.api_socket else Api.from_kubeconfig(config.kubeconfig or None)
     async with api:
-        reflectors: list[Reflector[Any]] = [
-            Reflector(
-                api,
-                SERVICES,
-                label_selector=NOT_OTHERS,
-                decode=decode.service,
-                on_change=agent.note(syncer.put_service, "service"),
-            ),
-            Reflector(
-                api,
-                ENDPOINT_SLICES,
-                label_selector=NOT_OURS,
-                decode=agent.decode_slice,
-                on_change=agent.note(syncer.put_slice, "endpoint"),
-            ),
-            Reflector(
-                api,
-                NODES,
-                field_selector=f"metadata.name={config.node_name}",
-                decode=_node,
-                on_change=agent.note(agent.put_node),
-            ),
-            Reflector(api, SERVICE_CIDRS, decode=decode.service_cidrs, on_change=agent.note(syncer.put_service_cidr)),
-        ]
-        tasks = [asyncio.create_task(reflector.run()) for reflector in reflectors]
-        tasks.append(asyncio.create_task(_sync_when_known(agent, reflectors)))
+        watches = Watches(api, config, agent, syncer)
+        tasks = [asyncio.create_task(reflector.run()) for reflector in watches.all]
+        tasks.append(asyncio.create_task(_sync_when_known(agent, watches, syncer)))
         tasks.append(asyncio.create_task(agent.probes.keep_open()))
+        if syncer.access_log:
+            tasks.append(asyncio.create_task(syncer.access_log.run()))
         stopped = asyncio.create_task(stop.wait())
         done, pending = await asyncio.wait({*tasks, stopped}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -177,19 +154,39 @@ async def _serve(config: AgentConfig) -> None:
     kernel.close()
 
 
-def _node(document: Doc) -> tuple[Node, bool]:
-    """This node, and whether load balancers may send it traffic."""
-    return decode.node(document), node_eligible(document)
-
-
-async def _sync_when_known(agent: _Agent, reflectors: list[Reflector[Any]]) -> None:
+async def _sync_when_known(agent: _Agent, watches: Watches, syncer: Syncer) -> None:
     """Nothing is written before everything is known: an empty list must not empty the table."""
-    *needed, nodes, service_cidrs = reflectors
-    for reflector in (*needed, nodes):
+    for reflector in (*watches.services, watches.nodes):
         await reflector.synced.wait()
-    if not nodes.objects:
+    if ("", agent.node_name) not in watches.nodes.objects:
         log.info("there is no Node %s yet: nodePorts wait for it", agent.node_name)
-    # An API server older than 1.33 has no ServiceCIDRs, and a role may leave them out: nobody waits for those.
-    while not (service_cidrs.synced.is_set() or isinstance(service_cidrs.failure, ApiError)):
+    await _known_or_refused(watches.service_cidrs)
+    learning = asyncio.create_task(_learn_policies(agent, watches, syncer))
+    try:
+        # Together with Services where that is possible; they do not wait for what the API server refuses.
+        for reflector in watches.policies:
+            if not await _known_or_refused(reflector):
+                log.error("policies stay as they are here, and pods that are new stay closed: %s", reflector.failure)
+                break
+        else:
+            await learning
+        await agent.sync_forever()
+    finally:
+        learning.cancel()
+
+
+async def _learn_policies(agent: _Agent, watches: Watches, syncer: Syncer) -> None:
+    for reflector in watches.policies:
+        await reflector.synced.wait()
+    for reflector in watches.cluster_policies:
+        await _known_or_refused(reflector)
+    if syncer.policies:
+        syncer.policies.all_known()
+        agent.wake()
+
+
+async def _known_or_refused(reflector: Reflector[Any]) -> bool:
+    """False when the API server does not give them to us: it knows no such kind, or we may not see them."""
+    while not (reflector.synced.is_set() or isinstance(reflector.failure, ApiError)):
         await asyncio.sleep(0.01)
-    await agent.sync_forever()
+    return reflector.synced.is_set()

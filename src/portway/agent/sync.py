@@ -3,14 +3,17 @@
 import ctypes
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
 import msgspec
 
 from portway.agent import affinity, conntrack
-from portway.agent.config import AgentConfig
+from portway.agent.accesslog import AccessLog
+from portway.agent.config import LOG_GROUP, AgentConfig
+from portway.agent.nft import NftError
+from portway.agent.policies import Policies
 from portway.agent.service_cidrs import ServiceCidrs
 from portway.agent.table import KernelTable
 from portway.forwarding import (
@@ -23,7 +26,7 @@ from portway.forwarding import (
     with_pod_cidrs,
 )
 from portway.model import EndpointSlice, LocalDetector, Node, ProxyConfig, Service
-from portway.nftables import Program, Transaction, diff
+from portway.nftables import Program, Ruleset, Transaction, diff, unite_rulesets, unite_transactions
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ def proxy_config(config: AgentConfig, node: Node | None) -> ProxyConfig:
         node_addresses=node.addresses if node else (),
         masquerade_all=config.masquerade_all,
         local_detector=detector,
+        log_group=LOG_GROUP if config.access_log else 0,
     )
     resolved = with_node_port_addresses(told, config.node_port_addresses)
     return with_pod_cidrs(resolved, node) if node else resolved
@@ -81,6 +85,10 @@ class Syncer:
         self._program = Program(self._table.config, self._table.service_cidrs)
         self.health_checks: dict[ServiceKey, HealthCheck] = {}
         """What the probes of healthCheckNodePorts are to be told; read only."""
+        self.policies = Policies(config, kernel) if config.network_policy else None
+        self.access_log = AccessLog(config.access_log, config.node_name) if config.access_log else None
+        if self.access_log and self.policies:
+            self.access_log.put_judge(self.policies.judge)
         self._adopted = False
         self._reslice: set[ServiceKey] = set()
         """Services whose slices changed since UDP flows were last looked through."""
@@ -123,6 +131,9 @@ class Syncer:
         self._table = self._inputs.recompute(self._table, changed)
         changes = {key: self._table.contributions.get(key) for key in changed}
         self._learn_health_checks(changes)
+        if self.access_log:
+            self.access_log.put_proxy(self._table.config)
+            self.access_log.put_contributions(changes)
         update = self._write(previous, changes)
         if forgotten := affinity.forget_stale(self._kernel, self._program):
             log.info("%d clients of endpoints that left are forgotten", forgotten)
@@ -148,19 +159,33 @@ class Syncer:
         return True
 
     def _write(self, previous: Program, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction:
-        """The Program takes in the changes and the kernel what differs, if it is only from another Program's."""
+        """Programs take in the changes and the kernel what differs, Services' and policies' in one transaction."""
+        services = self._take(previous, changes)
+        policies = self.policies.update() if self.policies else Transaction()
+        if services is None or policies is None:
+            return self.restore()
+        return self._apply(unite_transactions(services, policies))
+
+    def _take(self, previous: Program, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction | None:
+        """None when the kernel must be read, as it holds something else than another Program's."""
         if self._adopted and previous is self._program:
-            return self._apply(self._program.update(changes))
+            return self._program.update(changes)
         self._program.load(changes)
-        return self._apply(diff(previous.ruleset, self._program.ruleset)) if self._adopted else self.restore()
+        return diff(previous.ruleset, self._program.ruleset) if self._adopted else None
 
     def _apply(self, transaction: Transaction) -> Transaction:
         if transaction:
             self._adopted = False
-            self._adopted = self._kernel.apply(transaction, self._program.ruleset.containers)
+            self._adopted = self._kernel.apply(transaction, unite_rulesets(*self._parts).containers)
             if not self._adopted:
                 self.restore()
         return transaction
+
+    @property
+    def _parts(self) -> list[Ruleset]:
+        """Services', and policies' where they are known."""
+        policies = self.policies.ruleset if self.policies else None
+        return [self._program.ruleset, policies] if policies else [self._program.ruleset]
 
     def _forget_stale_flows(self) -> None:
         """UDP flows to endpoints that left; only changes of slices make any, and Service changes do not."""
@@ -180,9 +205,27 @@ class Syncer:
     def restore(self) -> Transaction:
         """Read what the kernel holds and make it right. Raises NftError."""
         self._adopted = False
-        change = self._kernel.adopt(self._program.ruleset)
+        parts = self._parts
+        # What policies were left by an agent before us stays until ours are known.
+        whole = self.policies is None or len(parts) > 1
+        try:
+            change = self._kernel.adopt(unite_rulesets(*parts), whole)
+        except NftError as error:
+            if len(parts) > 1:
+                self._restore_each(parts, error)
+            raise
         self._adopted = True
         return change
+
+    def _restore_each(self, parts: Iterable[Ruleset], error: NftError) -> None:
+        """What is wrong with Services or policies must not hold up the other."""
+        for name, part in zip(("Services", "policies"), parts, strict=True):
+            try:
+                self._kernel.adopt(part, whole=False)
+            except NftError as reason:
+                log.error("%s cannot be programmed: %s", name, reason)
+            else:
+                log.info("%s alone are programmed, as both cannot be: %s", name, error)
 
     def check(self) -> None:
         """Repair what others did to our table. Raises NftError."""
@@ -190,3 +233,5 @@ class Syncer:
             repaired = self.restore()
             if repaired:
                 log.warning("someone changed table inet portway: %d elements put right", repaired.element_count)
+                # Meanwhile connections may have been allowed that are not.
+                self._apply(self.policies.judge_again() if self.policies else Transaction())

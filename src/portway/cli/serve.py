@@ -54,6 +54,15 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
 )
 @click.option("--masquerade-all", is_flag=True, help="Hide every client of a clusterIP behind its node.")
 @click.option(
+    "--network-policy",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=False,
+    show_default=True,
+    help="Enforce NetworkPolicies, if nobody else on this node does.",
+)
+@click.option(
     "--min-sync-period",
     callback=flags.duration,
     default="0s",
@@ -91,6 +100,7 @@ def _agent_config(**given: Any) -> agent.AgentConfig:
         local_detector=_detector(**given),
         node_port_addresses=given["nodeport_addresses"] or "primary",
         masquerade_all=given["masquerade_all"],
+        network_policy=given["network_policy"],
         min_sync_interval=given["min_sync_period"],
         healthz_bind_address=given["healthz_bind_address"],
         metrics_bind_address=given["metrics_bind_address"],

@@ -6,8 +6,10 @@ Importing this imports everything that those processes need: they are forks of t
 import socket
 
 from portway import agent, apiserver, controllers
+from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
 from portway.fleet.config import parse_port_range
+from portway.nftables import pod_sets
 
 _CLOSED_SECONDS = 2
 """In a fleet no packet is late, so a connection may be forgotten, and logged, soon after its end."""
@@ -48,7 +50,9 @@ def programs(config: FleetConfig) -> Programs:
             )
         )
 
-    return Programs(apiserver=run_apiserver, controllers=run_controllers, agent=run_agent)
+    return Programs(
+        apiserver=run_apiserver, controllers=run_controllers, agent=run_agent, gate=lambda: PodGate(pod_sets())
+    )
 
 
 def _certify(paths: FleetPaths, name: str, port: int) -> None:

@@ -8,9 +8,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from portway.agent import watches
 from portway.agent.metrics import Tally, exposition
-from portway.agent.run import ENDPOINT_SLICES, NODES, SERVICE_CIDRS, SERVICES
 from portway.cli.serve import command
+from portway.kubeapi.kinds import Resource
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/guides/serve.md").read_text()
@@ -42,7 +43,7 @@ def test_the_role_allows_what_the_agent_watches() -> None:
         for resource in rule["resources"]
         if {"list", "watch"} <= set(rule["verbs"])
     }
-    watched = (SERVICES, ENDPOINT_SLICES, NODES, SERVICE_CIDRS)
+    watched = [value for value in vars(watches).values() if isinstance(value, Resource)]
     assert {(resource.group, resource.plural) for resource in watched} == allowed
 
 

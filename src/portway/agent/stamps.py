@@ -1,0 +1,82 @@
+"""What policies wrote into the marks of the kernel's connections (nftables/README.md, "Policies").
+
+A connection that bears the stamp that counts now is not judged again. Stamps are numbers that go round, so those of
+earlier times are wiped before a number comes again.
+"""
+
+import errno
+import struct
+from collections.abc import Iterator, Sequence
+
+from portway.agent.netlink import REQUEST, Interrupted, Netlink, attribute, attributes, message
+from portway.agent.nf_tables import NfTables
+from portway.nftables import GENERATION, next_generation
+from portway.nftables.statement import STAMP_MASK
+
+_SUBSYSTEM = 1
+_NEW, _GET = 0, 1
+_ORIGINAL, _MARK, _ZONE, _MASK = 1, 8, 18, 21
+_FAMILIES = (2, 10)
+_AT_ONCE = 200
+
+
+def first_generation() -> int:
+    """The number with which a PolicyProgram is to begin in this network namespace: one that no connection bears.
+
+    Where our table enforces policies, the number after its own; else 1, once all stamps are wiped. Raises OSError.
+    """
+    kernel = NfTables()
+    try:
+        held = kernel.elements(GENERATION)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        held = {}
+    finally:
+        kernel.close()
+    if not held:
+        wipe()
+        return next_generation(0)
+    return next_generation(struct.unpack("=I", next(iter(held)))[0])
+
+
+def wipe(kept: int = 0) -> int:
+    """Take the stamps from all connections but those that bear `kept`; from how many. Raises OSError."""
+    netlink = Netlink()
+    try:
+        stamped = [found for family in _FAMILIES for found in _stamped(netlink, family, kept)]
+        for start in range(0, len(stamped), _AT_ONCE):
+            _take(netlink, stamped[start : start + _AT_ONCE])
+        return len(stamped)
+    finally:
+        netlink.close()
+
+
+def _stamped(netlink: Netlink, family: int, kept: int) -> Iterator[bytes]:
+    """What tells the kernel which connection is meant, for each that bears another stamp."""
+    while True:
+        try:
+            answers = list(netlink.dump(_SUBSYSTEM << 8 | _GET, struct.pack("=BBH", family, 0, 0)))
+        except Interrupted:
+            continue
+        break
+    for answer in answers:
+        found = dict(attributes(answer.payload[4:]))
+        stamp = int.from_bytes(found.get(_MARK, b""), "big") & STAMP_MASK
+        if stamp not in (0, kept):
+            zone = attribute(_ZONE, found[_ZONE]) if _ZONE in found else b""
+            yield struct.pack("=BBH", family, 0, 0) + _nested(_ORIGINAL, found[_ORIGINAL]) + zone
+
+
+def _nested(kind: int, data: bytes) -> bytes:
+    return attribute(kind | 0x8000, data)
+
+
+def _take(netlink: Netlink, connections: Sequence[bytes]) -> None:
+    unstamped = attribute(_MARK, struct.pack(">I", 0)) + attribute(_MASK, struct.pack(">I", STAMP_MASK))
+    kind = _SUBSYSTEM << 8 | _NEW
+    netlink.send(b"".join(message(kind, REQUEST, netlink.next_sequence(), each + unstamped) for each in connections))
+    for answer in netlink.pending():
+        # it may have ended meanwhile
+        if answer.error and answer.error != errno.ENOENT:
+            raise OSError(answer.error, "conntrack")

@@ -1,0 +1,172 @@
+"""NetworkPolicies in a fleet: Kubernetes' scenarios, asked of real packets by way of Services' clusterIPs."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import product
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from portway.client import Api
+from portway.kubeapi.errors import ApiError
+from portway.kubeapi.kinds import Resource
+from portway.reconcile.resources import NAMESPACES, PODS, SERVICES
+from portway.testing import netpol
+from portway.testing.netpol import SCENARIOS, Scenario, Step, Truth
+from tests.e2e.conftest import PEOPLE, Running, portway, somebody
+from tests.people import Person
+
+POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
+KINDS = {"Pod": PODS, "Namespace": NAMESPACES}
+FAMILIES = ("IPv4", "IPv6")
+SECONDS = 5.0
+"""By then every node has programmed what changed."""
+
+
+class Place(Running):
+    """A fleet with the scenarios' world, and a prober in it."""
+
+    def __init__(self, person: Person, prober: "subprocess.Popen[str]") -> None:
+        super().__init__(person, "netpol")
+        self._prober = prober
+        self._say({"networks": ["node-1", "node-2", "node-3"]})
+        self.networks: dict[str, str] = {}
+        """Names of pods' networks by `namespace/name`."""
+        self.addresses: dict[str, dict[str, str]] = {family: {} for family in FAMILIES}
+        self.clusters_ips: dict[str, dict[str, str]] = {family: {} for family in FAMILIES}
+        asyncio.run(self._look())
+
+    async def _look(self) -> None:
+        async with self.api() as api:
+            for pod in (await api.list(PODS))[0]:
+                name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+                self.networks[name] = f"pod-{pod['metadata']['uid']}"
+                for family, address in zip(FAMILIES, pod["status"]["podIPs"], strict=True):
+                    self.addresses[family][name] = address["ip"]
+            for name in netpol.PODS:
+                service = await api.get(SERVICES, *name.split("/"))
+                for family, address in zip(FAMILIES, service["spec"]["clusterIPs"], strict=True):
+                    self.clusters_ips[family][name] = address
+
+    def api(self) -> Api:
+        """The fleet's API server."""
+        return Api.unix(self.folder / "api.sock")
+
+    def _say(self, request: Any) -> None:
+        assert self._prober.stdin
+        self._prober.stdin.write(json.dumps(request) + "\n")
+        self._prober.stdin.flush()
+
+    def _hear(self, request: Any) -> Any:
+        assert self._prober.stdout
+        self._say(request)
+        return json.loads(self._prober.stdout.readline())
+
+    def take(self, step: Step) -> None:
+        """Change the objects as the step says, and let the first node hear of it."""
+        asyncio.run(self._take(step))
+        self._hear({"commit": 0.1})
+
+    async def _take(self, step: Step) -> None:
+        async with self.api() as api:
+            for document in step.apply:
+                await _apply(api, document)
+            for document in step.delete:
+                await api.delete(POLICIES, document["metadata"]["namespace"], document["metadata"]["name"])
+            for each in step.relabel:
+                namespace, _, name = each.name.rpartition("/")
+                await api.patch(KINDS[each.kind], namespace, name, {"metadata": {"labels": dict(each.labels)}})
+
+    def expect(self, truths: Iterable[Truth], family: str) -> None:
+        """All nodes see it so, soon and then for good."""
+        lines = [(truth, *pair) for truth in truths for pair in truth.pairs()]
+        deadline = monotonic() + SECONDS
+        while wrong := self._wrong(lines, family):
+            assert monotonic() < deadline, "\n".join(wrong)
+            self._hear({"commit": 0.1})
+        assert not (wrong := self._wrong(lines, family)), "\n".join(wrong)
+
+    def _wrong(self, lines: list[tuple[Truth, str, str, bool]], family: str) -> list[str]:
+        addresses = self.clusters_ips[family]
+        questions = [
+            (self.networks[client], addresses[server], truth.port, truth.protocol) for truth, client, server, _ in lines
+        ]
+        expected = [connects for *_, connects in lines]
+        answers = self._hear({"pass": {"questions": questions, "expected": expected}})
+        return [
+            f"{client} -> {server}:{truth.port}/{truth.protocol} {'connects' if answer else 'does not connect'}"
+            for (truth, client, server, connects), answer in zip(lines, answers, strict=True)
+            if answer != connects
+        ]
+
+
+async def _apply(api: Api, document: dict[str, Any]) -> None:
+    try:
+        await api.create(POLICIES, document)
+    except ApiError as error:
+        assert error.code == 409, error
+        await api.replace(POLICIES, document)
+
+
+def _world() -> str:
+    documents = netpol.world()
+    for document in documents:
+        if document["kind"] == "Service":
+            document["spec"]["ipFamilyPolicy"] = "RequireDualStack"
+    return "\n---\n".join(map(json.dumps, documents))
+
+
+@contextmanager
+def _place(kind: str) -> Iterator[Place]:
+    with somebody(kind) as person:
+        portway(person, "up", "--name", "netpol", "-f", "-", "--detach", text=_world())
+        try:
+            ask = ("exec", "--name", "netpol", "outside", person.python, "-m", "portway.testing.prober")
+            with subprocess.Popen(
+                [*person.command, *ask],
+                env=person.environment,
+                cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as prober:
+                yield Place(person, prober)
+        finally:
+            portway(person, "down", "--name", "netpol")
+
+
+@pytest.fixture(scope="module")
+def places() -> Iterator[Callable[[str], Place]]:
+    """One for each kind of person, made when it is first asked for."""
+    with ExitStack() as stack:
+        made: dict[str, Place] = {}
+
+        def of(kind: str) -> Place:
+            if kind not in made:
+                made[kind] = stack.enter_context(_place(kind))
+            return made[kind]
+
+        yield of
+
+
+def _cases() -> Iterator[Any]:
+    """All of them for the first kind of person, a few for the other."""
+    for kind, some in zip(PEOPLE, (SCENARIOS, SCENARIOS[::7]), strict=False):
+        for scenario, family in product(some, FAMILIES):
+            yield pytest.param(kind, scenario, family, id=f"{kind}-{scenario.name}-{family}")
+
+
+@pytest.mark.parametrize(("kind", "scenario", "family"), [*_cases()])
+def test_scenario(places: Callable[[str], Place], kind: str, scenario: Scenario, family: str) -> None:
+    place = places(kind)
+    steps = scenario.steps(place.addresses[family])
+    try:
+        for step in steps:
+            place.take(step)
+            place.expect(step.truths, family)
+    finally:
+        place.take(netpol.undo(steps))
