@@ -8,7 +8,9 @@ them to clusterIPs or pods.
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from portway.analysis.policy import Judged, findings, judged
 from portway.analysis.target import Place, Target
 from portway.forwarding import ForwardingTable, hops, lookup
 from portway.model import (
@@ -16,6 +18,7 @@ from portway.model import (
     Disposition,
     Hop,
     Packet,
+    PolicySnapshot,
     Protocol,
     Reason,
     Service,
@@ -25,7 +28,8 @@ from portway.model import (
     family_of,
 )
 
-#: What a code says, in a sentence. Codes of forwarding (model.Reason) and those that only a trace can give.
+#: What a code says, in a sentence. Codes of forwarding (model.Reason), of policies (policy.Reason, those that deny) and
+#: those that only a trace can give.
 MEANING = {
     "FORWARDED": "the packet reaches one of the backends",
     "FORWARDED_TERMINATING": "only terminating pods are left, and they still serve",
@@ -34,6 +38,9 @@ MEANING = {
     "SOURCE_NOT_ALLOWED": "the client is outside loadBalancerSourceRanges: the node drops the packet",
     "SERVICE_PORT_UNDEFINED": "the Service has this address but not this port: the node refuses the connection",
     "CLUSTER_IP_UNALLOCATED": "no Service has this cluster IP: the node drops the packet",
+    "NO_RULE_MATCHES": "NetworkPolicies isolate the pod and none of their rules matches: the packet is dropped",
+    "RULE_DENIES": "a ClusterNetworkPolicy denies it: the packet is dropped",
+    "POLICY_UNREADABLE": "a policy that cannot be read closes the pod: the packet is dropped",
     "POD_DIRECT": "straight to the pod's own address, without any Service",
     "NODEPORT_UNSET": "no Service has this nodePort: the node itself refuses the connection",
     "NO_ROUTE": "nothing outside the cluster has a route to this address",
@@ -65,6 +72,7 @@ class Terrain(Struct, frozen=True):
     tables: Mapping[str, ForwardingTable]
     pods: Mapping[tuple[str, str], Pod]
     outside: tuple[str, ...] = ()
+    policies: PolicySnapshot = PolicySnapshot()
 
 
 class Trace(Struct, frozen=True):
@@ -82,6 +90,10 @@ class Trace(Struct, frozen=True):
     masquerade: bool = False
     frontend: str = ""
     service_port: str = ""
+    judged: tuple[Judged, ...] = ()
+    """What policies say of each backend."""
+    findings: tuple[str, ...] = ()
+    """What else a person should know: how to lift a denial, what policies cannot see."""
 
     @property
     def meaning(self) -> str:
@@ -160,7 +172,8 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
         table = terrain.tables[node]
         verdict = lookup(table, packet)
         if verdict.disposition is not Disposition.PASS:
-            return _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
+            found = _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
+            return _policed(terrain, found, verdict.backends, node if verdict.masquerade else "")
     return _untouched(terrain, origin, target, packet, start)
 
 
@@ -200,11 +213,24 @@ def _decided(origin: Place, target: Target, packet: Packet, verdict: Verdict, wa
     )
 
 
+def _policed(terrain: Terrain, found: Trace, backends: tuple[Backend, ...], masquerading: str) -> Trace:
+    """The same after policies had their say; their code when they let none of the backends be reached."""
+    if found.packet is None or not backends:
+        return found
+    node = terrain.snapshot.nodes.get(masquerading)
+    fates = judged(terrain.policies, found.packet, backends, node)
+    said = tuple(findings(terrain.policies, found.packet, fates))
+    if any(fate.allowed for fate in fates):
+        return replace(found, judged=fates, findings=said)
+    return replace(found, judged=fates, findings=said, code=fates[0].code, arrives=False, disposition="drop")
+
+
 def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, start: Hop) -> Trace:
     for pod in terrain.pods.values():
         if packet.destination in pod.addresses:
             hop = Hop("pod", f"{pod.namespace}/{pod.name}", packet.destination, packet.port)
-            return _ended(origin, target, packet, "POD_DIRECT", (start, hop))
+            found = _ended(origin, target, packet, "POD_DIRECT", (start, hop))
+            return _policed(terrain, found, (Backend(packet.destination, packet.port, pod.node, pod.name),), "")
     node = _node_of(terrain, packet.destination)
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)

@@ -5,16 +5,20 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.client import Api
-from portway.kubeapi import decode
-from portway.kubeapi.errors import Doc
+from portway.kubeapi import decode, decode_policy
+from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
-from portway.model import Snapshot
+from portway.model import PolicySnapshot, Snapshot
 
 SERVICES = Resource("", "v1", "services")
 PODS = Resource("", "v1", "pods")
 NODES = Resource("", "v1", "nodes", namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
+CLUSTER_POLICIES = Resource("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", namespaced=False)
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 
 T = TypeVar("T")
@@ -25,6 +29,8 @@ class Cluster(Struct, frozen=True):
 
     snapshot: Snapshot
     pods: list[Doc]
+    policies: PolicySnapshot = PolicySnapshot()
+    """Empty unless asked for."""
 
 
 def ask(api: Api, question: Coroutine[Any, Any, T]) -> T:
@@ -48,6 +54,38 @@ async def read(api: Api, namespace: str = "") -> Cluster:
         nodes={doc["metadata"]["name"]: decode.node(doc) for doc in nodes},
     )
     return Cluster(snapshot, pods)
+
+
+async def read_with_policies(api: Api) -> Cluster:
+    """The same of all namespaces, and what decisions about policies read."""
+    seen = await read(api)
+    return replace(seen, policies=await _policies(api, seen))
+
+
+async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:
+    (namespaces, _), (policies, _), (nodes, _) = await asyncio.gather(
+        api.list(NAMESPACES), api.list(POLICIES), api.list(NODES)
+    )
+    return PolicySnapshot(
+        pods={_key(doc): decode_policy.pod(doc) for doc in seen.pods},
+        namespaces={doc["metadata"]["name"]: decode_policy.namespace(doc) for doc in namespaces},
+        policies={_key(doc): decode_policy.network_policy(doc) for doc in policies},
+        cluster_policies={
+            doc["metadata"]["name"]: decode_policy.cluster_network_policy(doc) for doc in await _cluster_policies(api)
+        },
+        nodes=seen.snapshot.nodes,
+        node_labels={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in nodes},
+    )
+
+
+async def _cluster_policies(api: Api) -> list[Doc]:
+    """None where the API server does not know the kind."""
+    try:
+        return (await api.list(CLUSTER_POLICIES))[0]
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return []
 
 
 def _key(document: Doc) -> tuple[str, str]:

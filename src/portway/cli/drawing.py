@@ -13,7 +13,9 @@ def draw(found: Trace, fact: dict[str, Any] | None = None, agrees: bool | None =
     lines = [way if found.arrives else f"{way} ✗"]
     lines += [f"    {line}" for line in _backends(found)]
     lines += [f"  {hop.kind:8} {hop.note}" for hop in found.hops if hop.note]
+    lines += [f"  {'policy':8} {line}" for line in _policies(found)]
     lines += [f"  {'ends':8} {found.code}: {found.meaning}"]
+    lines += [f"  {'note':8} {line}" for line in found.findings]
     return [*lines, *(_fact(fact, agrees) if fact else [])]
 
 
@@ -37,7 +39,22 @@ def _backends(found: Trace) -> list[str]:
     if len(found.backends) < 2:
         return []
     width = max(len(b.target) for b in found.backends)
-    return [f"[{b.target:{width}} {b}]  {b.node_name}".rstrip() for b in found.backends]
+    denied = {fate.backend for fate in found.judged if not fate.allowed}
+    return [f"[{b.target:{width}} {b}]  {b.node_name}{' ✗' if b in denied else ''}".rstrip() for b in found.backends]
+
+
+def _policies(found: Trace) -> list[str]:
+    """What policies say of the backends, those alike together; nothing when none was asked."""
+    groups: dict[str, list[str]] = {}
+    for fate in found.judged:
+        if fate.by:
+            groups.setdefault(fate.fate, []).append(fate.backend.target or fate.backend.address)
+    every = len(found.judged)
+    return [f"{_whom(names, every)}: {fate}" for fate, names in groups.items()]
+
+
+def _whom(names: list[str], every: int) -> str:
+    return "all backends" if len(names) == every > 1 else ", ".join(names)
 
 
 def _fact(fact: dict[str, Any], agrees: bool | None) -> list[str]:

@@ -36,9 +36,10 @@ def command(name: str, target: str, origin: str, probe: bool, output: str) -> No
 
     Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
     """
+    wanted = _target(target)
     state = fleet.find(name)
-    wanted, place = _target(target), place_named(state, origin)
-    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read(api))
+    place = place_named(state, origin)
+    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read_with_policies(api))
     found = trace(terrain(state, seen), place, wanted)
     fact = _probe(state, place, found) if probe else None
     agrees = None if fact is None else agreement(found, fact)
@@ -81,6 +82,8 @@ def send(state: FleetState, place: Place, address: str, port: int, protocol: str
 
 def agreement(found: Trace, fact: dict[str, Any]) -> bool:
     """Whether the packet met what the trace says: an answer from a candidate, a refusal, or silence."""
+    if fact["outcome"] == "silent" and any(not fate.allowed for fate in found.judged):
+        return True
     if fact["outcome"] == "answered":
         return found.arrives and _by_a_candidate(found, fact.get("reply", {}))
     if found.disposition == "drop":
@@ -92,5 +95,5 @@ def agreement(found: Trace, fact: dict[str, Any]) -> bool:
 
 def _by_a_candidate(found: Trace, reply: dict[str, Any]) -> bool:
     """A process pod answers in its own words: then any answer will do."""
-    names = {backend.target for backend in found.backends}
+    names = {backend.target for backend in found.backends} - {f.backend.target for f in found.judged if not f.allowed}
     return "pod" not in reply or not names or reply["pod"] in names

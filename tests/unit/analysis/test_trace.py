@@ -53,7 +53,8 @@ PODS = {
 }
 
 
-def _terrain() -> Terrain:
+def plain_terrain() -> Terrain:
+    """Without policies."""
     snapshot = Snapshot(
         services={(s.namespace, s.name): s for s in SERVICES},
         slices={(s.namespace, s.name): s for s in SLICES},
@@ -76,7 +77,7 @@ def _terrain() -> Terrain:
 
 
 def _ask(origin: str, target: str) -> Trace:
-    return trace(_terrain(), parse_place(origin), parse_target(target))
+    return trace(plain_terrain(), parse_place(origin), parse_target(target))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""What NetworkPolicies make of a traced connection: each backend's fate, who decided, and what SNAT hides.
+
+Policies judge after translation, at the client's node (its pod's egress) and at the backend's node (ingress). The
+latter sees the client itself, unless another node translated the source before: then it sees that node's address.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from portway.model import Backend, Connection, Node, Packet, PolicyDecision, PolicySnapshot, family_of
+from portway.policy import judge
+
+
+class Judged(Struct, frozen=True):
+    """One backend and what policies say of the connection to it."""
+
+    backend: Backend
+    allowed: bool
+    code: str
+    """A code of `portway.policy.Reason`."""
+    direction: str
+    pod: str = ""
+    """`namespace/name` of the pod whose policies decided."""
+    by: str = ""
+    """E.g. "NetworkPolicy shop/web"; empty when no policy did."""
+    rule: int = -1
+    """The index of the rule that decided, in the policy's `ingress` or `egress`."""
+    sees: str = ""
+    """The source that the backend's node sees, where it is not the client's."""
+
+    @property
+    def fate(self) -> str:
+        """In a line: the code and who decided."""
+        ruled = f", {self.direction.lower()} rule {self.rule}" if self.rule >= 0 else ""
+        return f"{self.code}{f' by {self.by}{ruled}' if self.by else ''}"
+
+
+def judged(
+    policies: PolicySnapshot, packet: Packet, backends: Iterable[Backend], masquerading: Node | None
+) -> tuple[Judged, ...]:
+    """The fate of each. `masquerading`: the node that translates the source, when one does."""
+    return tuple(_judged(policies, packet, backend, masquerading) for backend in backends)
+
+
+def _judged(policies: PolicySnapshot, packet: Packet, backend: Backend, masquerading: Node | None) -> Judged:
+    hidden = ""
+    if masquerading is not None and masquerading.name != backend.node_name:
+        hidden = next((a for a in masquerading.addresses if family_of(a) == family_of(packet.source)), "")
+    sent = judge(policies, Connection(packet.source, backend.address, packet.protocol, backend.port))
+    arrived = judge(policies, Connection(hidden or packet.source, backend.address, packet.protocol, backend.port))
+    decision = arrived.ingress if sent.egress.allowed else sent.egress
+    return Judged(
+        backend,
+        decision.allowed,
+        decision.reason,
+        decision.direction,
+        decision.pod,
+        _named(decision),
+        decision.rule,
+        hidden if hidden != packet.source else "",
+    )
+
+
+def _named(decision: PolicyDecision) -> str:
+    return f"{decision.kind} {', '.join(decision.policies)}" if decision.kind else ""
+
+
+def findings(policies: PolicySnapshot, packet: Packet, found: tuple[Judged, ...]) -> Iterator[str]:
+    """What a person should know: how a denial is lifted, and which policies cannot see the client."""
+    for one in _firsts(each for each in found if not each.allowed and each.by):
+        yield _fix(packet, one)
+    hidden = [each for each in found if each.sees and _isolated(policies, each)]
+    if hidden:
+        seen = ", ".join(dict.fromkeys(each.sees for each in hidden))
+        yield (
+            f"SNAT hides {packet.source}: policies of {len(hidden)} of {len(found)} backends see {seen}, so that no "
+            "ipBlock can tell clients apart; externalTrafficPolicy: Local keeps the client's address"
+        )
+
+
+def _firsts(denied: Iterable[Judged]) -> list[Judged]:
+    """One for each that decided."""
+    return list({(each.by, each.direction): each for each in denied}.values())
+
+
+def _fix(packet: Packet, one: Judged) -> str:
+    goal = f"port {one.backend.port}/{packet.protocol}, in {one.by} or another policy"
+    if one.code == "RULE_DENIES":
+        return f"fix: narrow {one.direction.lower()} rule {one.rule} of {one.by}, or put an Accept before it"
+    if one.code == "POLICY_UNREADABLE":
+        return f"fix: {one.by} cannot be read and so closes its pods: apply a valid one, or delete it"
+    if one.direction == "Ingress":
+        return f"fix: an ingress rule for {one.pod} from {one.sees or packet.source}, {goal}"
+    return f"fix: an egress rule for {one.pod} to {one.backend.address}, {goal}"
+
+
+def _isolated(policies: PolicySnapshot, one: Judged) -> bool:
+    """Whether policies decide who may come to that backend."""
+    anybody = Connection(
+        "192.0.2.1" if family_of(one.backend.address) == "IPv4" else "2001:db8::1", one.backend.address, "TCP", 1
+    )
+    return bool(judge(policies, anybody).ingress.kind)
