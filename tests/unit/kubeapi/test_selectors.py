@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from portway.kubeapi import selectors
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Kind
+from portway.model import LabelSelector, Requirement
 
 LABELS = {"app": "web", "tier": "front", "rank": "7", "in": "x", "empty": ""}
 
@@ -116,10 +117,10 @@ def test_plain_map() -> None:
 KEYS = st.from_regex(r"[a-z]([-a-z0-9]{0,5}[a-z0-9])?", fullmatch=True).filter(lambda key: key not in ("in", "notin"))
 VALUES = st.from_regex(r"([a-z0-9]([-._a-z0-9]{0,5}[a-z0-9])?)?", fullmatch=True)
 REQUIREMENTS = st.one_of(
-    st.builds(selectors.Requirement, KEYS, st.sampled_from(["=", "==", "!="]), st.tuples(VALUES)),
-    st.builds(selectors.Requirement, KEYS, st.sampled_from(["exists", "!"])),
+    st.builds(Requirement, KEYS, st.sampled_from(["=", "==", "!="]), st.tuples(VALUES)),
+    st.builds(Requirement, KEYS, st.sampled_from(["exists", "!"])),
     st.builds(
-        selectors.Requirement,
+        Requirement,
         KEYS,
         st.sampled_from(["in", "notin"]),
         st.sets(VALUES, min_size=1, max_size=3).map(lambda values: tuple(sorted(values))),
@@ -128,8 +129,8 @@ REQUIREMENTS = st.one_of(
 
 
 @given(st.lists(REQUIREMENTS, max_size=4), st.dictionaries(KEYS, VALUES, max_size=3))
-def test_text_means_the_same_again(requirements: list[selectors.Requirement], labels: dict[str, str]) -> None:
-    selector = selectors.LabelSelector(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
+def test_text_means_the_same_again(requirements: list[Requirement], labels: dict[str, str]) -> None:
+    selector = LabelSelector(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
     again = selectors.parse_labels(str(selector))
     assert again == selector
     assert again.matches(labels) == all(requirement.matches(labels) for requirement in requirements)
