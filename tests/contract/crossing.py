@@ -22,7 +22,7 @@ from msgspec import Struct
 from portway.agent.netlink import ACK, REQUEST, Netlink, message
 from portway.agent.table import KernelTable
 from portway.model import Packet, Verdict
-from portway.nftables import Ruleset
+from portway.nftables import Element, Ruleset
 from portway.testing.frames import Sighting, first_packet, sighting
 from portway.testing.netns import Namespace, World
 
@@ -62,7 +62,7 @@ class Crossing(Struct):
     sent: int = 0
 
     def load(self, ruleset: Ruleset) -> None:
-        """Let the node's table be this; what it knows of earlier connections is forgotten."""
+        """Let the node's table be this; what it knows of earlier connections and clients is forgotten."""
         self.node.run(_load, ruleset)
 
     def fates(self, packets: Sequence[Packet], times: Sequence[int]) -> list[Fate]:
@@ -241,6 +241,10 @@ def _on_one_processor() -> Iterator[None]:
 def _load(ruleset: Ruleset) -> None:
     kernel = KernelTable()
     kernel.adopt(ruleset)
+    for container in ruleset.containers.values():
+        if container.learned:
+            known = kernel.learned(container)
+            kernel.forget([Element(container.name, key, value) for key, value in known.items()], ruleset.containers)
     kernel.close()
     forget_connections()
 

@@ -16,7 +16,7 @@ from tests.contract.crossing import Crossing, Fate, crossing, enough, is_loopbac
 from tests.flows import strategies
 from tests.unit.nftables.test_trace import disagreement
 
-_REFUSALS = {Disposition.REJECT: "REJECT", Disposition.DROP: "DROP", Disposition.PASS: ""}
+REFUSALS = {Disposition.REJECT: "REJECT", Disposition.DROP: "DROP", Disposition.PASS: ""}
 
 
 @pytest.fixture(scope="module", params=[None, True], ids=["as we are", "user namespace"])
@@ -29,7 +29,7 @@ def node(request: pytest.FixtureRequest) -> Iterator[Crossing]:
         pytest.skip(f"no network namespaces here: {reason}")
 
 
-def _sendable(packets: Sequence[Packet]) -> list[Packet]:
+def sendable(packets: Sequence[Packet]) -> list[Packet]:
     """Those that can be sent, coming in the way that they would; what the node itself sends comes in by nothing."""
     return [
         replace(packet, interface="" if packet.source in strategies.NODE_ADDRESSES else packet.interface or "eth0")
@@ -45,7 +45,7 @@ def _affine(cluster: Snapshot, verdict: Verdict) -> bool:
 
 
 def _differs(cluster: Snapshot, packet: Packet, verdict: Verdict, fate: Fate) -> str:
-    wanted = meant(verdict, _REFUSALS.get(verdict.disposition, ""))
+    wanted = meant(verdict, REFUSALS.get(verdict.disposition, ""))
     fits = len(fate) == 1 and fate <= wanted if _affine(cluster, verdict) else fate == wanted
     return "" if fits else f"{packet}\n  meant {sorted(wanted)} for {verdict.reason}\n  done  {sorted(fate)}"
 
@@ -70,7 +70,7 @@ def _ask(node: Crossing, cluster: Snapshot, table: ForwardingTable, packets: Seq
 def test_all_three_agree(node: Crossing, data: st.DataObject, cluster: Snapshot, config: ProxyConfig) -> None:
     table = compute(cluster, config)
     ruleset = compile(table)
-    packets = _sendable(data.draw(strategies.packets(cluster)))
+    packets = sendable(data.draw(strategies.packets(cluster)))
     for packet in packets:
         assert not (found := disagreement(table, ruleset, packet)), found
     node.load(ruleset)

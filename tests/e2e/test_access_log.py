@@ -1,0 +1,61 @@
+"""Who came, as the commands tell it of a real fleet."""
+
+import json
+import socket
+import subprocess
+import time
+from collections import Counter
+from typing import Any
+
+from tests.e2e.conftest import Running, portway
+
+WEB = 32100
+PATIENCE = 20.0
+
+
+def _connect(address: str) -> None:
+    with socket.create_connection((address, WEB), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while connection.recv(65536):
+            pass
+
+
+def _logged(fleet: Running) -> list[dict[str, Any]]:
+    done = fleet.portway("logs", "-n", "shop", "svc/web", "-o", "json")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_connections_are_logged_once_and_reported(fleet: Running) -> None:
+    began = time.time()
+    for number in range(30):
+        _connect(fleet.loopbacks[number % 3])
+    until = time.monotonic() + PATIENCE
+    mine: list[dict[str, Any]] = []
+    while len(mine) < 30 and time.monotonic() < until:
+        mine = [record for record in _logged(fleet) if record["ts_start"] >= began]
+    assert Counter(record["node"] for record in mine) == {"node-1": 10, "node-2": 10, "node-3": 10}
+    assert len({(record["node"], record["flow_id"]) for record in mine}) == 30
+    assert {record["verdict"] for record in mine} == {"FORWARDED"}
+    assert {record["frontend"]["port"] for record in mine} == {WEB}
+    argv = ["report", "access", "--name", fleet.name, "-n", "shop", "-o", "json"]
+    told = json.loads(portway(fleet.person, *argv).stdout)
+    (web,) = (peaks for peaks in told["peaks"] if peaks["port"]["service"] == "web")
+    assert web["connections"] == len(_logged(fleet))
+
+
+def test_follow_shows_what_comes(fleet: Running) -> None:
+    argv = [*fleet.person.command, "logs", "--name", fleet.name, "-n", "shop", "svc/web", "-f", "--tail", "0"]
+    with subprocess.Popen(
+        [*argv, "-o", "json"], env=fleet.person.environment, stdout=subprocess.PIPE, bufsize=0
+    ) as following:
+        try:
+            assert following.stdout is not None
+            began = time.time()
+            _connect(fleet.loopbacks[0])
+            record = json.loads(following.stdout.readline())
+            while record["ts_start"] < began:  # of a test before this one
+                record = json.loads(following.stdout.readline())
+            # the kernel lets go of it two seconds after its end; the reader has two more
+            assert time.time() - record["ts_end"] < 6
+        finally:
+            following.kill()
