@@ -113,11 +113,17 @@ def test_without_a_fleet(tmp_path: Path) -> None:
 @contextmanager
 def following(path: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
     argv = [*PORTWAY, "logs", "--file", str(path), "-A", "-f", "-o", "json", *arguments]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+    piped = subprocess.PIPE
+    with subprocess.Popen(argv, stdout=piped, stderr=piped, bufsize=0, preexec_fn=_interruptible) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def _interruptible() -> None:
+    """As at a terminal, also where these tests run in the background and inherit that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def line_of(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
