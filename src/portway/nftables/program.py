@@ -294,6 +294,10 @@ class _Elements(Mapping[str, Mapping[bytes, bytes]]):
         made = self._made(container)
         return self._kept[container] | made if made else self._kept[container]
 
+    def __contains__(self, container: object) -> bool:
+        # Asked beside each look into it: nothing is made for that.
+        return container in self._kept
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._kept)
 

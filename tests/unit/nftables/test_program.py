@@ -20,6 +20,7 @@ from portway.nftables import (
     diff,
     elements_of,
     render,
+    unite_rulesets,
 )
 from tests.flows import strategies
 
@@ -197,3 +198,19 @@ def test_what_people_read() -> None:
     assert "add element inet portway frontends4 { 10.96.0.1 . tcp . 80 : goto cluster-ip4-2 }" in shown
     assert "10.96.0.1 . tcp . 80 . 1 : 10.244.1.2 . 8080" in shown
     assert "add rule inet portway cluster-ip4-2 meta l4proto { tcp, udp, sctp } dnat ip addr . port to" in shown
+
+
+def test_elements_are_made_once_for_a_look_into_a_united_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(CONFIG)
+    program.load({("shop", "web-1"): web(1, backends(3))})
+    made: list[str] = []
+    original = Program._column_elements
+
+    def counted(self: Program, name: str) -> dict[bytes, bytes]:
+        made.append(name)
+        return original(self, name)
+
+    monkeypatch.setattr(Program, "_column_elements", counted)
+    united = unite_rulesets(program.ruleset, Ruleset())
+    assert len(united.elements.get("endpoints4", {})) == 3
+    assert made == ["endpoints4"]
