@@ -3,9 +3,8 @@
 Through Services and without: a connection is judged as it arrives at its pod.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -15,25 +14,15 @@ from portway.nftables import PolicyConfig, PolicyProgram, Ruleset, compile, trac
 from portway.policy import PolicyTable
 from portway.policy.lookup import verdict
 from portway.policy.table import EVERYTHING, Constrained, Pair
-from portway.testing.netns import Unavailable
-from tests.contract.crossing import Crossing, Fate, crossing, enough, meant
-from tests.contract.test_witnesses import REFUSALS, sendable
+from tests.contract.crossing import Crossing, Fate, enough, meant
+from tests.contract.test_witnesses import sendable
 from tests.flows import strategies
 from tests.flows.policy_tables import POD_CIDRS, connections, tables, unknown
+from tests.unit.nftables.test_trace import OUTPUT
 
 CONFIG = PolicyConfig(POD_CIDRS)
 NODE = ProxyConfig("node-1", strategies.NODE_ADDRESSES)
 _DROPPED = ("DROP", False)
-
-
-@pytest.fixture(scope="module", params=[None, True], ids=["as we are", "user namespace"])
-def node(request: pytest.FixtureRequest) -> Iterator[Crossing]:
-    """A node with the addresses of the random clusters' node-1."""
-    try:
-        with crossing((*strategies.NODE_ADDRESSES, "127.0.0.1", "::1"), request.param) as made:
-            yield made
-    except Unavailable as reason:
-        pytest.skip(f"no network namespaces here: {reason}")
 
 
 def both(services: ForwardingTable, policies: PolicyTable) -> Ruleset:
@@ -53,7 +42,7 @@ def passes(policies: PolicyTable, packet: Packet, destination: str, port: int) -
 
 def _expected(services: ForwardingTable, policies: PolicyTable, packet: Packet) -> Fate:
     said = lookup(services, packet)
-    outcomes = meant(said, REFUSALS.get(said.disposition, ""))
+    outcomes = meant(said, OUTPUT.get(said.disposition, ""))
     if not said.backends:
         left_alone = outcomes == {("", False)}
         stopped = left_alone and not passes(policies, packet, packet.destination, packet.port)

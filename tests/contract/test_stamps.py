@@ -7,7 +7,7 @@ import pytest
 
 from portway.agent import nft, stamps
 from portway.nftables.statement import STAMP_MASK
-from portway.testing.netns import Namespace, World
+from portway.testing.netns import Namespace, Unavailable, World
 
 _STAMP, _OTHERS = 0x0005_0000, 0x21
 _MARKING = f"""
@@ -27,7 +27,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Namespace]:
             namespace = world.namespace("stamped")
             namespace.command("ip", "link", "set", "lo", "up")
             yield namespace
-    except OSError as reason:
+    except Unavailable as reason:
         pytest.skip(f"no network namespaces here: {reason}")
 
 

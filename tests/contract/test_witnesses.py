@@ -1,32 +1,18 @@
 """Three witnesses on random clusters: what `lookup` means, what the compiled values do, what the kernel does."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from portway.forwarding import ForwardingTable, compute, lookup
-from portway.model import Disposition, Packet, ProxyConfig, Snapshot, Verdict
+from portway.model import Packet, ProxyConfig, Snapshot, Verdict
 from portway.nftables import compile
 from portway.testing.builders import endpoint, endpoint_slice, service, snapshot
-from portway.testing.netns import Unavailable
-from tests.contract.crossing import Crossing, Fate, crossing, enough, is_loopback, meant
+from tests.contract.crossing import Crossing, Fate, enough, is_loopback, meant
 from tests.flows import strategies
-from tests.unit.nftables.test_trace import disagreement
-
-REFUSALS = {Disposition.REJECT: "REJECT", Disposition.DROP: "DROP", Disposition.PASS: ""}
-
-
-@pytest.fixture(scope="module", params=[None, True], ids=["as we are", "user namespace"])
-def node(request: pytest.FixtureRequest) -> Iterator[Crossing]:
-    """A node with the addresses of the random clusters' node-1."""
-    try:
-        with crossing((*strategies.NODE_ADDRESSES, "127.0.0.1", "::1"), request.param) as made:
-            yield made
-    except Unavailable as reason:
-        pytest.skip(f"no network namespaces here: {reason}")
+from tests.unit.nftables.test_trace import OUTPUT, disagreement
 
 
 def sendable(packets: Sequence[Packet]) -> list[Packet]:
@@ -45,7 +31,7 @@ def _affine(cluster: Snapshot, verdict: Verdict) -> bool:
 
 
 def _differs(cluster: Snapshot, packet: Packet, verdict: Verdict, fate: Fate) -> str:
-    wanted = meant(verdict, REFUSALS.get(verdict.disposition, ""))
+    wanted = meant(verdict, OUTPUT.get(verdict.disposition, ""))
     fits = len(fate) == 1 and fate <= wanted if _affine(cluster, verdict) else fate == wanted
     return "" if fits else f"{packet}\n  meant {sorted(wanted)} for {verdict.reason}\n  done  {sorted(fate)}"
 

@@ -11,8 +11,6 @@ SEEN_REPLY, ASSURED, SOURCE_TRANSLATED, TRANSLATED = 0x2, 0x4, 0x10, 0x20
 """Bits of a flow's status (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
 TIME_WAIT, CLOSE = 7, 8
 """TCP's states that say: ended by FINs, ended by a RST (nf_conntrack_tcp.h)."""
-_UNTIL_STREAM = 2_000_000_000
-"""UDP: a flow that is answered and older than this is a stream, which is kept for longer."""
 
 
 class Flow(Struct, gc=False):

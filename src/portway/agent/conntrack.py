@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from portway.agent.netlink import ACK, REQUEST, Interrupted, Netlink, attributes, message, nested
+from portway.agent.netlink import ACK, REQUEST, Netlink, attributes, message, nested
 from portway.model import EndpointSlice, Service
 
 _SUBSYSTEM = 1
 _GET, _DELETE = 1, 2
 _ORIGINAL, _REPLY, _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2, 1, 2
 _UDP = 17
-_FAMILIES = (2, 10)
+_EVERY_FAMILY = 0
 _PORT = struct.Struct(">H")
 
 
@@ -77,17 +77,9 @@ def forget_stale(endpoints: Endpoints) -> int:
 
 
 def _flows(netlink: Netlink) -> Iterator[Flow]:
-    for family in _FAMILIES:
-        yield from _dump(netlink, family)
-
-
-def _dump(netlink: Netlink, family: int) -> list[Flow]:
-    while True:
-        try:
-            answers = list(netlink.dump(_SUBSYSTEM << 8 | _GET, struct.pack("=BBH", family, 0, 0)))
-        except Interrupted:
-            continue
-        return [flow for answer in answers if (flow := _flow(answer.payload[4:], family))]
+    for answer in netlink.dump_whole(_SUBSYSTEM << 8 | _GET, struct.pack("=BBH", _EVERY_FAMILY, 0, 0)):
+        if flow := _flow(answer.payload[4:], answer.payload[0]):
+            yield flow
 
 
 def _flow(data: bytes, family: int) -> Flow | None:

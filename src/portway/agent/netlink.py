@@ -144,6 +144,14 @@ class Netlink:
                     raise OSError(found.error, "netlink dump")
                 yield found
 
+    def dump_whole(self, kind: int, payload: bytes) -> list[Message]:
+        """`dump`, again and again until nothing changed meanwhile. Raises OSError with the kernel's errno."""
+        while True:
+            try:
+                return list(self.dump(kind, payload))
+            except Interrupted:
+                continue
+
 
 def _messages(data: bytes) -> Iterator[Message]:
     offset = 0

@@ -22,7 +22,6 @@ from portway.agent.netlink import (
     APPEND,
     CREATE,
     REQUEST,
-    Interrupted,
     Message,
     Netlink,
     attribute,
@@ -234,11 +233,7 @@ class NfTables:
         return dict(map(_decoded, elements))
 
     def _dump(self, kind: int, payload: bytes) -> list[Message]:
-        while True:
-            try:
-                return list(self._netlink.dump(_type(kind), payload))
-            except Interrupted:
-                continue
+        return self._netlink.dump_whole(_type(kind), payload)
 
     def commit(
         self,

@@ -8,7 +8,7 @@ from portway.agent.table import KernelTable
 from portway.client import Key
 from portway.model import ClusterNetworkPolicy, Connection, Judgement, Labels, Namespace, NetworkPolicy, Node, Pod
 from portway.nftables import PolicyConfig, PolicyProgram, Ruleset, Transaction, next_generation
-from portway.policy import PolicyInputs
+from portway.policy import PolicyInputs, inputs_of
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Policies:
 
     def _follow(self) -> Transaction | None:
         if self._broken:
-            self._inputs, self._broken = _anew(self._inputs, self._config.node_name), False
+            self._inputs, self._broken = inputs_of(self._inputs.snapshot, self._config.node_name), False
         change = self._inputs.take()
         config = PolicyConfig(self._pod_cidrs, self._config.pod_interface, LOG_GROUP if self._config.access_log else 0)
         if self._program is None or self._program.config != config:
@@ -106,22 +106,6 @@ class Policies:
     def judge_again(self) -> Transaction:
         """Have every open connection judged again."""
         return self._program.judge_again() if self._program else Transaction()
-
-
-def _anew(inputs: PolicyInputs, node_name: str) -> PolicyInputs:
-    """The same objects, put in again."""
-    fresh, known = PolicyInputs(node_name), inputs.snapshot
-    for name, namespace in known.namespaces.items():
-        fresh.put_namespace(name, namespace)
-    for key, pod in known.pods.items():
-        fresh.put_pod(key, pod)
-    for key, policy in known.policies.items():
-        fresh.put_policy(key, policy)
-    for name, cluster_policy in known.cluster_policies.items():
-        fresh.put_cluster_policy(name, cluster_policy)
-    for name, node in known.nodes.items():
-        fresh.put_node(name, node, known.node_labels.get(name, {}))
-    return fresh
 
 
 def _wipe_stamps(keep: int = 0) -> None:

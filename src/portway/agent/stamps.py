@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from portway.agent.netlink import REQUEST, Interrupted, Netlink, attribute, attributes, message
+from portway.agent.netlink import REQUEST, Netlink, attribute, attributes, message, nested
 from portway.agent.nf_tables import NfTables
 from portway.nftables import GENERATION, next_generation
 from portway.nftables.statement import STAMP_MASK
@@ -66,22 +66,12 @@ def _nothing_tracked() -> bool:
 
 def _stamped(netlink: Netlink, kept: int) -> Iterator[bytes]:
     """What tells the kernel which connection is meant, for each that bears another stamp."""
-    while True:
-        try:
-            answers = list(netlink.dump(_SUBSYSTEM << 8 | _GET, struct.pack("=BBH", _EVERY_FAMILY, 0, 0)))
-        except Interrupted:
-            continue
-        break
-    for answer in answers:
+    for answer in netlink.dump_whole(_SUBSYSTEM << 8 | _GET, struct.pack("=BBH", _EVERY_FAMILY, 0, 0)):
         found = dict(attributes(answer.payload[4:]))
         stamp = int.from_bytes(found.get(_MARK, b""), "big") & STAMP_MASK
         if stamp not in (0, kept):
             zone = attribute(_ZONE, found[_ZONE]) if _ZONE in found else b""
-            yield struct.pack("=BBH", answer.payload[0], 0, 0) + _nested(_ORIGINAL, found[_ORIGINAL]) + zone
-
-
-def _nested(kind: int, data: bytes) -> bytes:
-    return attribute(kind | 0x8000, data)
+            yield struct.pack("=BBH", answer.payload[0], 0, 0) + nested(_ORIGINAL, found[_ORIGINAL]) + zone
 
 
 def _take(netlink: Netlink, connections: Sequence[bytes]) -> None:

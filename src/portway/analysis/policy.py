@@ -7,6 +7,7 @@ latter sees the client itself, unless another node translated the source before:
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.model import Backend, Connection, Node, Packet, PolicyDecision, PolicySnapshot, family_of
 from portway.policy import judge
@@ -47,8 +48,9 @@ def _judged(policies: PolicySnapshot, packet: Packet, backend: Backend, masquera
     hidden = ""
     if masquerading is not None and masquerading.name != backend.node_name:
         hidden = next((a for a in masquerading.addresses if family_of(a) == family_of(packet.source)), "")
-    sent = judge(policies, Connection(packet.source, backend.address, packet.protocol, backend.port))
-    arrived = judge(policies, Connection(hidden or packet.source, backend.address, packet.protocol, backend.port))
+    connection = Connection(packet.source, backend.address, packet.protocol, backend.port)
+    sent = judge(policies, connection)
+    arrived = judge(policies, replace(connection, source=hidden)) if hidden else sent
     decision = arrived.ingress if sent.egress.allowed else sent.egress
     return Judged(
         backend,

@@ -8,8 +8,8 @@ from aiohttp import WSMsgType, web
 from portway.apiserver.call import Call
 from portway.apiserver.registry import Registry
 from portway.kubeapi.errors import ApiError, Doc, bad_request
+from portway.kubeapi.remotecommand import PROTOCOLS
 
-_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _FLAGS = ("stdin", "stdout", "stderr", "tty")
 
@@ -62,14 +62,14 @@ def _offered(request: web.BaseRequest) -> tuple[str, ...]:
             "Upgrade request required: a WebSocket (kubectl 1.31 and later; SPDY, of older ones, is not served)"
         )
     asked = [word.strip() for word in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-    offered = tuple(protocol for protocol in _PROTOCOLS if protocol in asked)
+    offered = tuple(protocol for protocol in PROTOCOLS if protocol in asked)
     if not offered:
-        raise bad_request(f"unable to upgrade: the subprotocols served are {', '.join(_PROTOCOLS)}")
+        raise bad_request(f"unable to upgrade: the subprotocols served are {', '.join(PROTOCOLS)}")
     return offered
 
 
 async def _join(request: web.BaseRequest, kubelet: aiohttp.ClientWebSocketResponse) -> web.StreamResponse:
-    client = web.WebSocketResponse(protocols=(kubelet.protocol or _PROTOCOLS[0],), max_msg_size=0)
+    client = web.WebSocketResponse(protocols=(kubelet.protocol or PROTOCOLS[0],), max_msg_size=0)
     await client.prepare(request)
     ways = [asyncio.create_task(_carry(kubelet, client)), asyncio.create_task(_carry(client, kubelet))]
     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

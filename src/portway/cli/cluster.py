@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 
 class Cluster(Struct, frozen=True):
-    """A moment of a cluster: what forwarding reads, and the pods as documents."""
+    """A moment of a cluster: what forwarding reads, and the pods and nodes as documents."""
 
     snapshot: Snapshot
     pods: list[Doc]
+    nodes: list[Doc]
     policies: PolicySnapshot = PolicySnapshot()
     """Empty unless asked for."""
 
@@ -53,7 +54,7 @@ async def read(api: Api, namespace: str = "") -> Cluster:
         slices={_key(doc): decode.endpoint_slice(doc) for doc in slices},
         nodes={doc["metadata"]["name"]: decode.node(doc) for doc in nodes},
     )
-    return Cluster(snapshot, pods)
+    return Cluster(snapshot, pods, nodes)
 
 
 async def read_with_policies(api: Api) -> Cluster:
@@ -63,9 +64,7 @@ async def read_with_policies(api: Api) -> Cluster:
 
 
 async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:
-    (namespaces, _), (policies, _), (nodes, _) = await asyncio.gather(
-        api.list(NAMESPACES), api.list(POLICIES), api.list(NODES)
-    )
+    (namespaces, _), (policies, _) = await asyncio.gather(api.list(NAMESPACES), api.list(POLICIES))
     return PolicySnapshot(
         pods={_key(doc): decode_policy.pod(doc) for doc in seen.pods},
         namespaces={doc["metadata"]["name"]: decode_policy.namespace(doc) for doc in namespaces},
@@ -74,7 +73,7 @@ async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:
             doc["metadata"]["name"]: decode_policy.cluster_network_policy(doc) for doc in await _cluster_policies(api)
         },
         nodes=seen.snapshot.nodes,
-        node_labels={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in nodes},
+        node_labels={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in seen.nodes},
     )
 
 

@@ -1,19 +1,16 @@
 """Documents become what the zone keeps of them. A wrong JSON type anywhere raises `Undecodable`, naming the field."""
 
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from portway.dns.name import Name, from_text
+from portway.kubeapi.decode import shaped
 from portway.kubeapi.errors import Doc
 from portway.model.address import canonical_address
 
 _SERVICE_NAME = "kubernetes.io/service-name"
-
-
-class Undecodable(ValueError):
-    """A document whose JSON does not have the shape of its kind."""
 
 
 class Port(Struct, frozen=True, gc=False):
@@ -106,19 +103,9 @@ class _Slice(_Raw):
     endpoints: list[_Endpoint] | None = None
 
 
-T = TypeVar("T")
-
-
-def _converted(document: Any, shape: type[T]) -> T:
-    try:
-        return msgspec.convert(document, shape)
-    except msgspec.ValidationError as error:
-        raise Undecodable(str(error)) from None
-
-
 def service(document: Doc) -> Service:
     """A Service document. Raises Undecodable."""
-    raw = _converted(document, _Service)
+    raw = shaped(document, _Service)
     spec, meta = raw.spec or _Spec(), raw.metadata
     namespace, name = meta.namespace or "", meta.name or ""
     if spec.type == "ExternalName":
@@ -150,7 +137,7 @@ def _ports(ports: list[_Port] | None) -> tuple[Port, ...]:
 
 def endpoint_slice(document: Doc) -> Slice:
     """An EndpointSlice document; one of addressType FQDN has no endpoints here. Raises Undecodable."""
-    raw = _converted(document, _Slice)
+    raw = shaped(document, _Slice)
     meta = raw.metadata
     found = [] if raw.address_type == "FQDN" else raw.endpoints or []
     return Slice(

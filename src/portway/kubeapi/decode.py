@@ -167,7 +167,7 @@ _T = TypeVar("_T")
 
 def service(document: Any) -> model.Service:
     """A `v1.Service` as a node's proxy sees it. Raises Undecodable."""
-    return _service(_shaped(document, _Service))
+    return _service(shaped(document, _Service))
 
 
 def service_from_json(raw: bytes) -> model.Service:
@@ -177,7 +177,7 @@ def service_from_json(raw: bytes) -> model.Service:
 
 def endpoint_slice(document: Any) -> model.EndpointSlice:
     """A `discovery.k8s.io/v1.EndpointSlice`. Raises Undecodable."""
-    return _endpoint_slice(_shaped(document, _Slice))
+    return _endpoint_slice(shaped(document, _Slice))
 
 
 def endpoint_slice_from_json(raw: bytes) -> model.EndpointSlice:
@@ -187,7 +187,7 @@ def endpoint_slice_from_json(raw: bytes) -> model.EndpointSlice:
 
 def node(document: Any) -> model.Node:
     """A `v1.Node`. Raises Undecodable."""
-    return _node(_shaped(document, _Node))
+    return _node(shaped(document, _Node))
 
 
 def node_from_json(raw: bytes) -> model.Node:
@@ -197,7 +197,7 @@ def node_from_json(raw: bytes) -> model.Node:
 
 def service_cidrs(document: Any) -> tuple[str, ...]:
     """The ranges of a `networking.k8s.io/v1.ServiceCIDR`, canonical. Raises Undecodable."""
-    return _service_cidrs(_shaped(document, _ServiceCIDR))
+    return _service_cidrs(shaped(document, _ServiceCIDR))
 
 
 def service_cidrs_from_json(raw: bytes) -> tuple[str, ...]:
@@ -205,11 +205,12 @@ def service_cidrs_from_json(raw: bytes) -> tuple[str, ...]:
     return _service_cidrs(_parsed(raw, _SERVICE_CIDR_DECODER))
 
 
-def _shaped(document: Any, shape: type[_T]) -> _T:
+def shaped(value: Any, shape: type[_T], field: str = "") -> _T:
+    """A document, or what its `field` holds, in its shape. Raises Undecodable, which names the field."""
     try:
-        return msgspec.convert(document, shape)
+        return msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        raise _undecodable(error) from None
+        raise _undecodable(error, field) from None
 
 
 def _parsed(raw: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
@@ -219,10 +220,11 @@ def _parsed(raw: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
         raise _undecodable(error) from None
 
 
-def _undecodable(error: Exception) -> Undecodable:
+def _undecodable(error: Exception, field: str = "") -> Undecodable:
     """msgspec says "Expected `int`, got `str` - at `$.spec.port`"; Kubernetes puts the field first."""
     what, _, place = str(error).partition(" - at `$")
-    return Undecodable(f"{place.strip('.`') or 'document'}: {what.replace('`', '')}")
+    where = f"{field}{place.strip('`')}".strip(".") or "document"
+    return Undecodable(f"{where}: {what.replace('`', '')}")
 
 
 def _service(raw: _Service) -> model.Service:

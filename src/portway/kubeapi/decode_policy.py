@@ -16,7 +16,7 @@ import msgspec
 from portway import model
 from portway.kubeapi import policy_shapes as shapes
 from portway.kubeapi import selectors
-from portway.kubeapi.decode import Undecodable
+from portway.kubeapi.decode import Undecodable, shaped
 from portway.kubeapi.errors import ApiError
 from portway.model import ClusterPeer, ClusterPort, ClusterRule, Direction, LabelSelector, PolicyPeer, PolicyPort
 from portway.model.address import canonical_address, canonical_cidr
@@ -118,13 +118,7 @@ def _policy_parts(document: Any, faults: list[str]) -> tuple[shapes.Meta, dict[s
 
 def _shaped(value: Any, shape: type[_T], field: str) -> _T:
     """The value (null: nothing given) in its shape. Raises Undecodable, which names the field."""
-    try:
-        return msgspec.convert({} if value is None else value, shape)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        inner = place.strip("`")
-        where = f"{field}{inner}" if field else inner.strip(".") or "document"
-        raise Undecodable(f"{where}: {what.replace('`', '')}") from None
+    return shaped({} if value is None else value, shape, field)
 
 
 def _object(value: Any, field: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ rules read. Both are pure.
 
 from portway.policy.apply import apply
 from portway.policy.compile import compile
-from portway.policy.inputs import PolicyInputs
+from portway.policy.inputs import PolicyInputs, inputs_of
 from portway.policy.judge import judge
 from portway.policy.lookup import verdict
 from portway.policy.reason import Reason
 from portway.policy.table import PolicyChange, PolicyTable
 
-__all__ = ["PolicyChange", "PolicyInputs", "PolicyTable", "Reason", "apply", "compile", "judge", "verdict"]
+__all__ = ["PolicyChange", "PolicyInputs", "PolicyTable", "Reason", "apply", "compile", "inputs_of", "judge", "verdict"]

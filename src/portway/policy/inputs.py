@@ -39,6 +39,22 @@ from portway.policy.table import NOBODY, PolicyChange, PolicyTable
 _EVERY = LabelSelector()
 
 
+def inputs_of(snapshot: PolicySnapshot, node_name: str) -> "PolicyInputs":
+    """Inputs into which all of the snapshot has been put, and from which nothing was taken."""
+    inputs = PolicyInputs(node_name)
+    for name, node in snapshot.nodes.items():
+        inputs.put_node(name, node, snapshot.node_labels.get(name, {}))
+    for name, namespace in snapshot.namespaces.items():
+        inputs.put_namespace(name, namespace)
+    for name, cluster_policy in snapshot.cluster_policies.items():
+        inputs.put_cluster_policy(name, cluster_policy)
+    for key, policy in snapshot.policies.items():
+        inputs.put_policy(key, policy)
+    for key, pod in snapshot.pods.items():
+        inputs.put_pod(key, pod)
+    return inputs
+
+
 class PolicyInputs:
     """Put objects in, then `take` what differs: at first everything, then what the change since touches."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from portway.dns import NOERROR, NXDOMAIN, Answer, Question, Zone, answer, decode, from_text, to_text
 from portway.dns.record import AAAA, ANY, CNAME, HINFO, NS, PTR, SOA, SRV, TXT, A, Raw, Record, Soa, Srv, Target
+from portway.kubeapi.decode import Undecodable
 
 TYPES = {
     "A": A, "AAAA": AAAA, "CNAME": CNAME, "SRV": SRV, "PTR": PTR, "TXT": TXT, "SOA": SOA, "NS": NS, "ANY": ANY,
@@ -237,7 +238,7 @@ def test_what_comes_and_goes_leaves_nothing(zone: Zone) -> None:
     [{}, {"metadata": []}, {"metadata": {"name": 1}}, {"metadata": {}, "spec": {"ports": "x"}, "endpoints": 5}],
 )
 def test_documents_that_are_none(document: Any) -> None:
-    with pytest.raises(decode.Undecodable):
+    with pytest.raises(Undecodable):
         decode.service(document)
-    with pytest.raises(decode.Undecodable):
+    with pytest.raises(Undecodable):
         decode.endpoint_slice(document)

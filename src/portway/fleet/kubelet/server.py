@@ -10,7 +10,8 @@ from aiohttp import web
 from portway.fleet.kubelet import agnhost
 from portway.fleet.kubelet.environment import Missing
 from portway.fleet.kubelet.process import CannotRun
-from portway.fleet.kubelet.session import PROTOCOLS, Session, Wanted, command_of, failure, outcome
+from portway.fleet.kubelet.session import Session, Wanted, command_of, failure, outcome
+from portway.kubeapi.remotecommand import PROTOCOLS
 
 _TRUE = ("1", "true")
 

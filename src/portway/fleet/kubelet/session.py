@@ -1,7 +1,6 @@
 """One command in a pod, talked to over a WebSocket: `kubectl exec`.
 
-Channels as in k8s.io/apimachinery pkg/util/remotecommand: each binary message begins with its channel's number. Source
-of the subprotocols: KEP-4006 (v5 adds the message that closes a channel).
+Channels as in k8s.io/apimachinery pkg/util/remotecommand: each binary message begins with its channel's number.
 """
 
 import asyncio
@@ -20,7 +19,6 @@ from msgspec import Struct
 from portway.fleet.kubelet.process import CannotRun, Files, ended, spawn
 from portway.kubeapi.errors import Doc
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", "channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _CHUNK = 32768
 _LAST_WORDS_SECONDS = 0.5
