@@ -1,0 +1,10 @@
+"""Doors of layer 7 and what lies behind them: Ingress and Gateway API documents -> RouteTable (values); pure.
+
+Words. A **door** is one process that listens: the Ingress door of the cluster, or one Gateway's. A **listener** is a
+port of a door with its protocol, hostname and certificates. A **virtual host** belongs to a listener and holds
+**routes** in the order in which they are tried. A **pool** is what stands behind one Service port: its ready endpoints.
+
+`decide(table, listener, request)` is the meaning of a table; every engine (HAProxy, the built-in router) must do the
+same, and one contract suite holds them to it. Endpoints change without touching routes: they are in `pools` alone, so
+that an engine can tell an endpoint's change (no reload) from a change of structure by comparing the two parts.
+"""
