@@ -16,6 +16,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from portway.accesslog.lines import read
+
 log = logging.getLogger(__name__)
 
 _MOST_WAITING = 64
@@ -31,6 +33,11 @@ class Retention(Struct, frozen=True):
     """Full ones, besides the one that is being written."""
     seconds: float = 86400.0
     """A file that was begun so long ago is full; 0: never for its age."""
+
+    @property
+    def most_bytes(self) -> int:
+        """What all files together may have; a piece that is longer than a file's bound has a file for itself."""
+        return self.max_bytes * (self.files + 1)
 
 
 class Lines(Protocol):
@@ -98,6 +105,7 @@ class LogFile:
             self.close()
         if self._file is None:
             self._open()
+        self._begun = min(self._begun, self._clock()) if self._size else self._clock()
         if self._size and (self._size + more > self._retention.max_bytes or self._is_old()):
             self.close()
             self._rotate()
@@ -108,7 +116,7 @@ class LogFile:
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         held = os.fstat(self._file)
         self._size = held.st_size
-        self._begun = self._clock() if not self._size else min(self._clock(), held.st_ctime)
+        self._begun = min(self._clock(), _first_moment(self.path) or held.st_mtime) if self._size else self._clock()
 
     def _is_ours(self) -> bool:
         assert self._file is not None
@@ -139,6 +147,13 @@ class LogFile:
         if complaint != self._complaint:
             log.error("the access log cannot be written to %s: %s", self.path, complaint)
         self._complaint = complaint
+
+
+def _first_moment(path: Path) -> float:
+    """What its first line tells of: a file was begun then, whoever keeps it now. 0 when that is no record."""
+    with path.open("rb") as file:
+        entry, _ = read(file.readline(1 << 16).strip())
+    return entry.moment if entry else 0.0
 
 
 def _with_number(path: Path, number: int) -> Path:
