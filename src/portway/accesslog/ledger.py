@@ -6,6 +6,7 @@ a flow that is missing from two of them in a row without an event has ended too.
 """
 
 from collections.abc import Iterator
+from operator import add, le
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,10 @@ from portway.accesslog.flow import Flow
 from portway.accesslog.record import Party, Record
 
 _Key = tuple[int, int]
+_Sums = tuple[int, int, int, int]
+"""bytes_in, bytes_out, packets_in, packets_out."""
+_WRAP = 1 << 64
+"""The kernel counts in so many bits."""
 
 
 class _Open(Struct, gc=False):
@@ -28,6 +33,8 @@ class _Open(Struct, gc=False):
     """The number of the last dump that showed it."""
     seen: int
     """When that was, in nanoseconds since 1970."""
+    before: _Sums = (0, 0, 0, 0)
+    """What the flow's own counters had told before they began anew."""
 
 
 class Ledger:
@@ -56,7 +63,7 @@ class Ledger:
             if key not in self._ended:
                 self._first_seen(key, flow, now)
             return
-        _count(known.counts, known.flow, flow)
+        _count(known, flow)
         known.flow, known.dump, known.seen = flow, self._dump, now
         if known.active and flow.over:
             known.active = False
@@ -77,7 +84,7 @@ class Ledger:
         if known is not None:
             if not flow.state:
                 flow.state = known.flow.state  # Linux before 5.11 does not say
-            _count(known.counts, known.flow, flow)
+            _count(known, flow)
             return self._end(key, known, flow)
         entrance = self._attribution.entrance(flow)
         if entrance is None:
@@ -103,25 +110,45 @@ class Ledger:
     def _end(self, key: _Key, known: _Open, flow: Flow) -> Record:
         del self._open[key]
         known.counts.active -= known.active
+        if any(known.before):
+            flow = replace(flow, **dict(zip(_COUNTED, map(add, known.before, _sums(flow)), strict=True)))
         return self._attribution.connection(flow, known.entrance)
 
 
 def _count_new(counts: Counts, flow: Flow, backend: Party | None) -> None:
     if backend is not None:
         counts.opened(f"{backend.namespace}/{backend.pod}" if backend.pod else backend.ip)
-    counts.bytes_in += flow.bytes_in
-    counts.bytes_out += flow.bytes_out
-    counts.packets_in += flow.packets_in
-    counts.packets_out += flow.packets_out
+    _add(counts, _sums(flow))
 
 
-def _count(counts: Counts, before: Flow, now: Flow) -> None:
-    """What came since. Somebody may set a flow's own counters back; ours never go back."""
-    counts.bytes_in += _grown(before.bytes_in, now.bytes_in)
-    counts.bytes_out += _grown(before.bytes_out, now.bytes_out)
-    counts.packets_in += _grown(before.packets_in, now.packets_in)
-    counts.packets_out += _grown(before.packets_out, now.packets_out)
+def _count(known: _Open, now: Flow) -> None:
+    """What came since. A flow's own counters may begin anew; what is told of it never goes back."""
+    last, sums = _sums(known.flow), _sums(now)
+    if not all(map(le, last, sums)):
+        known.before = tuple(map(add, known.before, map(_lost, last, sums)))  # type: ignore[assignment]
+    _add(known.counts, tuple(map(_grown, last, sums)))  # type: ignore[arg-type]
+
+
+_COUNTED = ("bytes_in", "bytes_out", "packets_in", "packets_out")
+
+
+def _sums(flow: Flow) -> _Sums:
+    return flow.bytes_in, flow.bytes_out, flow.packets_in, flow.packets_out
+
+
+def _add(counts: Counts, sums: _Sums) -> None:
+    counts.bytes_in += sums[0]
+    counts.bytes_out += sums[1]
+    counts.packets_in += sums[2]
+    counts.packets_out += sums[3]
+
+
+def _lost(before: int, now: int) -> int:
+    """What the kernel's counter does not say any more: it wrapped, or somebody set it back (`conntrack -L -z`)."""
+    if now >= before:
+        return 0
+    return _WRAP if before >= _WRAP // 2 else before
 
 
 def _grown(before: int, now: int) -> int:
-    return now - before if now >= before else now
+    return now + _lost(before, now) - before
