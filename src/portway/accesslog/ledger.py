@@ -125,7 +125,7 @@ def _count(known: _Open, now: Flow) -> None:
     """What came since. A flow's own counters may begin anew; what is told of it never goes back."""
     last, sums = _sums(known.flow), _sums(now)
     if not all(map(le, last, sums)):
-        known.before = tuple(map(add, known.before, map(_lost, last, sums)))  # type: ignore[assignment]
+        known.before = tuple(map(add, known.before, map(_lost, last, sums)))
     _add(known.counts, tuple(map(_grown, last, sums)))  # type: ignore[arg-type]
 
 
