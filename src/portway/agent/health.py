@@ -36,7 +36,8 @@ _NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 class ProxyHealth:
     """Whether changes reach the kernel in time, and whether this node should get traffic at all.
 
-    `clock` gives seconds since 1970.
+    A proxy that begins is up to date (`updated`), and its first sync waits for nothing: as kube-proxy, it is unhealthy
+    only when a change that came later waits too long. `clock` gives seconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -57,8 +58,10 @@ class ProxyHealth:
 
     @property
     def healthy(self) -> bool:
-        """Nothing waits, or not for long yet."""
-        return self._waiting_since is None or self._clock() - self._waiting_since < LATE_SECONDS
+        """Nothing waits, or not for long yet, or the proxy has not begun."""
+        if self._waiting_since is None or self._last_updated is None:
+            return True
+        return self._clock() - self._waiting_since < LATE_SECONDS
 
     def healthz(self) -> Answer:
         """For load balancers that ask whether the node should get traffic."""

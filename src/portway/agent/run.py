@@ -57,6 +57,7 @@ class _Agent:
         self._changed = asyncio.Event()
         self._known = False
         self._health = ProxyHealth(time.time)
+        self._health.updated()
         self._tally = Tally()
         self._tally.services = syncer.access_log.counters if syncer.access_log else None
         self.probes = Probes(config, self._health, self._tally, syncer.health_checks)
@@ -93,7 +94,7 @@ class _Agent:
     async def sync_forever(self) -> None:
         """Sync after each change, many changes at once when they come together."""
         self._known = True
-        self.wake()
+        self._changed.set()  # no change that anybody waits for: the first sync makes nobody unhealthy
         while True:
             await self._wait()
             await asyncio.sleep(self._config.coalesce)

@@ -24,15 +24,17 @@ class Clock:
 
 STORIES: dict[str, tuple[str, int]] = {
     # what happens, with seconds in between → the status at the end
-    "starting, nothing known yet": ("", 200),
-    "starting for an hour": ("3600", 200),
-    "a change waits, not for long": ("queued 59.9", 200),
-    "a change waits too long": ("queued 60", 503),
-    "a change was done": ("queued 59 updated 3600", 200),
-    "done too late is done": ("queued 100 updated", 200),
-    "later changes do not excuse the oldest": ("queued 30 queued 30", 503),
-    "the next change has its own time": ("queued 50 updated queued 50", 200),
-    "and is late by its own time": ("queued 50 updated queued 60", 503),
+    "not begun, nothing known yet": ("", 200),
+    "not begun, and a change waits": ("queued 3600", 200),
+    "begun, and the first sync stays late": ("updated 3600", 200),
+    "a change waits, not for long": ("updated queued 59.9", 200),
+    "a change waits too long": ("updated queued 60", 503),
+    "it waits for the first sync": ("updated 3600 queued 60", 503),
+    "a change was done": ("updated queued 59 updated 3600", 200),
+    "done too late is done": ("updated queued 100 updated", 200),
+    "later changes do not excuse the oldest": ("updated queued 30 queued 30", 503),
+    "the next change has its own time": ("updated queued 50 updated queued 50", 200),
+    "and is late by its own time": ("updated queued 50 updated queued 60", 503),
 }
 
 
@@ -81,8 +83,12 @@ def test_who_is_not_says_when_it_last_was() -> None:
     body = {"lastUpdated": was, "currentTime": now, "nodeEligible": False, "healthy": False}
     late = _told(f"updated queued {LATE_SECONDS}", eligible=False)
     assert _body(late.healthz()) == body | {"status": _status(was, False)}
-    never = {"lastUpdated": NEVER, "currentTime": now, "healthy": False}
-    assert _body(_told(f"queued {LATE_SECONDS}").livez()) == never, "no family was ever updated"
+
+
+def test_who_has_not_begun_names_no_family() -> None:
+    now = "2023-11-14T22:13:20Z"
+    assert _body(_told("queued").livez()) == {"lastUpdated": now, "currentTime": now, "healthy": True}
+    assert _body(_told("", eligible=False).healthz())["lastUpdated"] == NEVER
 
 
 def test_a_node_that_leaves_does_not_make_the_proxy_unhealthy() -> None:
