@@ -5,9 +5,11 @@ import http.client
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -19,9 +21,10 @@ from portway import agent
 from portway.client import Api, Unreachable
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
-from portway.reconcile.resources import ENDPOINT_SLICES, NAMESPACES, NODES, SERVICES
+from portway.reconcile.resources import ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, SERVICES
 from portway.testing import apiserver
 from portway.testing.netns import Unavailable
+from tests import people
 from tests.contract.cluster import PODS, PORT, Cluster, cluster, pod_address
 
 T = TypeVar("T")
@@ -106,10 +109,17 @@ def _get(address: str, port: int, path: str) -> tuple[int, dict[str, str], str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Everything but the proxy, with Service shop/web and pods a and c behind it."""
+    """Everything but the proxy."""
+    with _place(tmp_path_factory.mktemp("serve")) as ready:
+        yield ready
+
+
+@contextmanager
+def _place(folder: Path, user: bool | None = None) -> Iterator[Place]:
+    """With Service shop/web and pods a and c behind it."""
     try:
-        with cluster() as made:
-            ready = Place(made, tmp_path_factory.mktemp("serve"))
+        with cluster(user) as made:
+            ready = Place(made, folder)
             ready.log.touch()
             ready.expect(lambda: _listens(ready), "the API server answers")
             ready.ask(_create_objects)
@@ -239,6 +249,39 @@ def test_health_check_node_port(place: Place, serving: int) -> None:
     place.ask(lambda api: api.delete(ENDPOINT_SLICES, "shop", "local-1"))
 
 
+def test_a_health_check_node_port_that_another_process_has(place: Place, serving: int) -> None:
+    other = place.cluster.world.spawn(place.node, _hold_port, 31556)
+    place.expect(lambda: place.get("outside", NODE, 31556, "/")[0] == 418, "somebody else has the port")
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31556}
+    place.ask(lambda api: api.create(SERVICES, _service("taken", 30082, **local)))
+    try:
+        place.expect(lambda: bool(_warnings(place, "taken")), "people are told")
+        (warning,) = _warnings(place, "taken")
+        assert warning["involvedObject"]["kind"] == "Service"
+        assert (warning["type"], warning["reason"]) == ("Warning", "FailedToStartServiceHealthcheck")
+        assert warning["message"] == (
+            'node node-1 failed to start healthcheck "shop/taken" on port 31556: Address already in use'
+        )
+        assert place.answers() == {"a", "c"}, "everything else goes on"
+    finally:
+        place.cluster.world.end(other)
+    place.ask(lambda api: api.delete(SERVICES, "shop", "taken"))
+
+
+def _warnings(place: Place, service: str) -> list[Doc]:
+    events, _ = place.ask(lambda api: api.list(EVENTS, "shop"))
+    return [event for event in events if event["involvedObject"]["name"] == service]
+
+
+def _hold_port(port: int) -> None:
+    with socket.create_server(("", port)) as listening:
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.send(b"HTTP/1.1 418 Taken\r\nContent-Length: 0\r\n\r\n")
+
+
 def test_service_cidrs_are_followed(place: Place, serving: int) -> None:
     """Addresses that no Service has are not sent out into the world."""
     assert place.cluster.ask("a", "10.96.200.200", 80)["silent"] == 1
@@ -275,6 +318,37 @@ def test_an_api_server_without_service_cidrs(place: Place) -> None:
     finally:
         place.cluster.world.end(pid)
         assert place.node.run(agent.cleanup)
+
+
+def test_in_a_user_namespace(tmp_path: Path) -> None:
+    """As who is root in `unshare -Urn` only: whatever sysctls it may not write, it serves."""
+    with _place(tmp_path, user=True) as place:
+        pid = place.portway(
+            "serve", "--kubeconfig", str(tmp_path / "kubeconfig"), "--hostname-override", "node-1",
+            "--cluster-cidr", "10.244.0.0/16", "--conntrack-max-per-core", "100000000",
+        )  # fmt: skip
+        place.expect(lambda: place.answers() == {"a", "c"}, "the Service answers")
+        assert place.get("outside", NODE, 10256, "/healthz")[0] == 200
+        os.kill(pid, signal.SIGTERM)
+        assert place.end_of(pid) == 0
+        said = place.log.read_text().splitlines()
+        assert sum("nf_conntrack_max is not set" in line for line in said) == 1
+        assert "Traceback" not in place.log.read_text()
+        assert place.end_of(place.portway("cleanup")) == 0
+        assert place.node.command("nft", "list", "tables") == ""
+
+
+def test_who_may_not_program_the_kernel_is_told_so_in_one_line(tmp_path: Path) -> None:
+    try:
+        with people.ordinary_user(tmp_path) as person:
+            command = [*person.command, "serve", "--hostname-override", "node-1"]
+            done = subprocess.run(command, env=person.environment, cwd="/", capture_output=True, text=True, check=False)
+    except people.Unavailable as reason:
+        pytest.skip(str(reason))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("portway: cannot program this network namespace (")
+    assert "run as root on the node, or with CAP_NET_ADMIN" in line
 
 
 def test_it_does_not_fight_kube_proxy(place: Place) -> None:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
 Answering = Callable[[str], Answer]
 """From a request's path to its answer, whatever the method."""
+Complaining = Callable[["Door", str], None]
+"""Is told which door cannot be opened and why, once until it is or the reason is another."""
 
 
 class Door(Struct, frozen=True):
@@ -52,7 +54,8 @@ def _is_host(host: str, address: str) -> bool:
 class Doors:
     """Those that are open."""
 
-    def __init__(self) -> None:
+    def __init__(self, complain: Complaining = lambda *_: None) -> None:
+        self._complain = complain
         self._open: dict[Door, asyncio.Server] = {}
         self._complaints: dict[Door, str] = {}
 
@@ -79,6 +82,7 @@ class Doors:
             complaint = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             if self._complaints.get(door) != complaint:
                 log.error("cannot listen on %s: %s; trying again every %g s", door, complaint, RETRY_SECONDS)
+                self._complain(door, complaint)
             self._complaints[door] = complaint
         else:
             self._complaints.pop(door, None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from portway.agent.config import AgentConfig
 from portway.agent.doors import RETRY_SECONDS, Answering, Door, Doors, door_at
+from portway.agent.events import Events
 from portway.agent.health import NOT_FOUND, Answer, ProxyHealth, health_check
 from portway.agent.metrics import Tally, exposition
 from portway.forwarding import HealthCheck, ServiceKey
@@ -19,26 +20,36 @@ class Probes:
     """Keeps the doors open. `checks` is read whenever a probe asks; `follow` says that it or the node changed."""
 
     def __init__(
-        self, config: AgentConfig, health: ProxyHealth, tally: Tally, checks: Mapping[ServiceKey, HealthCheck]
+        self,
+        config: AgentConfig,
+        health: ProxyHealth,
+        tally: Tally,
+        checks: Mapping[ServiceKey, HealthCheck],
+        events: Events,
     ) -> None:
-        self._health, self._tally, self._checks = health, tally, checks
+        self._health, self._tally, self._checks, self._events = health, tally, checks, events
         self._standing = dict(self._of_the_proxy(config))
         self._wanted: dict[Door, Answering] = dict(self._standing)
         self._changed = asyncio.Event()
-        self._doors = Doors()
+        self._services: dict[Door, ServiceKey] = {}
+        self._doors = Doors(self._complain)
 
     def follow(self, proxy: ProxyConfig) -> None:
         """Listen for the Services that there are now. Cheap when nothing changed."""
         addresses = ("",) if proxy.node_port_match_all else proxy.node_port_addresses
-        wanted = {
-            Door(address, check.node_port, f"health check of Service {key[0]}/{key[1]}"): self._of_service(key)
+        self._services = {
+            Door(address, check.node_port, f"health check of Service {key[0]}/{key[1]}"): key
             for key, check in self._checks.items()
             for address in addresses
         }
-        wanted.update(self._standing)
+        wanted = {door: self._of_service(key) for door, key in self._services.items()} | self._standing
         if wanted.keys() != self._wanted.keys():
             self._wanted = wanted
             self._changed.set()
+
+    def _complain(self, door: Door, why: str) -> None:
+        if service := self._services.get(door):
+            self._events.no_health_check(service, door.port, why)
 
     async def keep_open(self) -> None:
         """Forever; closes all doors when cancelled."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from portway.agent import nft
 from portway.agent.config import AgentConfig
+from portway.agent.events import Events
 from portway.agent.health import ProxyHealth
 from portway.agent.metrics import Tally
 from portway.agent.nft import NftError, NftMissing
@@ -60,7 +61,8 @@ class _Agent:
         self._health.updated()
         self._tally = Tally()
         self._tally.services = syncer.access_log.counters if syncer.access_log else None
-        self.probes = Probes(config, self._health, self._tally, syncer.health_checks)
+        self.events = Events(config.node_name)
+        self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events)
 
     def note(self, put: Callable[..., None], what: str = "") -> Callable[[Key, Any, Any], None]:
         """A Reflector's on_change that remembers the new object and wakes the loop."""
@@ -143,6 +145,7 @@ async def _serve(config: AgentConfig) -> None:
         tasks = [asyncio.create_task(reflector.run()) for reflector in watches.all]
         tasks.append(asyncio.create_task(_sync_when_known(agent, watches, syncer)))
         tasks.append(asyncio.create_task(agent.probes.keep_open()))
+        tasks.append(asyncio.create_task(agent.events.run(api)))
         if syncer.access_log:
             tasks.append(asyncio.create_task(syncer.access_log.run()))
         stopped = asyncio.create_task(stop.wait())

@@ -1,0 +1,66 @@
+"""Events: what people are told of this node's proxy where they look for it, at the object that it concerns.
+
+Source of the words: kube-proxy 1.36 pkg/proxy/healthcheck/service_health.go.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from portway.client import Api, Unreachable
+from portway.forwarding import ServiceKey
+from portway.kubeapi.errors import ApiError, Doc
+from portway.kubeapi.kinds import Resource
+
+log = logging.getLogger(__name__)
+
+EVENTS = Resource("", "v1", "events")
+_REMEMBERED = 256
+"""Not yet written: who could not write so many has other troubles."""
+
+
+class Events:
+    """Those of one node. What is told returns at once; `run` writes."""
+
+    def __init__(self, node_name: str) -> None:
+        self._node_name = node_name
+        self._unwritten: asyncio.Queue[Doc] = asyncio.Queue(_REMEMBERED)
+
+    def no_health_check(self, service: ServiceKey, port: int, why: str) -> None:
+        """A Service's healthCheckNodePort cannot be listened on here."""
+        document = failed_health_check(self._node_name, service, port, why, time.time_ns())
+        if not self._unwritten.full():
+            self._unwritten.put_nowait(document)
+
+    async def run(self, api: Api) -> None:
+        """Forever. An Event that cannot be written is logged and lost, as in Kubernetes."""
+        while True:
+            document = await self._unwritten.get()
+            try:
+                await api.create(EVENTS, document)
+            except (ApiError, Unreachable) as failure:
+                log.warning("an Event cannot be written: %s", failure)
+
+
+def failed_health_check(node_name: str, service: ServiceKey, port: int, why: str, nanoseconds: int) -> Doc:
+    """The v1 Event that says so at the Service; `nanoseconds` since 1970."""
+    namespace, name = service
+    moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": namespace, "name": f"{name}.{nanoseconds:x}"},
+        "involvedObject": {"apiVersion": "v1", "kind": "Service", "namespace": namespace, "name": name},
+        "type": "Warning",
+        "reason": "FailedToStartServiceHealthcheck",
+        "action": "Listen",
+        "message": f'node {node_name} failed to start healthcheck "{namespace}/{name}" on port {port}: {why}',
+        "source": {"component": "kube-proxy", "host": node_name},
+        "reportingComponent": "kube-proxy",
+        "reportingInstance": f"kube-proxy-{node_name}",
+        "firstTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "lastTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "eventTime": f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "count": 1,
+    }
