@@ -1,9 +1,11 @@
 """An access log that is kept on node-1, and clients who remember what they did."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -61,9 +63,9 @@ class Keeper(Struct, frozen=True):
 
     def run(self) -> None:
         """Be that process."""
-        said = os.open(self.folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(said, 2)
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s", force=True)
+        said = (self.folder / "said").open("a", buffering=1)
+        os.dup2(said.fileno(), 2)
+        logging.basicConfig(level=logging.INFO, stream=said, format="%(message)s", force=True)
         vars(sys.modules["portway.agent.netlink"])["_WANTED_BUFFER"] = self.buffer
         asyncio.run(self._keep())
 
@@ -126,8 +128,8 @@ def clients(path: Path) -> Iterator[Client]:
         yield Client(*json.loads(line))
 
 
-def exchange(address: str, port: int, sizes: list[int]) -> tuple[int, int, int]:
-    """Datagrams of these sizes by one UDP socket, each answered: (own port, bytes of answers, answers)."""
+def exchange(address: str, port: int, sizes: list[int], answered: bool = True) -> tuple[int, int, int]:
+    """Datagrams of these sizes by one UDP socket, each answered or none: (own port, bytes of answers, answers)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.settimeout(5)
@@ -135,7 +137,7 @@ def exchange(address: str, port: int, sizes: list[int]) -> tuple[int, int, int]:
         answers = []
         for size in sizes:
             asking.send(b"?" * size)
-            answers.append(asking.recv(200))
+            answers += [asking.recv(200)] if answered else []
         return asking.getsockname()[1], sum(map(len, answers)), len(answers)
 
 
@@ -174,10 +176,34 @@ def metered(listed: str) -> dict[str, tuple[int, int]]:
 def hold_open(address: str, port: int, count: int, stop: Path) -> None:
     """Connections that are closed when there is such a file."""
     held = [socket.create_connection((address, port), timeout=5) for _ in range(count)]
-    while not stop.exists():
-        held[0].recv(200)
+    _wait_for(stop)
     for one in held:
         one.close()
+
+
+def listen(port: int, stop: Path) -> None:
+    """A process of the node's own that says hello at that port until there is such a file."""
+    tcp = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    udp.bind(("::", port))
+    while not stop.exists():
+        ready, _, _ = select.select([tcp, udp], [], [], 0.05)
+        if tcp in ready:
+            with closing(tcp.accept()[0]) as connection:
+                connection.sendall(b"hello")
+        if udp in ready:
+            udp.sendto(b"hello", udp.recvfrom(100)[1])
+
+
+def refused(address: str, port: int) -> bool:
+    """Whether a client is told that nobody listens there."""
+    with socket.socket() as asking:
+        return asking.connect_ex((address, port)) == errno.ECONNREFUSED
+
+
+def _wait_for(file: Path) -> None:
+    while not file.exists():
+        select.select([], [], [], 0.05)
 
 
 def compute_table(objects: Snapshot, config: ProxyConfig) -> ForwardingTable:

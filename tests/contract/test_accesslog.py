@@ -1,21 +1,28 @@
 """The access log, the kernel and the clients tell the same story."""
 
+import os
+import re
+import select
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 
 import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from portway.accesslog import Record
+from portway.accesslog.report import report
+from portway.forwarding import ForwardingTable, compute
+from portway.model import EndpointPort
 from portway.testing.netns import Namespace, Unavailable
 from tests.contract import keeping
 from tests.contract.cluster import Cluster, cluster
 from tests.contract.keeping import Client, Keeper
-from tests.contract.services import CONFIG, service
-from tests.contract.services import table as table_of
+from tests.contract.services import CONFIG, PROTOCOLS, service, snapshot
 
 NODE = "172.18.0.11"
 SERVICES = (
@@ -28,7 +35,18 @@ SERVICES = (
         "a",
     ),
 )
-TABLE = table_of(*SERVICES, config=replace(CONFIG, log_group=keeping.LOGGED))
+
+
+def _table() -> ForwardingTable:
+    """Those, and one whose pod does not listen."""
+    objects = snapshot(*SERVICES, (service("deaf", 19), "a"))
+    closed = tuple(EndpointPort(p.lower(), p, 9) for p in PROTOCOLS)
+    slices = {k: replace(s, ports=closed) if s.service == "deaf" else s for k, s in objects.slices.items()}
+    config = replace(CONFIG, log_group=keeping.LOGGED, node_port_range=(30000, 32767))
+    return compute(replace(objects, slices=slices), config)
+
+
+TABLE = _table()
 LABELS = ("namespace", "service", "port", "protocol")
 
 
@@ -40,6 +58,10 @@ def place(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             yield made
     except Unavailable as reason:
         pytest.skip(f"no network namespaces here: {reason}")
+
+
+as_we_are = pytest.mark.parametrize("place", [None], indirect=True, ids=["as we are"])
+"""For what is no different in a user namespace."""
 
 
 class Log:
@@ -63,6 +85,7 @@ class Log:
         deadline = monotonic() + seconds
         while not wanted():
             assert monotonic() < deadline, f"{what}\n{self.keeper.said}"
+            select.select([], [], [], 0.02)  # let the others have the processor
 
     def records(self, count: int) -> list[Record]:
         """All records, once there are so many; more would be too many."""
@@ -158,3 +181,148 @@ def _agree(clients: list[Client], records: list[Record]) -> None:
         start, end = record.ts_start * 1e9, record.ts_end * 1e9
         assert client.begun - 1000 <= start <= client.ended, (client, record)
         assert start <= end <= client.ended + TICK, (client, record)
+
+
+def test_unused_node_ports_are_logged_and_nobodys_sockets_are(place: Cluster, log: Log) -> None:
+    """Of a scan each port once; a listener, its connections and a client's own ports in the range are the node's."""
+    stop = log.keeper.folder / "stop"
+    listening = place.world.spawn(log.node, keeping.listen, 30777, stop)
+    try:
+        log.expect(lambda: place.ask("outside", NODE, 30777) == Counter({"hello": 1}), "the node's own server answers")
+        assert place.ask("outside", NODE, 30777, "UDP") == Counter({"hello": 1})
+        # the other way round: the node's client has a port of the range, and gets its answers
+        assert place.ask_from("node-1", 30778, "10.244.1.1", 8080) == f"a sees {NODE}"
+        asked = [(NODE, port, "TCP") for port in range(30900, 30930)]
+        asked += [(NODE, 30931, "UDP"), ("fd00:18::11", 30932, "TCP"), (NODE, 29999, "TCP"), (NODE, 32768, "TCP")]
+        for address, port, protocol in asked:
+            assert place.ask("outside", address, port, protocol) == Counter({"refused": 1}), (address, port)
+        assert log.node.run(keeping.refused, NODE, 30933)
+    finally:
+        stop.touch()
+        place.world.end(listening)
+    records = sorted(log.records(33), key=lambda record: record.frontend.port if record.frontend else 0)
+    told = [(r.frontend.ip, r.frontend.port, r.proto) for r in records if r.frontend]
+    assert told == [*asked[:32], (NODE, 30933, "TCP")]
+    assert {(r.verdict, r.reason, r.entry, r.service, r.backend, r.attempts) for r in records} == {
+        ("REFUSED", "NODEPORT_UNSET", "nodePort", None, None, 1)
+    }
+    assert {record.client.ip for record in records} == {"172.18.0.1", "fd00:18::1", NODE}
+    log.expect(lambda: log.metric("portway_service_refusals_total", reason="NODEPORT_UNSET") == 33, "all are counted")
+    assert {scan.ports for scan in report(records, monotonic()).scans} == {31}
+
+
+def test_every_reason_is_told_as_trace_tells_it(place: Cluster, log: Log) -> None:
+    """What is not let in, and a pod that does not listen: one record each, whatever the client repeats."""
+    asked = [
+        ("outside", NODE, 30013, "NO_ENDPOINTS", "REFUSED"),
+        ("a", "10.96.0.13", 80, "NO_ENDPOINTS", "REFUSED"),
+        ("a", "10.96.0.10", 81, "SERVICE_PORT_UNDEFINED", "REFUSED"),
+        ("a", "10.96.0.77", 80, "CLUSTER_IP_UNALLOCATED", "DROPPED"),
+        ("a", "10.96.0.15", 80, "NO_LOCAL_ENDPOINT", "DROPPED"),
+        ("outside", "203.0.113.9", 80, "SOURCE_NOT_ALLOWED", "DROPPED"),
+        ("outside", NODE, 30019, "PORT_NOT_LISTENING", "REFUSED"),
+    ]
+    for client, address, port, _, verdict in asked:
+        wanted = "refused" if verdict == "REFUSED" else "silent"
+        assert place.ask(client, address, port) == Counter({wanted: 1}), (address, port)
+    records = log.records(len(asked))
+    found = {(r.frontend.ip, r.frontend.port, r.reason, r.verdict) for r in records if r.frontend}
+    assert found == {one[1:] for one in asked}
+    assert {r.client.pod or r.client.ip for r in records} == {"a", "172.18.0.1"}
+
+
+@as_we_are
+def test_datagrams_are_logged_as_flows(place: Cluster, log: Log) -> None:
+    """One alone, one that is answered, a stream: bytes and packets of each, when the kernel forgets it."""
+    for name in ("udp_timeout", "udp_timeout_stream"):
+        log.node.write(f"/proc/sys/net/netfilter/nf_conntrack_{name}", "1")
+    log.end()  # which timeouts are in force is asked at the beginning
+    log.start()
+    outside = _outside(place)
+    alone = outside.run(keeping.exchange, NODE, 30019, [20], False)
+    answered = outside.run(keeping.exchange, NODE, 30010, [100])
+    stream = outside.run(keeping.exchange, "fd00:18::11", 30010, [10, 700, 40] * 20)
+    records = {record.client.port: record for record in log.records(3)}
+    for (port, got, answers), sizes, header in (
+        (alone, [20], 28),
+        (answered, [100], 28),
+        (stream, [10, 700, 40] * 20, 48),
+    ):
+        record = records[port]
+        assert (record.verdict, record.proto, record.tcp_end) == ("FORWARDED", "UDP", "timeout")
+        assert (record.packets_in, record.bytes_in) == (len(sizes), sum(sizes) + header * len(sizes))
+        assert (record.packets_out, record.bytes_out) == (answers, got + header * answers)
+        assert record.service and record.service.port_name == "udp" and record.ts_end - record.ts_start < 5
+    log.expect(lambda: log.metric("portway_service_connections_total", protocol="UDP") == 3, "all are counted")
+
+
+@as_we_are
+def test_a_log_that_is_killed_in_a_storm_says_what_is_missing(place: Cluster, log: Log) -> None:
+    """No connection twice, none lost but those that ended while nobody listened, and a word since when."""
+    outside, folder = _outside(place), log.keeper.folder
+    seen, stop = folder / "seen", folder / "stop"
+    connecting = place.world.spawn(outside, keeping.connect_until, seen, NODE, 30010, stop)
+    held = place.world.spawn(outside, keeping.hold_open, NODE, 30012, 5, stop)
+    try:
+        log.expect(lambda: len(log.keeper.records()) >= 300, "the storm is logged")
+        killed = time_ns()
+        log.end()
+        before, count = len(log.keeper.records()), len(list(keeping.clients(seen)))
+        log.expect(lambda: len(list(keeping.clients(seen))) >= count + 2000, "the storm goes on")
+        restarted = time_ns()
+        log.start()
+        log.expect(lambda: len(log.keeper.records()) >= before + 300, "it is logged again")
+    finally:
+        stop.touch()
+        place.world.wait(connecting)
+        place.world.wait(held)
+    made = list(keeping.clients(seen))
+    log.expect(lambda: _logged(log, made[-1]) and len(_held(log)) == 5, "the last ones are logged")
+    records = log.keeper.records()
+    assert len({record.flow_id for record in records}) == len(records)
+    told = re.search(r"not kept since (\S+Z) \((\S+) s\): refusals and connections that ended since", log.keeper.said)
+    assert told, log.keeper.said
+    since = datetime.fromisoformat(told[1]).timestamp() * 1e9
+    assert killed - 3e9 < since <= killed and float(told[2]) >= (restarted - killed) / 1e9
+    # the kernel keeps what has ended for CLOSED_SECONDS: what is missing was forgotten in between
+    forgotten = since - keeping.CLOSED_SECONDS * 1e9 - 1e9, restarted
+    ports = {record.client.port for record in records}
+    missing = [client for client in made if client.port not in ports]
+    assert all(forgotten[0] <= client.ended <= forgotten[1] for client in missing)
+
+
+def _logged(log: Log, client: Client) -> bool:
+    return any(record.client.port == client.port for record in log.keeper.records())
+
+
+def _accounted(log: Log, source: str, verdict: str, count: int) -> bool:
+    """Each of so many is logged or known to be lost, and some are."""
+    lost = log.metric("portway_access_log_lost_total", source=source)
+    overruns = log.metric("portway_access_log_overruns_total", source=source)
+    told = sum(record.verdict == verdict for record in log.keeper.records())
+    return overruns > 0 and lost > 0 and told + lost >= count
+
+
+def _held(log: Log) -> list[Record]:
+    return [r for r in log.keeper.records() if r.frontend and r.frontend.port == 30012]
+
+
+@as_we_are
+def test_what_the_kernel_cannot_keep_for_us_is_counted_and_said(place: Cluster, tmp_path: Path) -> None:
+    """A tiny buffer and a reader that is stopped: what is lost is known as lost."""
+    log = Log(place, Keeper(tmp_path, TABLE, buffer=2048))
+    log.start()
+    try:
+        os.kill(log.pid, signal.SIGSTOP)
+        outside = _outside(place)
+        made = outside.run(keeping.connect_often, NODE, 30010, 200)
+        for port in range(31000, 31200):
+            assert outside.run(keeping.refused, NODE, port)
+        os.kill(log.pid, signal.SIGCONT)
+        log.expect(lambda: log.keeper.said.count("the kernel had more to tell of") >= 2, "it is said")
+        # the kernel numbers what rules tell: how much was lost shows with the next
+        assert outside.run(keeping.refused, NODE, 31200)
+        log.expect(lambda: _accounted(log, "connections", "FORWARDED", len(made)), "connections are told or counted")
+        log.expect(lambda: _accounted(log, "refusals", "REFUSED", 201), "refusals are told or counted")
+    finally:
+        log.end()

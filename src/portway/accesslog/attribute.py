@@ -12,13 +12,13 @@ from portway.accesslog.entrances import PROTOCOLS, Entrance, Entrances
 from portway.accesslog.flow import SOURCE_TRANSLATED, TCP, Flow, last_packet
 from portway.accesslog.packed import address_text
 from portway.accesslog.parties import Parties
-from portway.accesslog.record import Door, End, Party, PolicyRef, Record, VerdictWord
+from portway.accesslog.record import Door, End, Entry, Party, PolicyRef, Record, VerdictWord
 from portway.forwarding import ForwardingTable, Target, lookup
-from portway.model import Backend, Connection, Judgement, Packet, ProxyConfig, Reason
+from portway.model import NODEPORT_UNSET, Backend, Connection, Judgement, Packet, ProxyConfig, Reason
 
 PORT_NOT_LISTENING = "PORT_NOT_LISTENING"
 """The backend answered the first packet with a RST: nobody listens on its targetPort."""
-_REFUSED = {Reason.NO_ENDPOINTS.value, Reason.SERVICE_PORT_UNDEFINED.value, PORT_NOT_LISTENING}
+_REFUSED = {Reason.NO_ENDPOINTS.value, Reason.SERVICE_PORT_UNDEFINED.value, PORT_NOT_LISTENING, NODEPORT_UNSET}
 _DROPPED = {Reason.NO_LOCAL_ENDPOINT.value, Reason.SOURCE_NOT_ALLOWED.value, Reason.CLUSTER_IP_UNALLOCATED.value}
 _ENDS: dict[VerdictWord, End] = {"REFUSED": "refused", "DROPPED": "dropped", "DENIED": "denied"}
 
@@ -104,7 +104,7 @@ class Attribution:
             reason=reason,
             proto=PROTOCOLS.get(refused.protocol, str(refused.protocol)),
             client=self._parties.party(refused.source, refused.source_port),
-            entry=entrance.kind if entrance else "podIP" if verdict == "DENIED" else "",
+            entry=entrance.kind if entrance else _entry(reason, verdict),
             frontend=Door(address_text(destination), port),
             service=entrance.service if entrance else None,
             backend=self._parties.party(refused.destination, refused.port)
@@ -166,6 +166,13 @@ class Attribution:
             backends = {b.address: b for b in (*target.local, *target.cluster)}
             self._backends = target, backends
         return backends
+
+
+def _entry(reason: str, verdict: VerdictWord) -> Entry:
+    """Of what was dialled without a Service."""
+    if reason == NODEPORT_UNSET:
+        return "nodePort"
+    return "podIP" if verdict == "DENIED" else ""
 
 
 def _seconds(nanoseconds: int) -> float:

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 End = Literal["fin", "rst", "timeout", "open", "refused", "dropped", "denied", ""]
 """How it ended; `open`: it had not when this was written (an agent that stops, or `--follow` of what is under way)."""
+Entry = Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP", "podIP", ""]
 VerdictWord = Literal["FORWARDED", "REFUSED", "DROPPED", "DENIED"]
 
 
@@ -61,7 +62,7 @@ class Record(Struct, frozen=True, omit_defaults=True):
     """`portway trace`'s code: a model.Reason or policy.Reason, or PORT_NOT_LISTENING."""
     proto: str
     client: Party
-    entry: Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP", "podIP", ""] = ""
+    entry: Entry = ""
     frontend: Door | None = None
     service: ServiceRef | None = None
     backend: Party | None = None

@@ -186,13 +186,14 @@ class AccessLog:
                 self.counters.lost["lines"] += lost
 
     def _take_stock(self, sources: "_Sources") -> None:
-        """Overruns are said, once for each time that there are more."""
+        """Overruns are said, once for each time that there are more. How much is lost may be known a little later."""
         self._lines.keep()
+        counters = self.counters
         for what, overruns, lost in sources.overruns():
-            new = overruns - self.counters.overruns[what]
-            self.counters.overruns[what], self.counters.lost[what] = overruns, lost
-            if new > 0:
-                log.warning("access log: the kernel had more to tell of %s than fits (%d times, %d lost)",
+            known = counters.overruns[what], counters.lost[what]
+            counters.overruns[what], counters.lost[what] = overruns, lost
+            if (overruns, lost) != known:
+                log.warning("access log: the kernel had more to tell of %s than fits (%d times, %d known to be lost)",
                             what, overruns, lost)  # fmt: skip
 
     def _say_gap(self) -> None:

@@ -35,6 +35,8 @@ class AgentConfig(Struct, frozen=True):
     """Ranges of clusterIPs besides those that ServiceCIDR objects name."""
     node_port_addresses: tuple[str, ...] | str = "primary"
     """CIDRs of the addresses that accept nodePorts, or "primary": the node's first of each family."""
+    node_port_range: tuple[int, int] = (30000, 32767)
+    """What the API server allocates nodePorts from (first, last); only the access log asks for it."""
     masquerade_all: bool = False
     network_policy: bool = False
     """Enforce NetworkPolicies and ClusterNetworkPolicies at this node's pods."""

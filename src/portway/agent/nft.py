@@ -3,6 +3,7 @@
 import subprocess
 
 from portway.nftables import TABLE
+from portway.nftables.statement import HasSocket
 
 
 class NftMissing(Exception):
@@ -27,6 +28,15 @@ def output(*arguments: str, commands: str = "") -> str:
     if done.returncode:
         raise NftError(_first_complaint(done.stderr))
     return done.stdout
+
+
+def finds_sockets() -> bool:
+    """Whether the kernel's rules can ask for the machine's own sockets (nft_socket). Raises NftMissing."""
+    try:
+        output("-c", "-f", "-", commands=f"table inet {TABLE}-asks {{ chain asks {{ {HasSocket()} }}; }}\n")
+    except NftError:
+        return False
+    return True
 
 
 def _first_complaint(output: str) -> str:

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import msgspec
 
-from portway.agent import affinity, conntrack
+from portway.agent import affinity, conntrack, nft
 from portway.agent.accesslog import AccessLog
 from portway.agent.config import LOG_GROUP, AgentConfig
 from portway.agent.nft import NftError
@@ -42,9 +42,18 @@ def proxy_config(config: AgentConfig, node: Node | None) -> ProxyConfig:
         masquerade_all=config.masquerade_all,
         local_detector=detector,
         log_group=LOG_GROUP if config.access_log else 0,
+        node_port_range=config.node_port_range if config.access_log else (0, 0),
     )
     resolved = with_node_port_addresses(told, config.node_port_addresses)
     return with_pod_cidrs(resolved, node) if node else resolved
+
+
+def _possible(config: AgentConfig) -> AgentConfig:
+    """Without what this kernel does not offer."""
+    if not config.access_log or nft.finds_sockets():
+        return config
+    log.warning("access log: this kernel's rules cannot look for sockets (nft_socket): unused nodePorts are not logged")
+    return msgspec.structs.replace(config, node_port_range=(0, 0))
 
 
 @contextmanager
@@ -75,7 +84,7 @@ class Syncer:
     """Keeps the kernel's table what the objects say. On one thread; `put_*` remember, `sync` acts."""
 
     def __init__(self, config: AgentConfig, kernel: KernelTable) -> None:
-        self._config = config
+        self._config = config = _possible(config)
         self._kernel = kernel
         self._inputs = Inputs(config.node_name)
         self._service_cidrs = ServiceCidrs(config.service_cidrs)

@@ -14,6 +14,7 @@ from portway.analysis.policy import Judged, findings, judged
 from portway.analysis.target import Place, Target
 from portway.forwarding import ForwardingTable, hops, lookup
 from portway.model import (
+    NODEPORT_UNSET,
     Backend,
     Disposition,
     Hop,
@@ -42,7 +43,7 @@ MEANING = {
     "RULE_DENIES": "a ClusterNetworkPolicy denies it: the packet is dropped",
     "POLICY_UNREADABLE": "a policy that cannot be read closes the pod: the packet is dropped",
     "POD_DIRECT": "straight to the pod's own address, without any Service",
-    "NODEPORT_UNSET": "no Service has this nodePort: the node itself refuses the connection",
+    NODEPORT_UNSET: "no Service has this nodePort: the node itself refuses the connection",
     "NO_ROUTE": "nothing outside the cluster has a route to this address",
     "UNKNOWN_ADDRESS": "no node, pod or Service has this address",
     "NO_ADDRESS_IN_FAMILY": "the client has no address of the target's IP family",
@@ -234,7 +235,7 @@ def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, 
     node = _node_of(terrain, packet.destination)
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)
-        return _ended(origin, target, packet, "NODEPORT_UNSET", (start, hop))
+        return _ended(origin, target, packet, NODEPORT_UNSET, (start, hop))
     return _ended(origin, target, packet, "UNKNOWN_ADDRESS", (start,))
 
 

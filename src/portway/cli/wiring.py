@@ -43,6 +43,7 @@ def programs(config: FleetConfig) -> Programs:
                 api_socket=str(paths.api_socket),
                 cluster_cidrs=config.pod_cidrs,
                 service_cidrs=config.service_cidrs,
+                node_port_range=parse_port_range(config.node_port_range),
                 network_policy=True,
                 access_log=agent.LogConfig(str(paths.access_log(node.name)), closed_seconds=_CLOSED_SECONDS),
                 pod_interface=POD_INTERFACE,

@@ -11,7 +11,7 @@ and CIDRs are canonical strings (`str(ipaddress.ip_address(x))`), one path for b
 """
 
 from portway.model.address import Family, contains, family_of
-from portway.model.packet import Backend, Disposition, Hop, Packet, Reason, Verdict
+from portway.model.packet import NODEPORT_UNSET, Backend, Disposition, Hop, Packet, Reason, Verdict
 from portway.model.policy import (
     Action,
     ClusterNetworkPolicy,
@@ -46,6 +46,7 @@ from portway.model.service import (
 from portway.model.snapshot import LocalDetector, Node, ProxyConfig, Snapshot
 
 __all__ = [
+    "NODEPORT_UNSET",
     "Action",
     "Backend",
     "ClusterNetworkPolicy",

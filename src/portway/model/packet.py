@@ -65,6 +65,10 @@ class Reason(Enum):
     """No Service claims this destination: untouched."""
 
 
+NODEPORT_UNSET = "NODEPORT_UNSET"
+"""The code of what is no decision of ours: no Service has this nodePort, so the node's own kernel answers."""
+
+
 class Hop(Struct, frozen=True):
     """One step of a packet's way, as `portway trace` draws it."""
 

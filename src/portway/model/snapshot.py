@@ -45,6 +45,10 @@ class ProxyConfig(Struct, frozen=True):
     local_detector: LocalDetector | None = None
     log_group: int = 0
     """The group of nfnetlink_log that is told of each packet that is refused or dropped; 0: nobody is."""
+    node_port_range: tuple[int, int] = (0, 0)
+    """(first, last) of the ports that nodePorts are allocated from: of what is refused there, because no Service has
+    it, the group is told too. (0, 0): it is not.
+    """
 
 
 class Snapshot(Struct, frozen=True):

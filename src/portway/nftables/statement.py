@@ -90,6 +90,24 @@ class IsTcp(Struct, frozen=True):
         return "meta l4proto tcp"
 
 
+class DialsRange(Struct, frozen=True):
+    """The packet is TCP or UDP and for one of these ports."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"meta l4proto {{ tcp, udp }} th dport {self.first}-{self.last}"
+
+
+class HasSocket(Struct, frozen=True):
+    """A process of the machine's own takes the packet: it has the connection, or listens. For TCP and UDP."""
+
+    def __str__(self) -> str:
+        # The question is only whether there is an answer: either will do.
+        return "socket transparent <= 1"
+
+
 class IsLocalAddress(Struct, frozen=True):
     """The address is one of this machine's."""
 
@@ -380,6 +398,8 @@ Statement = (
     | IsNew
     | IsTranslated
     | IsTcp
+    | DialsRange
+    | HasSocket
     | IsLocalAddress
     | Among
     | CameBy

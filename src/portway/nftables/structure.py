@@ -10,16 +10,18 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.model import Family, ProxyConfig, Reason, contains, family_of
+from portway.model import NODEPORT_UNSET, Family, ProxyConfig, Reason, contains, family_of
 from portway.nftables.ruleset import Chain, Container, Hook
 from portway.nftables.statement import (
     PORT,
     PROTOCOL,
     Among,
     CameBy,
+    DialsRange,
     Dnat,
     Drop,
     Goto,
+    HasSocket,
     Identify,
     InSet,
     IsFamily,
@@ -36,6 +38,7 @@ from portway.nftables.statement import (
     Masquerade,
     Operand,
     Reject,
+    Return,
     Rule,
     Statement,
     Unidentify,
@@ -254,9 +257,24 @@ def _unserved_here(config: ProxyConfig, family: Family) -> Chain:
     """For packets to the node itself."""
     d = digit(family)
     accepted = _accepts_node_ports(config, family)
-    lookup = Lookup(NODE_PORT_KEY, f"no_node_port_endpoints{d}")
-    rules: tuple[Rule, ...] = ((Lookup(frontend_key(family), f"no_endpoints{d}"),),)
-    return Chain(f"unserved-here{d}", (*rules, (*accepted, lookup)) if accepted else rules)
+    rules: list[Rule] = [(Lookup(frontend_key(family), f"no_endpoints{d}"),)]
+    if accepted:
+        rules.append((*accepted, Lookup(NODE_PORT_KEY, f"no_node_port_endpoints{d}")))
+        if _logs_unset(config):
+            rules.append((*accepted, DialsRange(*config.node_port_range), Goto("unset-node-port")))
+    return Chain(f"unserved-here{d}", tuple(rules))
+
+
+def _logs_unset(config: ProxyConfig) -> bool:
+    return bool(config.log_group and config.node_port_range[1])
+
+
+def _unset_node_port(config: ProxyConfig) -> Iterator[Chain]:
+    """For packets to a nodePort that no Service has. The machine's own sockets may be there; else it refuses, whatever
+    we do, and we tell.
+    """
+    if _logs_unset(config):
+        yield Chain("unset-node-port", ((HasSocket(), Return()), (Log(NODEPORT_UNSET, config.log_group),)))
 
 
 def guard(family: Family) -> str:
@@ -333,6 +351,7 @@ def _base_chains() -> Iterator[Chain]:
 def standing_chains(config: ProxyConfig, service_cidrs: tuple[str, ...]) -> Iterator[Chain]:
     """The chains that are there whatever Services exist; a chain comes after those that it names."""
     yield from _endings(config)
+    yield from _unset_node_port(config)
     for family in FAMILIES:
         yield from _guards(family)
         yield _services(config, family)

@@ -23,7 +23,7 @@ HTTP = (ServicePort("http", "TCP", 80, 8080, 30001),)
 POD = Endpoint("10.244.2.2", "node-2")
 
 
-def ruleset(log_group: int = 7, *, served: bool = True) -> Ruleset:
+def ruleset(log_group: int = 7, *, served: bool = True, node_port_range: tuple[int, int] = (0, 0)) -> Ruleset:
     """A guarded load balancer, and a Service that is served on its own nodes only."""
     guarded = Service(
         "shop",
@@ -51,7 +51,7 @@ def ruleset(log_group: int = 7, *, served: bool = True) -> Ruleset:
         {"node-1": Node("node-1", CONFIG.node_addresses)},
         ("10.96.0.0/24",),
     )
-    return compile(compute(snapshot, replace(CONFIG, log_group=log_group)))
+    return compile(compute(snapshot, replace(CONFIG, log_group=log_group, node_port_range=node_port_range)))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,27 @@ def test_each_end_is_logged_with_its_reason(packet: Packet, served: bool, reason
     last = ruleset(served=served).chains[loud.steps[-1].chain]
     said = [s.prefix for rule in last.rules for s in rule if isinstance(s, Log)]
     assert said == ([reason.value] if reason else [])
+
+
+@pytest.mark.parametrize(
+    ("packet", "told"),
+    [
+        (Packet("203.0.113.5", "172.18.0.11", "TCP", 30999), True),
+        (Packet("203.0.113.5", "172.18.0.11", "UDP", 30001), True),
+        (Packet("172.18.0.11", "172.18.0.11", "TCP", 30999), True),
+        (Packet("203.0.113.5", "172.18.0.11", "SCTP", 30999), False),
+        (Packet("203.0.113.5", "172.18.0.11", "TCP", 29999), False),
+        (Packet("203.0.113.5", "127.0.0.1", "TCP", 30999), False),
+        (Packet("203.0.113.5", "10.244.1.9", "TCP", 30999), False),
+        (Packet("203.0.113.5", "172.18.0.11", "TCP", 30001), False),
+    ],
+)
+def test_an_unset_node_port_is_told_and_left_alone(packet: Packet, told: bool) -> None:
+    found = trace(ruleset(node_port_range=(30000, 32767)), packet, (*CONFIG.node_addresses, "127.0.0.1"))
+    assert (found.steps[-1].did == "goto unset-node-port") == told
+    assert found.outcome == ("FORWARD" if found.candidates else "")
+    for silent in (ruleset(0, node_port_range=(30000, 32767)), ruleset(7)):
+        assert "unset-node-port" not in silent.chains
 
 
 def test_nobody_listening_nothing_is_logged() -> None:
