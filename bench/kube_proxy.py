@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,10 @@ class Proxy(Struct):
             raise TimeoutError(f"{error}; it said:\n{self.log.read_text()[-2000:]}") from None
         return Ready(committed - self.started, _cpu(self.pid), _status(self.pid, "VmRSS"), _status(self.pid, "VmHWM"))
 
+    def quiet(self) -> None:
+        """Wait until nothing has been committed for a while."""
+        self.node.run(_quiet)
+
     def changes(self, chosen: peer.Services, count: int) -> list[float]:
         """Seconds of each of `count` changes: an endpoint goes, and comes back."""
         return self.node.run(_changes, self.socket, chosen, count)
@@ -94,17 +98,31 @@ def running(command: Sequence[str], chosen: peer.Services) -> Iterator[Proxy]:
 @contextmanager
 def serving(command: Sequence[str], chosen: peer.Services, world: World, node: Namespace) -> Iterator[Proxy]:
     """The proxy in that namespace; it and its API server end with the context, its rules stay."""
+    with of_cluster(command, _documents(chosen), _SETTINGS, world, node, len(chosen)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def of_cluster(
+    command: Sequence[str],
+    documents: Iterable[tuple[str, bytes]],
+    settings: dict[str, Any],
+    world: World,
+    node: Namespace,
+    services: int = 0,
+) -> Iterator[Proxy]:
+    """`serving` for any cluster: its documents, each with its collection, and fields of a KubeProxyConfiguration."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pw-bench-")))
-        asyncio.run(_fill(apiserver.config_in(folder).data, chosen))
+        asyncio.run(_fill(apiserver.config_in(folder).data, documents))
         stack.callback(world.end, world.spawn(node, _become_api_server, folder))
         api = folder / "api.sock"
         apiserver.until(lambda: _answers(api), f"the API server does not answer: {folder / 'apiserver.log'}")
-        (folder / "config.conf").write_text(json.dumps(_configuration(folder / "kubeconfig")))
+        (folder / "config.conf").write_text(json.dumps(_configuration(folder / "kubeconfig", settings)))
         started, log = time.monotonic(), folder / "proxy.log"
         pid = world.spawn(node, _become, [*command, "--config", str(folder / "config.conf")], log)
         stack.callback(world.end, pid)
-        yield Proxy(node, pid, started, api, len(chosen), log)
+        yield Proxy(node, pid, started, api, services, log)
 
 
 def measured(chosen: peer.Services, of: Callable[[Proxy], Any]) -> dict[str, Any]:
@@ -116,26 +134,28 @@ def measured(chosen: peer.Services, of: Callable[[Proxy], Any]) -> dict[str, Any
     return results
 
 
-def _configuration(kubeconfig: Path) -> dict[str, Any]:
+_SETTINGS = {"clusterCIDR": "10.128.0.0/9", "nodePortAddresses": [f"{NODE_ADDRESS}/32"]}
+
+
+def _configuration(kubeconfig: Path, settings: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clientConnection": {"kubeconfig": str(kubeconfig), "contentType": "application/json"},
         "hostnameOverride": synthetic.NODE,
-        "clusterCIDR": "10.128.0.0/9",
-        "nodePortAddresses": [f"{NODE_ADDRESS}/32"],
         "nftables": {"minSyncPeriod": "1ms", "syncPeriod": "1h0m0s"},  # 0s would mean kube-proxy's default, 1 s
         "conntrack": {"maxPerCore": 0, "min": 0},
+        **settings,
     }
 
 
-async def _fill(path: Path, chosen: peer.Services) -> None:
+async def _fill(path: Path, documents: Iterable[tuple[str, bytes]]) -> None:
     """The database that an API server finds when it starts."""
     store = Store(path)
     try:
         batch: list[Put] = []
-        for collection, raw in _documents(chosen):
+        for collection, raw in documents:
             document = json.loads(raw)
             metadata = document["metadata"]
             metadata["uid"] = f"{collection}-{metadata['name']}"
@@ -224,6 +244,16 @@ def _all_there(services: int, started: float) -> float:
                 return looked
         time.sleep(0.05)
     raise TimeoutError(f"not all of {services} Services are served after {_PATIENCE:g} s")
+
+
+def _quiet() -> None:
+    kernel = NfTables()
+    known, changed = kernel.generation(), time.monotonic()
+    while time.monotonic() - changed < _SETTLED:
+        time.sleep(0.02)
+        if (now := kernel.generation()) != known:
+            known, changed = now, time.monotonic()
+    kernel.close()
 
 
 def _frontends() -> int:

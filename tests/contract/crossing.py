@@ -38,6 +38,7 @@ _ANSWERS = """
 table inet witness {
   chain input {
     type filter hook input priority 50
+    ip saddr 127.0.0.1 ip daddr 127.0.0.1 accept # a proxy asks its API server
     meta l4proto { tcp, udp, sctp } reject with icmpx type admin-prohibited
   }
 }

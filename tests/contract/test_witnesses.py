@@ -30,7 +30,8 @@ def _affine(cluster: Snapshot, verdict: Verdict) -> bool:
     return bool(port and cluster.services[port.namespace, port.name].session_affinity_seconds)
 
 
-def _differs(cluster: Snapshot, packet: Packet, verdict: Verdict, fate: Fate) -> str:
+def differs(cluster: Snapshot, packet: Packet, verdict: Verdict, fate: Fate) -> str:
+    """How a packet's fate is not its verdict; "" when it is."""
     wanted = meant(verdict, OUTPUT.get(verdict.disposition, ""))
     fits = len(fate) == 1 and fate <= wanted if _affine(cluster, verdict) else fate == wanted
     return "" if fits else f"{packet}\n  meant {sorted(wanted)} for {verdict.reason}\n  done  {sorted(fate)}"
@@ -41,7 +42,7 @@ def _ask(node: Crossing, cluster: Snapshot, table: ForwardingTable, packets: Seq
     verdicts = [lookup(table, packet) for packet in packets]
     fates = node.fates(packets, [enough(len(verdict.backends)) for verdict in verdicts])
     rows = zip(packets, verdicts, fates, strict=True)
-    return [wrong for row in rows if (wrong := _differs(cluster, *row))]
+    return [wrong for row in rows if (wrong := differs(cluster, *row))]
 
 
 @settings(
