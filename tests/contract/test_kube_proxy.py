@@ -13,11 +13,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from bench import kube_proxy
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bench import kube_proxy
 from portway.forwarding import compute, lookup
 from portway.model import LocalDetector, Node, ProxyConfig, Snapshot
 from portway.testing.builders import service_document, slice_document
