@@ -19,8 +19,8 @@ QUERY = 0
 
 HEADER_SIZE = 12
 LARGEST = 65535
-_HEADER = struct.Struct("!HHHHHH")
-_QUESTION = struct.Struct("!HH")
+HEADER = struct.Struct("!HHHHHH")
+QUESTION = struct.Struct("!HH")
 _OPT_SIZE = 11
 """An OPT record without options."""
 _QR, _AA, _TC, _RD, _RA, _AD, _CD = 1 << 15, 1 << 10, 1 << 9, 1 << 8, 1 << 7, 1 << 5, 1 << 4
@@ -73,7 +73,7 @@ def parse(packet: bytes) -> Message:
     if len(packet) < HEADER_SIZE:
         raise Malformed("it is shorter than a header")
     reader = Reader(packet)
-    ident, flags, *counts = reader.numbers(_HEADER)
+    ident, flags, *counts = reader.numbers(HEADER)
     if sum(counts) * 5 > len(packet) - HEADER_SIZE:  # a question has 5 bytes or more, a record 11
         raise Malformed("it claims more records than it has bytes for")
     questions = tuple(_question(reader) for _ in range(counts[0]))
@@ -101,7 +101,7 @@ def parse(packet: bytes) -> Message:
 
 
 def _question(reader: Reader) -> Question:
-    return Question(reader.name(), *reader.numbers(_QUESTION))
+    return Question(reader.name(), *reader.numbers(QUESTION))
 
 
 def _edns(additional: Iterable[Record]) -> tuple[Edns | None, int]:
@@ -122,7 +122,7 @@ def write(message: Message, limit: int = LARGEST) -> bytes:
     writer = Writer()
     for question in message.questions:
         writer.name(question.name)
-        writer.packet += _QUESTION.pack(question.type, question.rclass)
+        writer.packet += QUESTION.pack(question.type, question.rclass)
     room = limit - (_OPT_SIZE + len(message.edns.options) if message.edns else 0)
     counts, truncated = [len(message.questions)], message.truncated
     for section in (message.answers, message.authority, message.additional):
@@ -132,7 +132,7 @@ def write(message: Message, limit: int = LARGEST) -> bytes:
     if message.edns is not None:
         writer.record(_opt(message.edns, message.rcode))
         counts[3] += 1
-    _HEADER.pack_into(writer.packet, 0, message.id, _flags(message, truncated), *counts)
+    HEADER.pack_into(writer.packet, 0, message.id, _flags(message, truncated), *counts)
     return bytes(writer.packet)
 
 

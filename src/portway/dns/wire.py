@@ -8,7 +8,7 @@ from portway.dns.record import CNAME, NS, PTR, SOA, SRV, Data, Raw, Record, Soa,
 _POINTER = 0xC0
 _FURTHEST = 0x3FFF
 """A pointer has 14 bits."""
-_RECORD = struct.Struct("!HHIH")
+RECORD = struct.Struct("!HHIH")
 _SRV = struct.Struct("!HHH")
 _SOA = struct.Struct("!IIIII")
 _NAMED = (CNAME, NS, PTR)
@@ -72,7 +72,7 @@ class Reader:
     def record(self) -> Record:
         """The next record."""
         name = self.name()
-        kind, rclass, ttl, size = self.numbers(_RECORD)
+        kind, rclass, ttl, size = self.numbers(RECORD)
         if self.at + size > len(self.packet):
             raise Malformed("a record ends too early")
         end = self.at + size
@@ -120,10 +120,10 @@ class Writer:
         self.name(record.name)
         data, packet = record.data, self.packet
         if isinstance(data, Raw):
-            packet += _RECORD.pack(record.type, record.rclass, record.ttl, len(data.data))
+            packet += RECORD.pack(record.type, record.rclass, record.ttl, len(data.data))
             packet += data.data
             return
-        packet += _RECORD.pack(record.type, record.rclass, record.ttl, 0)
+        packet += RECORD.pack(record.type, record.rclass, record.ttl, 0)
         begin = len(packet)
         self._data(data)
         packet[begin - 2 : begin] = (len(packet) - begin).to_bytes(2, "big")

@@ -1,0 +1,80 @@
+"""Turns queries into responses: at once from memory or the zone, later from upstream.
+
+Responses of the zone are remembered by the query's bytes after its id, until the zone changes.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from portway.dns import Zone
+from portway.dns.respond import Elsewhere, Said, passed_on, respond
+from portway.nameserver.upstream import Upstream
+
+_MOST = 8192
+"""Responses remembered."""
+_LONGEST_QUERY = 300
+"""Bytes; who asks longer is not remembered."""
+_TURNS = 8
+"""Lists of so many addresses are remembered in each of their turns; longer ones are made anew."""
+
+
+class _Known(Struct):
+    changes: int
+    """The zone's, when they were made."""
+    packets: list[bytes]
+    """Without the id; they take turns."""
+    turn: int = 0
+
+
+class Desk:
+    """Answers for a zone (None: for nobody), and asks upstream for the rest."""
+
+    def __init__(self, zone: Zone | None, upstream: Upstream) -> None:
+        self._zone, self._upstream = zone, upstream
+        self._known: dict[bool, dict[bytes, _Known]] = {False: {}, True: {}}
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._turn = 0
+        self.queries = 0
+        """How many there were."""
+
+    def answer(self, packet: bytes, tcp: bool, say: Callable[[bytes], object]) -> bool:
+        """Calls `say` with the response, now or later; False: there is none to this."""
+        self.queries += 1
+        known = self._known[tcp].get(packet[2:])
+        if known is not None and self._zone is not None and known.changes == self._zone.changes:
+            known.turn = turn = (known.turn + 1) % len(known.packets)
+            say(packet[:2] + known.packets[turn])
+            return True
+        self._turn += 1
+        found = respond(self._zone, packet, tcp, self._turn)
+        if isinstance(found, Said):
+            self._remember(packet, tcp, found)
+            say(found.packet)
+        elif found is not None:
+            self._ask(found, tcp, say)
+        return found is not None
+
+    def _remember(self, packet: bytes, tcp: bool, said: Said) -> None:
+        if self._zone is None or len(packet) > _LONGEST_QUERY or said.turns > _TURNS:
+            return
+        packets = [said.packet[2:]]
+        for turn in range(self._turn + 1, self._turn + said.turns):
+            other = respond(self._zone, packet, tcp, turn)
+            packets += [other.packet[2:]] if isinstance(other, Said) else []
+        known = self._known[tcp]
+        if len(known) >= _MOST:
+            del known[next(iter(known))]
+        known[packet[2:]] = _Known(self._zone.changes, packets)
+
+    def _ask(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
+        if (known := self._upstream.known(asked.wanted)) is not None:
+            say(passed_on(asked, *known))
+            return
+        task = asyncio.create_task(self._ask_upstream(asked, tcp, say))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _ask_upstream(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
+        say(passed_on(asked, await self._upstream.ask(asked.wanted, tcp)))

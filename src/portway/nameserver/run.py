@@ -1,0 +1,80 @@
+"""The process: follows the API server, opens the doors, answers until told to end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from pathlib import Path
+
+from msgspec import Struct
+
+from portway.client import Api
+from portway.dns import Zone
+from portway.nameserver.desk import Desk
+from portway.nameserver.doors import Doors, bind_on_host
+from portway.nameserver.hostresolvers import HostResolvers
+from portway.nameserver.records import following
+from portway.nameserver.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+CLUSTER, HOST = "cluster", "host"
+"""The desks: one knows the zone, the other only forwards, as a node's own resolver does."""
+
+
+class NameserverConfig(Struct, frozen=True, kw_only=True):
+    """What the process is told."""
+
+    api_socket: str
+    handover_socket: str
+    """Where sockets are handed over (see doors.py)."""
+    domain: str = "cluster.local"
+    addresses: tuple[str, ...] = ()
+    """Of ns.dns.DOMAIN: the Service's."""
+    ranges: tuple[str, ...] = ()
+    """CIDRs of pods and Services: nobody else is asked for names of their addresses."""
+    host_address: str = ""
+    """Where this machine's own programs may ask; empty: nowhere."""
+    resolv_conf: str = "/etc/resolv.conf"
+    """Names the resolvers that are asked for everything else."""
+
+
+def run(config: NameserverConfig) -> int:
+    """Answer until SIGTERM or SIGINT. Always 0."""
+    asyncio.run(_until_told(config))
+    return 0
+
+
+async def _until_told(config: NameserverConfig) -> None:
+    running = asyncio.current_task()
+    assert running is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serve(config)
+
+
+async def serve(config: NameserverConfig) -> None:
+    """Answer for ever, in the caller's event loop."""
+    zone = Zone(config.domain, config.addresses, config.ranges)
+    async with Api.unix(config.api_socket) as api, following(api, zone):
+        hosts = _host_sockets(config.host_address)
+        own = [door.getsockname()[:2] for door in hosts]
+        upstream = Upstream(HostResolvers(Path(config.resolv_conf)).now, own)
+        doors = Doors({CLUSTER: Desk(zone, upstream), HOST: Desk(None, upstream)})
+        for door in hosts:
+            await doors.open(door, CLUSTER)
+        await doors.take_over(Path(config.handover_socket))
+
+
+def _host_sockets(address: str) -> list[socket.socket]:
+    if not address:
+        return []
+    try:
+        made = bind_on_host(address)
+    except OSError as error:
+        log.error("nothing answers DNS at %s: %s", address, error)
+        return []
+    log.info("answering DNS at %s:%d", *made[0].getsockname()[:2])
+    return made

@@ -1,0 +1,124 @@
+"""Asks other resolvers: each in turn, a second at a time, twice; none answers: no reply, which becomes SERVFAIL.
+
+Every query has a socket of its own, and so a source port and an id that nobody can guess (RFC 5452).
+"""
+
+import asyncio
+import ipaddress
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Collection, Sequence
+
+from portway.dns.message import Malformed
+from portway.dns.respond import Relayed, Wanted, question_of, relayed
+from portway.nameserver.remembered import Remembered
+
+log = logging.getLogger(__name__)
+
+Address = tuple[str, int]
+
+_TRY_SECONDS = 1.0
+"""How long one resolver is waited for."""
+_ROUNDS = 2
+_ALL_SECONDS = 4.0
+"""How long all of them are: less than the 5 s after which a client's own resolver asks again."""
+_AVOIDED_SECONDS = 10.0
+"""How long a resolver that did not answer is asked last."""
+_MOST_UNDER_WAY = 512
+"""Questions; there is no answer for more at once."""
+_LARGEST = 65535
+
+
+class Upstream:
+    """The resolvers that are asked for what the zone does not know."""
+
+    def __init__(self, servers: Callable[[], Sequence[Address]], own: Collection[Address] = ()) -> None:
+        """`servers` tells who to ask now, the first first; never asked: `own`, our own doors."""
+        self._servers, self._own = servers, own
+        self._remembered = Remembered()
+        self._under_way: dict[tuple[Wanted, bool], asyncio.Task[Relayed | None]] = {}
+        self._avoided: dict[Address, float] = {}
+
+    def known(self, wanted: Wanted) -> tuple[Relayed, int] | None:
+        """A remembered response, and its age."""
+        return self._remembered.get(wanted, _now())
+
+    async def ask(self, wanted: Wanted, tcp: bool = False) -> Relayed | None:
+        """Somebody's response; with `tcp` the whole of it. None: there is none."""
+        key = wanted, tcp
+        asking = self._under_way.get(key)
+        if asking is None:
+            if len(self._under_way) >= _MOST_UNDER_WAY:
+                return None
+            asking = self._under_way[key] = asyncio.create_task(self._ask(wanted, tcp))
+            asking.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, wanted: Wanted, tcp: bool) -> Relayed | None:
+        try:
+            async with asyncio.timeout(_ALL_SECONDS):
+                for _ in range(_ROUNDS):
+                    for server in self._in_order():
+                        if (reply := await self._try(server, wanted, tcp)) is not None:
+                            self._remembered.put(wanted, reply, _now())
+                            return reply
+        except TimeoutError:
+            pass
+        return None
+
+    def _in_order(self) -> list[Address]:
+        now = _now()
+        asked = [server for server in self._servers() if server not in self._own]
+        return sorted(asked, key=lambda server: self._avoided.get(server, 0.0) > now)
+
+    async def _try(self, server: Address, wanted: Wanted, tcp: bool) -> Relayed | None:
+        try:
+            async with asyncio.timeout(_TRY_SECONDS):
+                reply = await _over_udp(server, wanted)
+                if reply.truncated and tcp:
+                    reply = await _over_tcp(server, wanted)
+        except (OSError, TimeoutError, Malformed) as error:
+            if self._avoided.get(server, 0.0) <= _now():
+                log.info("resolver %s: %s", server[0], error or "no answer")
+            self._avoided[server] = _now() + _AVOIDED_SECONDS
+            return None
+        self._avoided.pop(server, None)
+        return reply if reply.rcode in (0, 3) else None
+
+
+async def _over_udp(server: Address, wanted: Wanted) -> Relayed:
+    loop = asyncio.get_running_loop()
+    ident = secrets.randbits(16)
+    with _socket(server, socket.SOCK_DGRAM) as asking:
+        await loop.sock_connect(asking, server)
+        await loop.sock_sendall(asking, question_of(wanted, ident))
+        while True:
+            packet = await loop.sock_recv(asking, _LARGEST)
+            try:
+                return relayed(packet, wanted, ident)
+            except Malformed as why:  # perhaps somebody else's: the true one may still come
+                log.debug("a datagram of %s: %s", server[0], why)
+
+
+async def _over_tcp(server: Address, wanted: Wanted) -> Relayed:
+    ident = secrets.randbits(16)
+    query = question_of(wanted, ident)
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(len(query).to_bytes(2, "big") + query)
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        return relayed(await reader.readexactly(size), wanted, ident)
+    except asyncio.IncompleteReadError as error:
+        raise ConnectionError("the connection was closed early") from error
+    finally:
+        writer.close()
+
+
+def _socket(server: Address, kind: int) -> socket.socket:
+    family = socket.AF_INET6 if ipaddress.ip_address(server[0].partition("%")[0]).version == 6 else socket.AF_INET
+    return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
