@@ -1,4 +1,4 @@
-"""What every cluster has from its beginning: four namespaces and the Service of the API itself."""
+"""What a cluster has from its beginning: namespaces, the Service of the API itself, and what the configuration adds."""
 
 import ipaddress
 import logging
@@ -6,7 +6,7 @@ import logging
 from portway.apiserver.config import ServerConfig
 from portway.apiserver.registry import Options, Registry, collection
 from portway.apiserver.target import Target
-from portway.kubeapi.catalogue import by_resource
+from portway.kubeapi.catalogue import by_kind, by_resource
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
 from portway.store import Key
@@ -22,6 +22,10 @@ async def bootstrap(registry: Registry, config: ServerConfig, port: int) -> None
         await _create(registry, Target(_kind("namespaces")), {"metadata": {"name": name}})
     services = Target(_kind("services"), "default")
     await _create(registry, services, _service(config, port))
+    for document in config.first_objects:
+        kind = by_kind(document["apiVersion"], document["kind"])
+        assert kind is not None, document["kind"]
+        await _create(registry, Target(kind, document["metadata"].get("namespace", "")), document)
 
 
 def first_service_address(config: ServerConfig) -> str:

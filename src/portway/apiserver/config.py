@@ -5,6 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from portway.kubeapi.cluster import NODE_PORT_RANGE, SERVICE_CIDRS
+from portway.kubeapi.errors import Doc
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
@@ -22,3 +23,5 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     """One per family, the primary family first."""
     node_port_range: tuple[int, int] = NODE_PORT_RANGE
     """First and last."""
+    first_objects: tuple[Doc, ...] = ()
+    """What the cluster has from its beginning, beside its namespaces and the Service of the API."""

@@ -49,6 +49,7 @@ def _lines(state: FleetState, pods: list[Doc]) -> list[str]:
         f"fleet       {state.name}",
         f"API server  {state.api_url}",
         f"kubeconfig  {state.paths.kubeconfig}",
+        f"DNS         {state.dns or 'not on this machine: see logs/keeper.log'}",
         f"pods        {sum(map(is_ready, pods))}/{len(pods)} ready",
         "",
         *table.lines(("NODE", "FROM THIS MACHINE", "INSIDE", "PODS READY"), rows),

@@ -4,11 +4,13 @@ Importing this imports everything that those processes need: they are forks of t
 """
 
 import socket
+from collections.abc import Sequence
 
-from portway import agent, apiserver, controllers
+from portway import agent, apiserver, controllers, nameserver
 from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
 from portway.fleet.config import parse_port_range
+from portway.kubeapi import clusterdns
 from portway.nftables import pod_sets
 
 _CLOSED_SECONDS = 2
@@ -28,6 +30,7 @@ def programs(config: FleetConfig) -> Programs:
                 node_port_range=parse_port_range(config.node_port_range),
                 pod_logs=paths.pods,
                 kubelets=paths.kubelets,
+                first_objects=tuple(nameserver.cluster_dns_objects(config.service_cidrs)),
             ),
             https,
             unix,
@@ -51,8 +54,23 @@ def programs(config: FleetConfig) -> Programs:
             )
         )
 
+    def run_nameserver(paths: FleetPaths, host_doors: Sequence[socket.socket]) -> int:
+        return nameserver.run(
+            nameserver.NameserverConfig(
+                api_socket=str(paths.api_socket),
+                handover_socket=str(paths.dns_socket),
+                addresses=clusterdns.addresses(config.service_cidrs),
+                ranges=(*config.service_cidrs, *config.pod_cidrs),
+            ),
+            host_doors,
+        )
+
     return Programs(
-        apiserver=run_apiserver, controllers=run_controllers, agent=run_agent, gate=lambda: PodGate(pod_sets())
+        apiserver=run_apiserver,
+        controllers=run_controllers,
+        agent=run_agent,
+        nameserver=run_nameserver,
+        gate=lambda: PodGate(pod_sets()),
     )
 
 

@@ -8,6 +8,7 @@ from itertools import combinations
 from msgspec import Struct
 
 from portway.fleet.errors import FleetError
+from portway.kubeapi import clusterdns
 from portway.model import Family, family_of
 
 MAX_NODES = 200
@@ -16,6 +17,8 @@ MAX_NODES = 200
 WIRE_CIDRS = ("172.18.0.0/24", "fd00:18::/64")
 NODE_MASK: dict[Family, int] = {"IPv4": 24, "IPv6": 64}
 """The size of each node's pod range (kube-controller-manager's --node-cidr-mask-size-ipv4/-ipv6 defaults)."""
+DNS_LOOPBACK = 253
+"""The host's own programs ask for the fleet's names at 127.x.y.253."""
 _ZONES = 3
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,6 +48,8 @@ class NodePlan(Struct, frozen=True, kw_only=True):
     """The host's address that stands for this node: nodePorts answer there."""
     zone: str
     region: str = "region-1"
+    cluster_dns: tuple[str, ...] = ()
+    """Where its pods ask for names: kubelet's clusterDNS, which kubeadm gives one address."""
 
 
 def validate(config: FleetConfig) -> None:
@@ -167,6 +172,7 @@ def node_plans(config: FleetConfig, loopback: str) -> list[NodePlan]:
             pod_cidrs=tuple(_nth_range(cidr, k) for cidr in config.pod_cidrs),
             loopback=f"{loopback}.{k}",
             zone=f"zone-{(k - 1) % _ZONES + 1}",
+            cluster_dns=clusterdns.addresses(config.service_cidrs)[:1],
         )
         for k in range(1, config.nodes + 1)
     ]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from portway.fleet import linux, wiring
+from portway.fleet import etc, linux, wiring
 from portway.fleet.errors import FleetError
 from portway.fleet.state import FleetState
 
@@ -60,6 +60,7 @@ def _go(state: FleetState, place: str, argv: Sequence[str], failures: int) -> No
         if pid == 0:
             linux.die_with_parent()
             os.set_inheritable(failures, False)
+            etc.put_on(etc.folder(_network(place)))
             _execute(argv, folder)
         os.close(failures)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -70,8 +71,12 @@ def _go(state: FleetState, place: str, argv: Sequence[str], failures: int) -> No
         os._exit(code if code >= 0 else 128 - code)
 
 
+def _network(place: str) -> str:
+    return wiring.pod_network(place.removeprefix("pod:")) if place.startswith("pod:") else place
+
+
 def _join(state: FleetState, place: str) -> None:
-    network = wiring.pod_network(place.removeprefix("pod:")) if place.startswith("pod:") else place
+    network = _network(place)
     try:
         pid = int(state.paths.world_pid.read_text())
         spaces = [(_space(pid, kind), flag) for kind, flag in _order(pid)]

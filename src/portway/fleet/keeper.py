@@ -14,14 +14,14 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from portway.fleet import linux, relay, reports, supervisor, world
+from portway.fleet import dnssocket, linux, relay, reports, supervisor, world
 from portway.fleet import state as fleet_state
-from portway.fleet.config import FleetConfig, NodePlan, validate
+from portway.fleet.config import DNS_LOOPBACK, FleetConfig, NodePlan, validate
 from portway.fleet.errors import FleetError
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.paths import FleetPaths, fleet_paths
@@ -39,6 +39,8 @@ class Programs(Struct, frozen=True, kw_only=True):
     controllers: Callable[[FleetPaths], int]
     agent: Callable[[FleetPaths, NodePlan], int]
     """Runs inside the node's network namespace."""
+    nameserver: Callable[[FleetPaths, Sequence[socket.socket]], int] | None = None
+    """(paths, bound sockets of the host for DNS: UDP and listening TCP)."""
     gate: Callable[[], Gate] | None = None
     """Made by each kubelet in the same place: when pods may start. None: at once."""
 
@@ -149,7 +151,9 @@ class _Keeper:
     def run(self) -> int:
         https = _listen_https()
         unix = _listen_unix(self._paths.api_socket)
-        state = self._describe(https)
+        loopback = fleet_state.free_loopback(self._config.name, {other.loopback for other in fleet_state.fleets()})
+        names = _listen_dns(f"{loopback}.{DNS_LOOPBACK}") if self._programs.nameserver else []
+        state = self._describe(https, loopback, names)
         world_end, lifeline = os.pipe2(os.O_CLOEXEC)
         children = supervisor.Supervisor(private=[lifeline, self._pipe])
         programs, paths = self._programs, self._paths
@@ -164,6 +168,8 @@ class _Keeper:
             reports.send(self._pipe, "running")
             children.start("apiserver", lambda: programs.apiserver(paths, https, unix), paths.log("apiserver"))
             children.start("controllers", lambda: programs.controllers(paths), paths.log("controllers"))
+            if (nameserver := programs.nameserver) is not None:
+                children.start("nameserver", lambda: nameserver(paths, names), paths.log("nameserver"))
             children.start("relay", lambda: relay.run(paths, state.nodes), paths.log("relay"))
             reports.expect(progress, "wired")
             reports.send(self._pipe, "wired")
@@ -173,14 +179,15 @@ class _Keeper:
         self._end(children, lifeline)
         return 0
 
-    def _describe(self, https: socket.socket) -> FleetState:
+    def _describe(self, https: socket.socket, loopback: str, names: Sequence[socket.socket]) -> FleetState:
         return FleetState(
             config=self._config,
             keeper_pid=os.getpid(),
             keeper_start=fleet_state.process_start(os.getpid()),
             keeper_space=fleet_state.pid_space(),
             api_url=f"https://127.0.0.1:{https.getsockname()[1]}",
-            loopback=fleet_state.free_loopback(self._config.name, {other.loopback for other in fleet_state.fleets()}),
+            loopback=loopback,
+            dns="{}:{}".format(*names[0].getsockname()) if names else "",
             started=time.time(),
         )
 
@@ -213,6 +220,15 @@ def _listen_unix(path: Path) -> socket.socket:
     listening.bind(str(path))
     listening.listen(1024)
     return listening
+
+
+def _listen_dns(address: str) -> list[socket.socket]:
+    """The host's sockets for DNS; none when there can be none."""
+    try:
+        return dnssocket.on_host(address)
+    except OSError as error:
+        print(f"no DNS at {address}: {error}", file=sys.stderr)
+        return []
 
 
 def stop(name: str) -> None:

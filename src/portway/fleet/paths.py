@@ -56,6 +56,11 @@ class FleetPaths(Struct, frozen=True):
         return self.folder / "dial.sock"
 
     @property
+    def dns_socket(self) -> Path:
+        """Where the nameserver takes sockets over: a pod's, a node's."""
+        return self.folder / "dns.sock"
+
+    @property
     def kubelets(self) -> Path:
         """The folder of the kubelets' Unix sockets: NODE.sock."""
         return self.folder / "kubelets"

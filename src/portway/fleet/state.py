@@ -32,6 +32,8 @@ class FleetState(Struct, frozen=True, kw_only=True):
     """`https://127.0.0.1:PORT`."""
     loopback: str
     """`127.x.y`: node k answers on the host at 127.x.y.k."""
+    dns: str = ""
+    """`127.x.y.253:PORT`: names of the fleet's Services are answered there; empty: nowhere on the host."""
     started: float
     """Seconds since the epoch."""
 

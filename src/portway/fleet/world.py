@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from portway.fleet import dialer, kubelet, linux, reports, supervisor, wiring
+from portway.fleet import dialer, etc, kubelet, linux, reports, supervisor, wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.paths import FleetPaths
@@ -111,6 +111,7 @@ def _leave_host() -> None:
 
 def _furnish(folder: Path) -> None:
     """Private mounts, a /proc of this PID namespace, an empty /run for network namespaces."""
+    machines = etc.machines()
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     _mount_proc()
     kept = os.open(folder, os.O_PATH | os.O_CLOEXEC)
@@ -119,6 +120,7 @@ def _furnish(folder: Path) -> None:
         folder.mkdir(parents=True)
         linux.mount(f"/proc/self/fd/{kept}", str(folder), None, linux.MS_BIND)
     os.close(kept)
+    etc.restore(machines)
 
 
 def _mount_proc() -> None:

@@ -7,7 +7,6 @@ anew, queries wait in them.
 """
 
 import asyncio
-import errno
 import logging
 import os
 import socket
@@ -20,8 +19,6 @@ from portway.nameserver.udp import UdpDoor
 
 log = logging.getLogger(__name__)
 
-PORT, OTHER_PORT = 53, 1053
-"""Of the host's doors; the other one where the host forbids the first, or somebody has it."""
 _MOST_SOCKETS = 16
 _LONGEST_NAME = 64
 
@@ -85,33 +82,3 @@ async def _readable(connection: socket.socket) -> None:
         await ready
     finally:
         loop.remove_reader(connection)
-
-
-def bind_on_host(address: str) -> list[socket.socket]:
-    """A UDP and a TCP socket of the host at `address`, port 53 if it may be, else 1053; OSError when neither may."""
-    try:
-        return bound(address, PORT)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EADDRINUSE):
-            raise
-    return bound(address, OTHER_PORT)
-
-
-def bound(address: str, port: int) -> list[socket.socket]:
-    """A UDP and a listening TCP socket at address:port; OSError when one of them cannot be had."""
-    made = list[socket.socket]()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            each = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-            made.append(each)
-            if kind == socket.SOCK_STREAM:
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.bind((address, port))
-            if kind == socket.SOCK_STREAM:
-                each.listen(256)
-    except OSError:
-        for each in made:
-            each.close()
-        raise
-    return made

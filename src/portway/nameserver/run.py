@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,7 +13,7 @@ from msgspec import Struct
 from portway.client import Api
 from portway.dns import Zone
 from portway.nameserver.desk import Desk
-from portway.nameserver.doors import Doors, bind_on_host
+from portway.nameserver.doors import Doors
 from portway.nameserver.hostresolvers import HostResolvers
 from portway.nameserver.records import following
 from portway.nameserver.upstream import Upstream
@@ -34,47 +35,33 @@ class NameserverConfig(Struct, frozen=True, kw_only=True):
     """Of ns.dns.DOMAIN: the Service's."""
     ranges: tuple[str, ...] = ()
     """CIDRs of pods and Services: nobody else is asked for names of their addresses."""
-    host_address: str = ""
-    """Where this machine's own programs may ask; empty: nowhere."""
     resolv_conf: str = "/etc/resolv.conf"
     """Names the resolvers that are asked for everything else."""
 
 
-def run(config: NameserverConfig) -> int:
-    """Answer until SIGTERM or SIGINT. Always 0."""
-    asyncio.run(_until_told(config))
+def run(config: NameserverConfig, host_doors: Sequence[socket.socket] = ()) -> int:
+    """Answer until SIGTERM or SIGINT: also at `host_doors`, for this machine's own programs. Always 0."""
+    asyncio.run(_until_told(config, host_doors))
     return 0
 
 
-async def _until_told(config: NameserverConfig) -> None:
+async def _until_told(config: NameserverConfig, host_doors: Sequence[socket.socket]) -> None:
     running = asyncio.current_task()
     assert running is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await serve(config)
+        await serve(config, host_doors)
 
 
-async def serve(config: NameserverConfig) -> None:
+async def serve(config: NameserverConfig, host_doors: Sequence[socket.socket] = ()) -> None:
     """Answer for ever, in the caller's event loop."""
     zone = Zone(config.domain, config.addresses, config.ranges)
     async with Api.unix(config.api_socket) as api, following(api, zone):
-        hosts = _host_sockets(config.host_address)
-        own = [door.getsockname()[:2] for door in hosts]
-        upstream = Upstream(HostResolvers(Path(config.resolv_conf)).now, own)
+        upstream = Upstream(
+            HostResolvers(Path(config.resolv_conf)).now, [door.getsockname()[:2] for door in host_doors]
+        )
         doors = Doors({CLUSTER: Desk(zone, upstream), HOST: Desk(None, upstream)})
-        for door in hosts:
+        for door in host_doors:
             await doors.open(door, CLUSTER)
         await doors.take_over(Path(config.handover_socket))
-
-
-def _host_sockets(address: str) -> list[socket.socket]:
-    if not address:
-        return []
-    try:
-        made = bind_on_host(address)
-    except OSError as error:
-        log.error("nothing answers DNS at %s: %s", address, error)
-        return []
-    log.info("answering DNS at %s:%d", *made[0].getsockname()[:2])
-    return made

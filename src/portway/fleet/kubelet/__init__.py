@@ -7,12 +7,16 @@ pods that are gone.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from portway.client import Api, Key, Reflector, Unreachable
+from portway.dns.resolvconf import ResolvConf, read, written
+from portway.fleet import etc
 from portway.fleet.config import NodePlan
 from portway.fleet.dialer import raise_file_limit
 from portway.fleet.kubelet.gate import Gate
+from portway.fleet.kubelet.handover import Handover, sockets_in
 from portway.fleet.kubelet.network import PodNetworks
 from portway.fleet.kubelet.node import node_document
 from portway.fleet.kubelet.pod import PODS, Pod, now
@@ -47,18 +51,29 @@ class Kubelet:
         self.paths, self.plan, self.gate = paths, plan, gate
         self.api = Api.unix(paths.api_socket)
         self.networks = PodNetworks(plan)
+        self.resolver = resolver_of(plan)
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Register the node, then run its pods for ever."""
         async with self.api:
+            self._furnish_node()
             await self._register()
             await Server(self._pods.get).open(self.paths.kubelets / f"{self.plan.name}.sock")
             selector = f"spec.nodeName={self.plan.name}"
             pods = Reflector(self.api, PODS, field_selector=selector, on_change=self._change)
             self._background(self._remove_leftovers(pods.synced))
             await pods.run()
+
+    def _furnish_node(self) -> None:
+        """The node asks at its own address, and whoever asks there is told what this machine's resolvers say."""
+        hosts = Path("/etc/hosts").read_text(errors="replace") if Path("/etc/hosts").is_file() else ""
+        etc.write(self.plan.name, {"resolv.conf": written(self.resolver), "hosts": hosts}, self.plan.name)
+        try:
+            self._handover = Handover(self.paths.dns_socket, "host", sockets_in(None, self.plan.addresses))
+        except OSError as error:
+            log.error("DNS at %s: %s", ", ".join(self.plan.addresses), error)
 
     async def _register(self) -> None:
         document = node_document(self.plan, discovery.VERSION["gitVersion"], now())
@@ -157,6 +172,15 @@ class Kubelet:
             await self.api.create(_EVENTS, document)
         except (ApiError, Unreachable) as error:
             log.info("event %s %s: %s", reason, message, error)
+
+
+def resolver_of(plan: NodePlan) -> ResolvConf:
+    """The node's: itself, with what else this machine's resolv.conf says."""
+    try:
+        machine = read(Path("/etc/resolv.conf").read_text(errors="replace"))
+    except OSError:
+        machine = ResolvConf()
+    return ResolvConf(plan.addresses[:1], machine.searches, machine.options)
 
 
 def _uid(document: Doc) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from portway.fleet.kubelet import environment, probe
-from portway.fleet.kubelet.process import CannotRun, Log, Process
+from portway.fleet.kubelet.process import CannotRun, Log, Process, Space
 from portway.fleet.kubelet.status import ContainerState, waiting
 from portway.kubeapi.errors import Doc
 
@@ -37,8 +37,7 @@ class Room(Struct):
     """What a pod gives its containers."""
 
     pod: Doc
-    network: str | None
-    """Path of its network namespace; None: the node's own."""
+    space: Space
     place: environment.Place
     log: Callable[[str], Log]
     """By container name."""
@@ -112,7 +111,7 @@ class ProcessContainer:
         if self._log is None:
             self._log = self._room.log(self.state.name)
         folder = self._spec.get("workingDir") or "/"
-        return await Process.start(self._room.network, argv, variables, folder, self._log)
+        return await Process.start(self._room.space, argv, variables, folder, self._log)
 
     def _could_not(self, reason: str, message: str, started: str) -> int:
         self._room.event("Warning", "Failed", f"Error: {message}")
@@ -165,7 +164,7 @@ class ProcessContainer:
         variables = await variables_of(self._spec, self._room)
         log = Log(Path(os.devnull))
         try:
-            process = await Process.start(self._room.network, command, variables, "/", log)
+            process = await Process.start(self._room.space, command, variables, "/", log)
         except CannotRun as failure:
             raise probe.Failed(str(failure)) from failure
         try:
@@ -203,7 +202,11 @@ async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def variables_of(spec: Doc, room: Room) -> dict[str, str]:
     """The environment of a container's programs. Raises environment.Missing."""
     sources = await room.sources(environment.references(spec))
-    return _basic_variables() | environment.environment(room.pod, spec, room.place, sources)
+    return (
+        _basic_variables()
+        | {"HOSTNAME": room.place.hostname}
+        | environment.environment(room.pod, spec, room.place, sources)
+    )
 
 
 def _basic_variables() -> dict[str, str]:

@@ -24,6 +24,8 @@ class Place(Struct, frozen=True):
 
     pod_ips: tuple[str, ...]
     host_ips: tuple[str, ...]
+    hostname: str = ""
+    """What the pod is called inside."""
 
 
 Sources = Mapping[tuple[str, str], Doc]

@@ -9,17 +9,21 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from portway.client import Api, Unreachable
-from portway.fleet import wiring
+from portway.dns.resolvconf import ResolvConf, written
+from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.addresses import PoolExhausted
 from portway.fleet.kubelet.container import ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
+from portway.fleet.kubelet.handover import Handover, sockets_in
+from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name, resolv_conf
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
-from portway.fleet.kubelet.process import Log
+from portway.fleet.kubelet.process import Log, Space
 from portway.fleet.kubelet.standin import Identity, Port, StandIn
 from portway.fleet.kubelet.status import ContainerState, Runtime, status, waiting
 from portway.fleet.paths import FleetPaths
+from portway.kubeapi import clusterdns
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 
@@ -32,6 +36,8 @@ RUNTIME_ANNOTATION = "portway.dev/runtime"
 _DRAIN_SECONDS = 1.0
 """How long a stand-in of a pod that is being deleted still serves: time for every node to hear of it."""
 _RETRY_SECONDS = 1.0
+_HANDOVER_SECONDS = 5.0
+"""How long a pod of kube-dns waits for the nameserver before it is called ready all the same."""
 _GATE_SECONDS = 5.0
 """A pod whose node's rules do not know it for so long says so."""
 
@@ -44,6 +50,8 @@ class Node(Protocol):
     api: Api
     networks: PodNetworks
     gate: Gate | None
+    resolver: ResolvConf
+    """The node's own."""
 
     async def release(self, uid: str) -> None:
         """Give a removed pod's addresses back, once nothing of it is in the node's rules."""
@@ -66,7 +74,9 @@ class Pod:
         self._gone = False
         self._changed = asyncio.Event()
         self._runtime = self._described(document)
+        self._hostname = ""
         self._standin: StandIn | None = None
+        self._handover: Handover | None = None
         self._processes: list[ProcessContainer] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,8 +115,7 @@ class Pod:
         """Stop everything, leave the network: another Pod, which is returned, takes over."""
         self._cancel()
         await asyncio.gather(*(process.stop(0.0) for process in self._processes))
-        if self._standin is not None:
-            self._standin.close()
+        self._fall_silent()
         successor = Pod(self._node, self._document)
         successor._gone = self._gone
         return successor
@@ -118,7 +127,7 @@ class Pod:
                 if await self._admitted():
                     await self._populate()
                 return
-            except (PoolExhausted, OSError, subprocess.CalledProcessError) as error:
+            except (PoolExhausted, NameTooLong, OSError, subprocess.CalledProcessError) as error:
                 self._fail("FailedCreatePodSandBox", f"Failed to create pod sandbox: {_words(error)}")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_RETRY_SECONDS):
@@ -126,14 +135,31 @@ class Pod:
 
     def _fail(self, reason: str, message: str) -> None:
         self._node.event(self._document, "Warning", reason, message)
-        if self._standin is not None:
-            self._standin.close()
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        for answering in (self._standin, self._handover):
+            if answering is not None:
+                answering.close()
 
     async def _connect(self) -> None:
+        name = pod_name(self._document, self._node.plan.name)
         if self._own_network:
             self._runtime.pod_ips = self._node.networks.ensure(self._uid)
         else:
             self._runtime.pod_ips = self._node.plan.addresses
+        self._furnish(name)
+
+    def _furnish(self, name: PodName) -> None:
+        """Write the files that its programs see in /etc."""
+        spec, node = self._document["spec"], self._node
+        resolver, omitted = resolv_conf(self._document, node.plan.cluster_dns, node.resolver)
+        for message in omitted:
+            node.event(self._document, "Warning", "DNSConfigForming", message)
+        of_node = None if self._own_network else (etc.folder(node.plan.name) / "hosts").read_text()
+        hosts = hosts_file(name, self._runtime.pod_ips, spec.get("hostAliases") or (), of_node)
+        etc.write(wiring.pod_network(self._uid), {"resolv.conf": written(resolver), "hosts": hosts}, name.kernel)
+        self._hostname = name.kernel
 
     async def _admitted(self) -> bool:
         """Say the addresses, then wait until the node's rules know them; False when the pod is deleted before.
@@ -167,9 +193,10 @@ class Pod:
         self._changed.set()
 
     @property
-    def network(self) -> str | None:
-        """Path of its network namespace; None: the node's own."""
-        return wiring.path(wiring.pod_network(self._uid)) if self._own_network else None
+    def space(self) -> Space:
+        """Where its programs run."""
+        network = wiring.pod_network(self._uid)
+        return Space(wiring.path(network) if self._own_network else None, etc.folder(network))
 
     async def _populate(self) -> None:
         """Start what the pod's containers are."""
@@ -195,7 +222,19 @@ class Pod:
             for port in container.get("ports") or []
             if port.get("protocol", "TCP") in ("TCP", "UDP")
         ]
-        await self._standin.listen(self.network, ports)
+        if self._own_network and serves_dns(self._document):
+            ports = await self._hand_over(ports)
+        await self._standin.listen(self.space.network, ports)
+
+    async def _hand_over(self, ports: list[Port]) -> list[Port]:
+        """Let the nameserver answer at the ports of DNS; returns the others."""
+        if any(port.port == dnssocket.PORT for port in ports):
+            sockets = sockets_in(self.space.network, self._runtime.pod_ips)
+            self._handover = Handover(self._node.paths.dns_socket, "cluster", sockets)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HANDOVER_SECONDS):
+                    await self._handover.taken.wait()
+        return [port for port in ports if port.port != dnssocket.PORT]
 
     def _say_who_stands_in(self, containers: list[Doc]) -> None:
         for container in containers:
@@ -221,8 +260,8 @@ class Pod:
         paths, uid = self._node.paths, self._uid
         return Room(
             pod=self._document,
-            network=self.network,
-            place=Place(tuple(self._runtime.pod_ips), self._node.plan.addresses),
+            space=self.space,
+            place=Place(tuple(self._runtime.pod_ips), self._node.plan.addresses, self._hostname),
             log=lambda container: Log(paths.container_log(uid, container)),
             sources=self._sources,
             changed=self._changed.set,
@@ -283,6 +322,7 @@ class Pod:
         await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
         if self._own_network:
             await self._node.networks.remove(self._uid)
+        etc.remove(wiring.pod_network(self._uid))
         await self._forget()
         if self._own_network:
             await self._node.release(self._uid)
@@ -299,7 +339,7 @@ class Pod:
                 while not self._gone:
                     self._changed.clear()
                     await self._changed.wait()
-        self._standin.close()
+        self._fall_silent()
 
     async def _forget(self) -> None:
         """Tell the API that nothing of the pod is left."""
@@ -314,6 +354,13 @@ class Pod:
             except Unreachable:
                 pass
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+def serves_dns(pod: Doc) -> bool:
+    """Whether it is one of the pods behind the Service kube-dns."""
+    labels = pod["metadata"].get("labels") or {}
+    of_dns = all(labels.get(name) == value for name, value in clusterdns.LABELS.items())
+    return of_dns and bool(pod["metadata"]["namespace"] == clusterdns.NAMESPACE)
 
 
 def _said(pod: Doc) -> bool:

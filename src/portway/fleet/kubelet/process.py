@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from portway.fleet import linux
+from portway.fleet import etc, linux
 
 _LOG_LIMIT = 2 * 1024 * 1024
 """Bytes of log kept: when there are more, the older half goes."""
@@ -56,6 +56,15 @@ class _Pipe(asyncio.Protocol):
         self.finished.done() or self.finished.set_result(None)  # type: ignore[func-returns-value]
 
 
+class Space(Struct, frozen=True):
+    """Where a program runs."""
+
+    network: str | None = None
+    """Path of its network namespace; None: the current one."""
+    etc: Path | None = None
+    """The folder of files that it sees in place of this machine's (see fleet/etc.py); None: this machine's."""
+
+
 class Process:
     """A running program."""
 
@@ -66,13 +75,13 @@ class Process:
 
     @classmethod
     async def start(
-        cls, network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, log: Log
+        cls, space: Space, argv: Sequence[str], variables: Mapping[str, str], folder: str, log: Log
     ) -> "Process":
-        """Start `argv` in the network namespace at `network`; raises CannotRun."""
+        """Start `argv` in its space; raises CannotRun."""
         reading, writing = os.pipe2(os.O_CLOEXEC)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            pid = spawn(network, argv, variables, folder, Files(null, writing, writing))
+            pid = spawn(space, argv, variables, folder, Files(null, writing, writing))
         except BaseException:
             os.close(reading)
             raise
@@ -116,14 +125,14 @@ async def ended(pid: int, pidfd: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def spawn(network: str | None, argv: Sequence[str], variables: Mapping[str, str], folder: str, files: Files) -> int:
-    """Start a program in the network namespace at `network`; its process id. Raises CannotRun."""
+def spawn(space: Space, argv: Sequence[str], variables: Mapping[str, str], folder: str, files: Files) -> int:
+    """Start a program in its space; its process id. Raises CannotRun."""
     program = _find(argv[0], variables, folder)
     failing, failed = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(network, program, argv, variables, folder, files, failed, parent)
+        _become(space, program, argv, variables, folder, files, failed, parent)
     os.close(failed)
     with os.fdopen(failing) as failures:
         failure = failures.read()
@@ -143,7 +152,7 @@ def _find(command: str, variables: Mapping[str, str], folder: str) -> str:
 
 
 def _become(
-    network: str | None,
+    space: Space,
     program: str,
     argv: Sequence[str],
     variables: Mapping[str, str],
@@ -159,8 +168,10 @@ def _become(
         linux.die_with_parent()
         if os.getppid() != parent:
             os._exit(1)
-        if network:
-            linux.join_network(network)
+        if space.network:
+            linux.join_network(space.network)
+        if space.etc:
+            etc.put_on(space.etc)
         if files.terminal:
             fcntl.ioctl(files.input, termios.TIOCSCTTY, 0)
         for source, target in ((files.input, 0), (files.output, 1), (files.errors, 2)):

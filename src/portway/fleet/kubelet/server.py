@@ -9,7 +9,7 @@ from aiohttp import web
 
 from portway.fleet.kubelet import agnhost
 from portway.fleet.kubelet.environment import Missing
-from portway.fleet.kubelet.process import CannotRun
+from portway.fleet.kubelet.process import CannotRun, Space
 from portway.fleet.kubelet.session import Session, Wanted, command_of, failure, outcome
 from portway.kubeapi.remotecommand import PROTOCOLS
 
@@ -20,8 +20,8 @@ class Inside(Protocol):
     """A pod, as commands see it."""
 
     @property
-    def network(self) -> str | None:
-        """Path of its network namespace; None: the node's own."""
+    def space(self) -> Space:
+        """Where its programs run."""
 
     async def variables(self, container: str) -> Mapping[str, str]:
         """The environment of a command in one of its containers. Raises environment.Missing."""
@@ -60,11 +60,11 @@ class Server:
     async def _converse(self, peer: web.WebSocketResponse, pod: Inside, request: web.Request) -> None:
         argv = command_of(request.query.getall("command", []))
         if agnhost.is_connect(argv):
-            answer = await agnhost.connect(pod.network, argv)
+            answer = await agnhost.connect(pod.space.network, argv)
             await peer.send_bytes(b"\2" + answer.errors.encode())
             await peer.send_bytes(b"\3" + msgspec.json.encode(outcome(answer.code)))
             return
         on = {name: request.query.get(name, "") in _TRUE for name in ("stdin", "stdout", "stderr", "tty")}
         variables = await pod.variables(request.match_info["container"])
-        wanted = Wanted(argv, variables, pod.network, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
+        wanted = Wanted(argv, variables, pod.space, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
         await Session(peer, wanted).run()

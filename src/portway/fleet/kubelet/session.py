@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 from msgspec import Struct
 
-from portway.fleet.kubelet.process import CannotRun, Files, ended, spawn
+from portway.fleet.kubelet.process import CannotRun, Files, Space, ended, spawn
 from portway.kubeapi.errors import Doc
 
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
@@ -30,8 +30,7 @@ class Wanted(Struct, frozen=True):
 
     argv: tuple[str, ...]
     variables: Mapping[str, str]
-    network: str | None
-    """Path of the pod's network namespace; None: the node's own."""
+    space: Space
     folder: str = "/"
     stdin: bool = False
     stdout: bool = True
@@ -141,7 +140,7 @@ class Session:
 
     def _spawn(self, files: Files) -> int:
         wanted = self._wanted
-        return spawn(wanted.network, wanted.argv, wanted.variables, wanted.folder, files)
+        return spawn(wanted.space, wanted.argv, wanted.variables, wanted.folder, files)
 
     async def _open_input(self, fd: int) -> None:
         if not self._wanted.stdin and not self._wanted.terminal:
