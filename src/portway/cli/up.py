@@ -17,7 +17,9 @@ from portway.cli.options import fleet_name
 from portway.cli.progress import Teller
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState
-from portway.kubeapi.errors import Doc
+from portway.kubeapi import clusterdns
+from portway.kubeapi.catalogue import by_kind
+from portway.kubeapi.errors import ApiError, Doc
 
 _DEFAULTS = FleetConfig()
 _DOORS_SECONDS = 10.0
@@ -93,6 +95,7 @@ async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell
         applied = [one async for one in apply(api, documents)]
         _say_applied(applied, tell)
         await _wait(api, state, applied, timeout, tell)
+        await _wait_for_names(api, state, timeout, tell)
         found = rows((await cluster.read(api)).snapshot)
         closed = await doors.until_open(found, [node.loopback for node in state.nodes], _DOORS_SECONDS)
     if closed:
@@ -126,6 +129,26 @@ async def _wait(api: Api, state: FleetState, applied: list[Applied], timeout: fl
     tell.done(f"{progress.nodes} nodes ready")
     if workloads:
         tell.done(f"{progress.pods}/{progress.pods_wanted} pods ready")
+
+
+async def _wait_for_names(api: Api, state: FleetState, timeout: float, tell: Teller) -> None:
+    """Until cluster DNS answers, unless somebody has removed it."""
+    kind = by_kind("apps/v1", "Deployment")
+    assert kind is not None
+    try:
+        progress = await rollout.until_ready(
+            api, 0, [rollout.Workload(kind, clusterdns.NAMESPACE, clusterdns.NAME)], timeout, lambda _: None
+        )
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        tell.note(f"no cluster DNS: {error.message}")
+        return
+    if not progress.done:
+        why = await rollout.reasons(api)
+        raise Failure("\n".join([f"cluster DNS does not answer after {timeout:.0f} s:", *why]))
+    inside = ", ".join(clusterdns.addresses(state.config.service_cidrs))
+    tell.done(f"DNS at {inside}" + (f", from this machine at {state.dns}" if state.dns else ""))
 
 
 def _say_addresses(state: FleetState, tell: Teller) -> None:
