@@ -1,7 +1,8 @@
 """The `portway` command: one command a module; the only place that wires rooms together.
 
-Exit codes, the same for every command: 0 done, 1 it did not work (stderr says why), 2 wrong usage,
-3 (`trace` only) the packet does not arrive, 4 (`trace --probe` only) a real packet disagrees with the trace.
+Exit codes, the same for every command: 0 done, 1 it did not work (stderr says why), or `lint`, `audit`, `diff` or
+`assert` found what they were told to fail on, 2 wrong usage, 3 (`trace`) the packet does not arrive, (`snapshot`,
+`lint`, `audit`, `diff`, `assert`) a part of the input could not be read, 4 (`trace --probe`) a real packet disagrees.
 stdout carries data, stderr everything else.
 """
 
@@ -18,6 +19,7 @@ _COMMANDS = {
     "status": "Nodes, addresses, pods and the API server of a fleet.",
     "ports": "Every Service port: where it leads and who stands behind it.",
     "trace": "Which way a packet takes, and where and why it ends.",
+    "snapshot": "Write what a cluster has, for lint, audit and diff.",
     "logs": "Who came: connections through Services, and what was not let in.",
     "report": "Who used what, peaks, new clients, scans, closed doors.",
     "exec": "Run a command on a node, in a pod, or outside.",

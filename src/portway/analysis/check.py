@@ -1,0 +1,41 @@
+"""What a check is. One file each in `checks/`, found there; those of others by the entry point `portway.checks`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from portway.analysis.bundle import Bundle
+from portway.analysis.finding import Finding, HopName, Severity
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a check may be told about the cluster that nobody wrote into the manifests."""
+
+    node_ports: tuple[int, int] = (30000, 32767)
+    """`--service-node-port-range`, both ends in it."""
+    ephemeral_ports: tuple[int, int] = (32768, 60999)
+    """The nodes' net.ipv4.ip_local_port_range."""
+    nodes: int | None = None
+    """How many nodes; None: unknown."""
+    options: Mapping[str, Any] = {}
+    """A check's own, by its code."""
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """A question about a bundle whose answers are findings."""
+
+    code: str
+    """`PW-W01`."""
+    title: str
+    """A line without a full stop: `named targetPort that no selected pod defines`."""
+    severity: Severity
+    """What its findings have unless they say otherwise."""
+    hop: HopName
+    run: Callable[[Bundle, Settings], Iterable[Finding]]
+    rule: str = ""
+    """The Kubernetes rule behind it: a field, a file, a KEP, an issue."""
+    controls: tuple[str, ...] = ()
+    """Controls of others that it speaks to: `C-0256`, `KSV-0024`, `CIS-5.2.13`, `NSA`."""
+    style: bool = False
+    """A matter of taste: off unless asked for by `--style` or by its code."""

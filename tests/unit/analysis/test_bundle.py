@@ -1,0 +1,51 @@
+"""What checks may ask of a bundle."""
+
+from typing import Any
+
+from portway.analysis.bundle import Bundle, Item, dig, written
+
+
+def _workload(kind: str, name: str, labels: dict[str, str], **metadata: Any) -> Item:
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"ports": [{"containerPort": 80}]}]}}
+    spec = {"jobTemplate": {"spec": {"template": template}}} if kind == "CronJob" else {"template": template}
+    body = template if kind == "Pod" else {"spec": spec}
+    labelled = {"name": name, "labels": labels} if kind == "Pod" else {"name": name}
+    return Item({"apiVersion": "v1", "kind": kind, **body, "metadata": {**labelled, **metadata}})
+
+
+def test_a_workload_and_its_pods_are_one() -> None:
+    owner = [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]
+    of_deployment = [{"kind": "Deployment", "name": "web", "controller": True}]
+    bundle = Bundle(
+        [
+            _workload("Deployment", "web", {"app": "web"}),
+            _workload("ReplicaSet", "web-1", {"app": "web"}, ownerReferences=of_deployment),
+            _workload("Pod", "web-1-a", {"app": "web"}, ownerReferences=owner),
+            _workload("Pod", "alone", {"app": "web"}),
+            _workload("Pod", "orphan", {"app": "web"}, ownerReferences=[{**owner[0], "name": "elsewhere"}]),
+            _workload("CronJob", "nightly", {"app": "job"}),
+        ]
+    )
+    names = [workload.item.name for workload in bundle.selected("default", {"app": "web"})]
+    assert names == ["web", "alone", "orphan"]
+    assert [w.item.name for w in bundle.selected("default", {"app": "job"})] == ["nightly"]
+    assert bundle.selected("default", {}) == () and bundle.selected("other", {"app": "web"}) == ()
+
+
+def test_ports_know_their_paths() -> None:
+    (path, port), *_ = Bundle([_workload("CronJob", "a", {"a": "b"})]).workloads[0].ports()
+    assert written(path) == "spec.jobTemplate.spec.template.spec.containers[0].ports[0]"
+    assert port == {"containerPort": 80}
+
+
+def test_missing_is_only_said_where_it_is_known() -> None:
+    items = [_workload("Deployment", "web", {"a": "b"}, namespace="shop")]
+    files, cluster = Bundle(items), Bundle(items, complete=True)
+    assert files.in_scope("Deployment", "shop") and not files.in_scope("Service", "shop")
+    assert cluster.in_scope("Service", "shop")
+
+
+def test_values_of_another_shape_are_not_there() -> None:
+    assert dig({"spec": {"ports": "80"}}, "spec.ports[0].port", 1) == 1
+    assert dig({"spec": {"ports": [{"port": None}]}}, "spec.ports[0].port", 1) == 1
+    assert written(("metadata", "annotations", "example.com/a")) == "metadata.annotations[example.com/a]"
