@@ -8,3 +8,9 @@ port of a door with its protocol, hostname and certificates. A **virtual host** 
 same, and one contract suite holds them to it. Endpoints change without touching routes: they are in `pools` alone, so
 that an engine can tell an endpoint's change (no reload) from a change of structure by comparing the two parts.
 """
+
+from portway.routing.decide import backend_status, decide, pick
+from portway.routing.edits import edited_headers
+from portway.routing.hosts import certificate_for, host_of, listener_for
+
+__all__ = ["backend_status", "certificate_for", "decide", "edited_headers", "host_of", "listener_for", "pick"]
