@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from portway.accesslog import Record
 from portway.accesslog.report import report
+from portway.agent import nft
 from portway.forwarding import ForwardingTable, compute
 from portway.model import EndpointPort
 from portway.testing.netns import Namespace, Unavailable
@@ -185,6 +186,7 @@ def _agree(clients: list[Client], records: list[Record]) -> None:
 
 def test_unused_node_ports_are_logged_and_nobodys_sockets_are(place: Cluster, log: Log) -> None:
     """Of a scan each port once; a listener, its connections and a client's own ports in the range are the node's."""
+    assert log.node.run(nft.finds_sockets), "the agent asks before it relies on it"
     stop = log.keeper.folder / "stop"
     listening = place.world.spawn(log.node, keeping.listen, 30777, stop)
     try:

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Running, portway
 
 WEB = 32100
@@ -59,3 +61,46 @@ def test_follow_shows_what_comes(fleet: Running) -> None:
             assert time.time() - record["ts_end"] < 6
         finally:
             following.kill()
+
+
+_SCAN = """
+import socket
+for port in range(31000, 31020):
+    with socket.socket() as one:
+        one.connect_ex(("172.18.0.11", port))
+"""
+
+
+def test_a_scan_of_unused_node_ports_is_seen(fleet: Running) -> None:
+    fleet.portway("exec", "outside", "--", fleet.person.python, "-c", _SCAN)
+    until = time.monotonic() + PATIENCE
+    scans: list[dict[str, Any]] = []
+    while not scans and time.monotonic() < until:
+        argv = ["report", "access", "--name", fleet.name, "-o", "json"]
+        scans = json.loads(portway(fleet.person, *argv).stdout)["scans"]
+    (scan,) = scans
+    assert (scan["client"]["name"], scan["ports"]) == ("172.18.0.1", 20)
+    denied = fleet.portway("logs", "-A", "--denied", "-o", "json").stdout.splitlines()
+    told = [r for r in map(json.loads, denied) if r["reason"] == "NODEPORT_UNSET"]
+    assert sorted(record["frontend"]["port"] for record in told) == [*range(31000, 31020)]
+
+
+def test_top_shows_what_is_going_on(fleet: Running) -> None:
+    """Counters of all nodes, over their agents' Unix sockets."""
+    argv = [*fleet.person.command, "top", "--name", fleet.name, "-A", "-o", "json", "--interval", "1s"]
+    with subprocess.Popen(argv, env=fleet.person.environment, stdout=subprocess.PIPE, bufsize=0) as going:
+        try:
+            assert going.stdout is not None
+            going.stdout.readline()
+            for number in range(15):
+                _connect(fleet.loopbacks[number % 3])
+            gained = 0.0
+            until = time.monotonic() + PATIENCE
+            while gained < 15 and time.monotonic() < until:
+                tick = json.loads(going.stdout.readline())
+                web = next(row for row in tick["services"] if (row["namespace"], row["service"]) == ("shop", "web"))
+                gained += round(web["connections"])
+            assert tick["nodes"] == 3 and web["ready"] == 3
+            assert sum(web["shares"].values()) == pytest.approx(1, abs=0.001)
+        finally:
+            going.kill()

@@ -11,6 +11,8 @@ OTHER_BACKENDS = "other"
 MOST_SERVICE_PORTS = 1000
 MOST_BACKENDS = 50
 """Of one Service port, counted apart."""
+MOST_CLIENTS = 1000
+"""Of one Service port, remembered: further ones are not counted."""
 
 
 class Counts(Struct):
@@ -30,10 +32,14 @@ class Counts(Struct):
     """Connections that were not let through, by the reason's code."""
     backends: Counter[str] = field(default_factory=Counter)
     """Connections by NAMESPACE/POD, or the address of a backend without a name."""
+    clients: set[bytes] = field(default_factory=set)
+    """The packed addresses of clients that were let in, MOST_CLIENTS of them."""
 
-    def opened(self, backend: str) -> None:
+    def opened(self, backend: str, client: bytes) -> None:
         """A connection began."""
         self.connections += 1
+        if len(self.clients) < MOST_CLIENTS:
+            self.clients.add(client)
         known = backend in self.backends or len(self.backends) < MOST_BACKENDS
         self.backends[backend if known else OTHER_BACKENDS] += 1
 
@@ -52,6 +58,8 @@ class Counters:
         """And how many messages (or lines) that were, as far as anybody knows."""
         self.records = 0
         """Lines written."""
+        self.counted = 0
+        """Up to when connections that are open are counted, in nanoseconds since 1970."""
 
     def put(self, service: ServiceKey, contribution: Contribution | None) -> None:
         """A Service came, changed or went; with it go its counts."""

@@ -117,7 +117,7 @@ class Ledger:
 
 def _count_new(counts: Counts, flow: Flow, backend: Party | None) -> None:
     if backend is not None:
-        counts.opened(f"{backend.namespace}/{backend.pod}" if backend.pod else backend.ip)
+        counts.opened(f"{backend.namespace}/{backend.pod}" if backend.pod else backend.ip, flow.source)
     _add(counts, _sums(flow))
 
 

@@ -120,6 +120,7 @@ class AccessLog:
             if sources.dump and (len(self._ledger) or count != known or began - looked > IDLE):
                 took = await self._look(sources, sources.dump)
                 known, looked = flow_count(), began
+            self.counters.counted = self._clock()
             self._write_due()
             self._take_stock(sources)
             await asyncio.sleep(max(INTERVAL, SHARE * took) - (time.monotonic() - began))

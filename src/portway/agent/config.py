@@ -56,3 +56,5 @@ class AgentConfig(Struct, frozen=True):
     """`IP:PORT` of /healthz and /livez; empty: none. kube-proxy's own default is 0.0.0.0:10256."""
     metrics_bind_address: str = ""
     """`IP:PORT` of /metrics; empty: none. kube-proxy's own default is 127.0.0.1:10249."""
+    metrics_socket: str = ""
+    """The path of a Unix socket that answers the same, for who may open it; empty: none."""

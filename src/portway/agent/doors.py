@@ -1,4 +1,4 @@
-"""The TCP ports on which an agent answers HTTP: opened and closed as wanted, on the event loop.
+"""The TCP ports and Unix sockets on which an agent answers HTTP: opened and closed as wanted, on the event loop.
 
 Most agents have one or none of them, so aiohttp's server is imported with the first door.
 """
@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ Complaining = Callable[["Door", str], None]
 
 
 class Door(Struct, frozen=True):
-    """An address and a port to listen on; "" is every address of both families."""
+    """An address and a port to listen on; "" is every address of both families. Or a Unix socket's path and port 0."""
 
     address: str
     port: int
@@ -31,6 +32,8 @@ class Door(Struct, frozen=True):
     """For a person who reads the log."""
 
     def __str__(self) -> str:
+        if not self.port:
+            return f"{self.address} ({self.purpose})"
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.port} ({self.purpose})"
 
@@ -101,4 +104,7 @@ async def _listen(door: Door, answering: Answering) -> asyncio.Server:
 
     loop = asyncio.get_running_loop()
     server = web.Server(answer, access_log=None)
+    if not door.port:
+        Path(door.address).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return await loop.create_unix_server(server, door.address)
     return await loop.create_server(server, door.address or None, door.port, reuse_address=True)

@@ -7,13 +7,14 @@ Source of names and buckets: kube-proxy 1.36 pkg/proxy/metrics.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from portway.accesslog.counters import Counters
 from portway.agent import service_metrics
+from portway.forwarding import ForwardingTable, without_local_endpoints
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -47,8 +48,14 @@ class Histogram:
 class Tally:
     """Everything that is counted. Times are seconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Counters | None = None, table: Callable[[], ForwardingTable] | None = None) -> None:
+        self.services, self.table = services, table
+        """What Services had to do, where an access log is kept; and where packets are sent now."""
         self.sync_duration = Histogram(_SYNC_BOUNDS)
+        self.full_sync_duration = Histogram(_SYNC_BOUNDS)
+        self.partial_sync_duration = Histogram(_SYNC_BOUNDS)
+        self.conntrack_duration = Histogram(_SYNC_BOUNDS)
+        self.conntrack_deleted = 0
         self.network_programming = Histogram(_PROGRAMMING_BOUNDS)
         self.last_synced = 0.0
         self.last_queued = 0.0
@@ -59,8 +66,6 @@ class Tally:
         self.sync_failures = 0
         self.probes: Counter[tuple[str, int]] = Counter()
         """Answers by ("healthz" or "livez", status)."""
-        self.services: Counters | None = None
-        """What Services had to do, where an access log is kept."""
         self._triggered: list[float] = []
 
     def changed(self, what: str, now: float) -> None:
@@ -78,9 +83,15 @@ class Tally:
         except (KeyError, TypeError, ValueError):
             return
 
-    def synced(self, seconds: float, now: float) -> None:
-        """A sync was done and took so long."""
+    def reconciled(self, seconds: float, deleted: int) -> None:
+        """Connection tracking was looked through for stale flows."""
+        self.conntrack_duration.observe(seconds)
+        self.conntrack_deleted += deleted
+
+    def synced(self, seconds: float, now: float, whole: bool = False) -> None:
+        """A sync was done and took so long; of the `whole` table, or of what changed."""
         self.sync_duration.observe(seconds)
+        (self.full_sync_duration if whole else self.partial_sync_duration).observe(seconds)
         self.last_synced = now
         self.pending.clear()
         for moment in self._triggered:
@@ -115,6 +126,12 @@ class _Families:
 
         for name, help_text, histogram in (
             ("sync_proxy_rules_duration", "SyncProxyRules latency in seconds", self._tally.sync_duration),
+            ("sync_full_proxy_rules_duration", "SyncProxyRules latency in seconds for full resyncs",
+             self._tally.full_sync_duration),
+            ("sync_partial_proxy_rules_duration", "SyncProxyRules latency in seconds for partial resyncs",
+             self._tally.partial_sync_duration),
+            ("conntrack_reconciler_sync_duration", "ReconcileConntrackFlowsLatency latency in seconds",
+             self._tally.conntrack_duration),
             ("network_programming_duration", "In Cluster Network Programming Latency in seconds",
              self._tally.network_programming),
         ):  # fmt: skip
@@ -133,6 +150,20 @@ class _Families:
             ("service_changes_pending", "Pending proxy rules Service changes", tally.pending["service"]),
         ):
             yield GaugeMetricFamily(f"kubeproxy_sync_proxy_rules_{name}", help_text, value)
+        yield self._no_local_endpoints()
+
+    def _no_local_endpoints(self) -> "Metric":
+        from prometheus_client.core import GaugeMetricFamily
+
+        family = GaugeMetricFamily(
+            "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+            "Number of services with a Local traffic policy and no endpoints",
+            labels=["traffic_policy"],
+        )
+        internal, external = without_local_endpoints(self._tally.table()) if self._tally.table else (0, 0)
+        family.add_metric(["internal"], internal)
+        family.add_metric(["external"], external)
+        return family
 
     def _counters(self) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily
@@ -142,8 +173,15 @@ class _Families:
             ("endpoint_changes", "Cumulative proxy rules Endpoint changes", tally.changes["endpoint"]),
             ("service_changes", "Cumulative proxy rules Service changes", tally.changes["service"]),
             ("nftables_sync_failures", "Cumulative proxy nftables sync failures", tally.sync_failures),
+            # What is superfluous goes in the commits of a sync: where it cannot, that sync has failed.
+            ("nftables_cleanup_failures", "Cumulative proxy nftables cleanup failures", 0),
         ):
             yield CounterMetricFamily(f"kubeproxy_sync_proxy_rules_{name}", help_text, value)
+        yield CounterMetricFamily(
+            "kubeproxy_conntrack_reconciler_deleted_entries",
+            "Cumulative conntrack flows deleted by conntrack reconciler",
+            tally.conntrack_deleted,
+        )
 
     def _probes(self) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily

@@ -33,7 +33,7 @@ def output(*arguments: str, commands: str = "") -> str:
 def finds_sockets() -> bool:
     """Whether the kernel's rules can ask for the machine's own sockets (nft_socket). Raises NftMissing."""
     try:
-        output("-c", "-f", "-", commands=f"table inet {TABLE}-asks {{ chain asks {{ {HasSocket()} }}; }}\n")
+        output("-c", "-f", "-", commands=f"table inet {TABLE}-asks {{ chain asks {{ {HasSocket()}; }}; }}\n")
     except NftError:
         return False
     return True

@@ -71,6 +71,8 @@ class Probes:
             wanted[door_at(config.healthz_bind_address, "healthz")] = self._healthz
         if config.metrics_bind_address:
             wanted[door_at(config.metrics_bind_address, "metrics")] = self._metrics
+        if config.metrics_socket:
+            wanted[Door(config.metrics_socket, 0, "metrics")] = self._metrics
         return wanted
 
     def _healthz(self, path: str) -> Answer:

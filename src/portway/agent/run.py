@@ -12,7 +12,6 @@ from portway.agent import nft
 from portway.agent.config import AgentConfig
 from portway.agent.events import Events
 from portway.agent.health import ProxyHealth
-from portway.agent.metrics import Tally
 from portway.agent.nft import NftError, NftMissing
 from portway.agent.probes import Probes
 from portway.agent.sync import Syncer
@@ -59,8 +58,7 @@ class _Agent:
         self._known = False
         self._health = ProxyHealth(time.time)
         self._health.updated()
-        self._tally = Tally()
-        self._tally.services = syncer.access_log.counters if syncer.access_log else None
+        self._tally = syncer.tally
         self.events = Events(config.node_name)
         self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events)
 
@@ -120,7 +118,7 @@ class _Agent:
             self._tally.sync_failures += 1
             await asyncio.sleep(_RETRY_SECONDS)
             began = time.perf_counter()
-        self._tally.synced(time.perf_counter() - began, time.time())
+        self._tally.synced(time.perf_counter() - began, time.time(), self._syncer.whole)
         self._health.updated()
         self.probes.follow(self._syncer.proxy)
 

@@ -35,11 +35,13 @@ def _connections(rows: Sequence[_Row]) -> Iterator["Metric"]:
     opened = _counter("connections", "Connections (UDP: flows) let through to a backend")
     active = _gauge("connections_active", "Those that neither end has ended yet")
     ready = _gauge("backends_ready", "Backends that a new connection at this node may get")
+    clients = _counter("clients", "Different clients let in since the agent began, up to 1000")
     for labels, counts in rows:
         opened.add_metric(labels, counts.connections)
         active.add_metric(labels, counts.active)
         ready.add_metric(labels, counts.ready)
-    yield from (opened, active, ready)
+        clients.add_metric(labels, len(counts.clients))
+    yield from (opened, active, ready, clients)
 
 
 def _traffic(rows: Sequence[_Row]) -> Iterator["Metric"]:
@@ -65,9 +67,14 @@ def _by_reason_and_backend(rows: Sequence[_Row]) -> Iterator["Metric"]:
 
 
 def _about_the_log(counters: Counters) -> Iterator["Metric"]:
-    from prometheus_client.core import CounterMetricFamily
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     yield CounterMetricFamily("portway_access_log_records", "Lines of the access log", counters.records)
+    yield GaugeMetricFamily(
+        "portway_access_log_counted_timestamp_seconds",
+        "Up to when open connections are counted",
+        counters.counted / 1e9,
+    )
     for name, help_text, numbers in (
         ("overruns", "Times that there was more to tell than fits", counters.overruns),
         ("lost", "Events, packets or lines that are missing from the access log", counters.lost),

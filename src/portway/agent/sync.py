@@ -12,6 +12,7 @@ import msgspec
 from portway.agent import affinity, conntrack, nft
 from portway.agent.accesslog import AccessLog
 from portway.agent.config import LOG_GROUP, AgentConfig
+from portway.agent.metrics import Tally
 from portway.agent.nft import NftError
 from portway.agent.policies import Policies
 from portway.agent.service_cidrs import ServiceCidrs
@@ -99,6 +100,9 @@ class Syncer:
         if self.access_log and self.policies:
             self.access_log.put_judge(self.policies.judge)
         self._adopted = False
+        self.whole = False
+        """Whether the last sync read what the kernel held and put it right, and did not only write a change."""
+        self.tally = Tally(services=self.access_log.counters if self.access_log else None, table=lambda: self._table)
         self._reslice: set[ServiceKey] = set()
         """Services whose slices changed since UDP flows were last looked through."""
 
@@ -129,6 +133,7 @@ class Syncer:
 
     def sync(self) -> Transaction:
         """Program what changed. Raises NftError; then the next sync begins from what the kernel holds."""
+        self.whole = False
         with _one_sweep(self._adopted):
             return self._sync()
 
@@ -203,17 +208,21 @@ class Syncer:
         for key in self._reslice & services.keys():
             endpoints.update(conntrack.serving(services[key], self._inputs.slices_of.get(key, {}).values()))
         self._reslice.clear()
+        if not endpoints:
+            return
+        began = perf_counter()
         try:
-            forgotten = conntrack.forget_stale(endpoints) if endpoints else 0
+            forgotten = conntrack.forget_stale(endpoints)
         except OSError as error:
             log.warning("UDP flows to endpoints that left stay until they fall silent: %s", error)
             return
+        self.tally.reconciled(perf_counter() - began, forgotten)
         if forgotten:
             log.info("%d UDP flows to endpoints that left are forgotten", forgotten)
 
     def restore(self) -> Transaction:
         """Read what the kernel holds and make it right. Raises NftError."""
-        self._adopted = False
+        self._adopted, self.whole = False, True
         parts = self._parts
         # What policies were left by an agent before us stays until ours are known.
         whole = self.policies is None or len(parts) > 1

@@ -21,6 +21,7 @@ _COMMANDS = {
     "trace": "Which way a packet takes, and where and why it ends.",
     "snapshot": "Write what a cluster has, for lint, audit and diff.",
     "logs": "Who came: connections through Services, and what was not let in.",
+    "top": "What every Service port has to do right now.",
     "report": "Who used what, peaks, new clients, scans, closed doors.",
     "exec": "Run a command on a node, in a pod, or outside.",
     "kubeconfig": "Print a fleet's kubeconfig.",

@@ -51,6 +51,7 @@ def programs(config: FleetConfig) -> Programs:
                 access_log=agent.LogConfig(str(paths.access_log(node.name)), closed_seconds=_CLOSED_SECONDS),
                 pod_interface=POD_INTERFACE,
                 healthz_bind_address="0.0.0.0:10256",
+                metrics_socket=str(paths.agent_socket(node.name)),
             )
         )
 

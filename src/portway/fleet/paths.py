@@ -65,6 +65,10 @@ class FleetPaths(Struct, frozen=True):
         """The folder of the kubelets' Unix sockets: NODE.sock."""
         return self.folder / "kubelets"
 
+    def agent_socket(self, node: str) -> Path:
+        """Where the node's agent answers `/metrics`."""
+        return self.folder / "agents" / f"{node}.sock"
+
     @property
     def world_pid(self) -> Path:
         """The process id of the world's PID 1, as the host counts."""

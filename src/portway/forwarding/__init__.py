@@ -21,6 +21,7 @@ from portway.forwarding.table import (
     HealthCheck,
     ServiceKey,
     Target,
+    without_local_endpoints,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "slices_by_service",
     "with_node_port_addresses",
     "with_pod_cidrs",
+    "without_local_endpoints",
 ]

@@ -104,3 +104,17 @@ class ForwardingTable(Struct, frozen=True, dict=True):
     def health_checks(self) -> Mapping[ServiceKey, HealthCheck]:
         """The health check node ports to serve."""
         return {key: c.health_check for key, c in self.contributions.items() if c.health_check is not None}
+
+
+def without_local_endpoints(table: ForwardingTable) -> tuple[int, int]:
+    """How many ServicePorts drop packets here under (internal, external) policy Local: this node has no endpoint
+    of theirs, and others have.
+    """
+    internal: set[ServicePortName] = set()
+    external: set[ServicePortName] = set()
+    for contribution in table.contributions.values():
+        for frontend in contribution.frontends:
+            target = frontend.target
+            if frontend.local_policy and target.has_endpoints and not target.local:
+                (internal if frontend.kind == "clusterIP" else external).add(target.name)
+    return len(internal), len(external)
