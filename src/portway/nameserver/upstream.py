@@ -10,6 +10,8 @@ import secrets
 import socket
 from collections.abc import Callable, Collection, Sequence
 
+from msgspec import Struct
+
 from portway.dns.message import Malformed
 from portway.dns.respond import Relayed, Wanted, question_of, relayed
 from portway.nameserver.remembered import Remembered
@@ -18,24 +20,34 @@ log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
-_TRY_SECONDS = 1.0
-"""How long one resolver is waited for."""
-_ROUNDS = 2
-_ALL_SECONDS = 4.0
-"""How long all of them are: less than the 5 s after which a client's own resolver asks again."""
-_AVOIDED_SECONDS = 10.0
-"""How long a resolver that did not answer is asked last."""
 _MOST_UNDER_WAY = 512
 """Questions; there is no answer for more at once."""
 _LARGEST = 65535
 
 
+class Patience(Struct, frozen=True):
+    """How long is waited, in seconds, and how often is asked."""
+
+    one: float = 1.0
+    """For one resolver."""
+    all: float = 4.0
+    """For all of them: less than the 5 s after which a client's own resolver asks again."""
+    rounds: int = 2
+    avoided: float = 10.0
+    """For so long a resolver that did not answer is asked last."""
+
+
+PATIENCE = Patience()
+
+
 class Upstream:
     """The resolvers that are asked for what the zone does not know."""
 
-    def __init__(self, servers: Callable[[], Sequence[Address]], own: Collection[Address] = ()) -> None:
+    def __init__(
+        self, servers: Callable[[], Sequence[Address]], own: Collection[Address] = (), patience: Patience = PATIENCE
+    ) -> None:
         """`servers` tells who to ask now, the first first; never asked: `own`, our own doors."""
-        self._servers, self._own = servers, own
+        self._servers, self._own, self._patience = servers, own, patience
         self._remembered = Remembered()
         self._under_way: dict[tuple[Wanted, bool], asyncio.Task[Relayed | None]] = {}
         self._avoided: dict[Address, float] = {}
@@ -57,8 +69,8 @@ class Upstream:
 
     async def _ask(self, wanted: Wanted, tcp: bool) -> Relayed | None:
         try:
-            async with asyncio.timeout(_ALL_SECONDS):
-                for _ in range(_ROUNDS):
+            async with asyncio.timeout(self._patience.all):
+                for _ in range(self._patience.rounds):
                     for server in self._in_order():
                         if (reply := await self._try(server, wanted, tcp)) is not None:
                             self._remembered.put(wanted, reply, _now())
@@ -74,14 +86,14 @@ class Upstream:
 
     async def _try(self, server: Address, wanted: Wanted, tcp: bool) -> Relayed | None:
         try:
-            async with asyncio.timeout(_TRY_SECONDS):
+            async with asyncio.timeout(self._patience.one):
                 reply = await _over_udp(server, wanted)
                 if reply.truncated and tcp:
                     reply = await _over_tcp(server, wanted)
         except (OSError, TimeoutError, Malformed) as error:
             if self._avoided.get(server, 0.0) <= _now():
                 log.info("resolver %s: %s", server[0], error or "no answer")
-            self._avoided[server] = _now() + _AVOIDED_SECONDS
+            self._avoided[server] = _now() + self._patience.avoided
             return None
         self._avoided.pop(server, None)
         return reply if reply.rcode in (0, 3) else None
