@@ -51,6 +51,12 @@ class Running:
         status = json.loads(self.portway("status", "-o", "json").stdout)
         return [node["loopback"] for node in status["nodes"]]
 
+    @cached_property
+    def dns(self) -> tuple[str, int]:
+        """Where this machine asks for the fleet's names."""
+        address, _, port = json.loads((self.folder / "fleet.json").read_text())["dns"].rpartition(":")
+        return address, int(port)
+
     def kubectl(
         self, *arguments: str, binary: str = "", check: bool = True, text: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.rcode
 import pytest
 
 from tests.e2e.conftest import SHOP, Running, ask, portway
@@ -102,6 +105,36 @@ def _works(fleet: Running) -> None:
 
 def _answering(address: str) -> set[str]:
     return {ask(address, WEB)["pod"] for _ in range(40)}
+
+
+def test_the_nameserver_dies(fleet: Running) -> None:
+    """Its sockets are others' too: what is asked meanwhile waits in them."""
+    old = _kill(fleet, "nameserver")
+    for _ in range(3):
+        assert _resolved(fleet) == "NOERROR"
+    assert _back(fleet, "nameserver", old)()
+    _until(lambda: _named(fleet), "names inside")
+
+
+def test_the_kubelet_of_kube_dns_dies(fleet: Running) -> None:
+    node = fleet.json("-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns")["items"][0]["spec"]["nodeName"]
+    old = _kill(fleet, f"{node}-kubelet")
+    _until(_back(fleet, f"{node}-kubelet", old), "a new kubelet")
+    _until(lambda: _named(fleet), "names inside")
+
+
+def _resolved(fleet: Running) -> str:
+    """What one datagram from this machine is answered."""
+    address, port = fleet.dns
+    query = dns.message.make_query("web.shop.svc.cluster.local", "A")
+    return dns.rcode.to_text(dns.query.udp(query, address, port=port, timeout=10).rcode())
+
+
+def _named(fleet: Running) -> bool:
+    """A pod's programs find web by asking the Service kube-dns, through the data plane."""
+    asked = "curl -sS --max-time 5 http://web"
+    pod = fleet.json("-n", "shop", "get", "pods", "-l", "app=web")["items"][0]["metadata"]["name"]
+    return '"namespace": "shop"' in fleet.portway("exec", f"pod/shop/{pod}", *asked.split(), check=False).stdout
 
 
 @pytest.mark.parametrize("victim", ["portway-keeper", "world", "portway-world"])

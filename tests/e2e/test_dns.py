@@ -1,0 +1,301 @@
+"""Names, asked by clients that nobody here wrote: dig, getent, curl and kubectl inside, dnspython from this machine.
+
+What Kubernetes' own [sig-network] DNS conformance specs look up is looked up here, in the same forms.
+"""
+
+import ipaddress
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.reversename
+import pytest
+
+from tests.e2e.conftest import Running, portway
+
+ZONE = "cluster.local"
+needs_dig = pytest.mark.skipif(not shutil.which("dig"), reason="dig is missing (Debian: bind9-dnsutils)")
+
+OBJECTS = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: names}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: querier, namespace: names, labels: {app: querier}}
+spec:
+  hostname: querier-1
+  subdomain: headless
+  hostAliases:
+  - {ip: 10.9.8.7, hostnames: [legacy, legacy.example]}
+  containers:
+  - name: web
+    image: example/web
+    ports: [{name: http, containerPort: 8080}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: called
+  namespace: names
+  annotations: {portway.dev/runtime: process}
+spec:
+  hostname: short
+  subdomain: headless
+  setHostnameAsFQDN: true
+  dnsPolicy: None
+  dnsConfig:
+    nameservers: [10.96.0.10]
+    searches: [shop.svc.cluster.local]
+    options: [{name: ndots, value: "2"}, {name: edns0}]
+  containers:
+  - {name: sh, image: unused, command: [sh, -c, "hostname; curl -s http://web; exec sleep 1000"]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: default, namespace: names}
+spec:
+  dnsPolicy: Default
+  containers: [{name: idle, image: example/idle}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: headless, namespace: names}
+spec:
+  clusterIP: None
+  ipFamilyPolicy: RequireDualStack
+  selector: {app: querier}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: regular, namespace: names}
+spec:
+  ipFamilyPolicy: RequireDualStack
+  selector: {app: querier}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: away, namespace: names}
+spec: {type: ExternalName, externalName: foo.example.com}
+"""
+
+
+@pytest.fixture(scope="module")
+def names(fleet: Running) -> Iterator[Running]:
+    """The fleet of all, with pods and Services to be asked for."""
+    portway(fleet.person, "up", "--name", fleet.name, "-f", "-", "--detach", text=OBJECTS)
+    yield fleet
+    fleet.kubectl("delete", "namespace", "names", "--wait=false")
+
+
+def inside(fleet: Running, place: str, script: str) -> str:
+    """What a shell script says at a place of the fleet."""
+    return fleet.portway("exec", place, "--", "sh", "-c", script).stdout
+
+
+def answered(fleet: Running, place: str, questions: Sequence[str]) -> dict[str, list[str]]:
+    """dig's answers to `NAME TYPE` by UDP and by TCP, with the search list of the place."""
+    lines = [
+        f'echo "? {question} {how}"; dig +time=5 +tries=1 +noall +answer +search {how} {question}'
+        for question in questions
+        for how in ("+notcp", "+tcp")
+    ]
+    found: dict[str, list[str]] = {}
+    for line in inside(fleet, place, "; ".join(lines)).splitlines():
+        if line.startswith("? "):
+            answers = found.setdefault(line[2:], [])
+        elif line and not line.startswith(";"):
+            answers.append(line)
+    return found
+
+
+def eventually(question: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+    """Ask until the answer is yes."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+
+
+def from_here(fleet: Running, name: str, kind: str, tcp: bool = False) -> dns.message.Message:
+    """The fleet's answer to this machine."""
+    ask = dns.query.tcp if tcp else dns.query.udp
+    address, port = fleet.dns
+    return ask(dns.message.make_query(name, kind, use_edns=0), address, port=port, timeout=5)
+
+
+def data(reply: dns.message.Message) -> list[str]:
+    """The answer's data, sorted."""
+    return sorted(each.to_text() for rrset in reply.answer for each in rrset)
+
+
+@needs_dig
+def test_the_api_servers_name_and_the_pods_own(names: Running) -> None:
+    """[Conformance] "should provide DNS for the cluster", "… /etc/hosts entries for the cluster"."""
+    found = answered(names, "pod/names/querier", [f"kubernetes.default.svc.{ZONE} A", "kubernetes.default A"])
+    assert len(found) == 4 and all(found.values()), found
+    said = inside(
+        names, "pod/names/querier", f"getent hosts querier-1.headless.names.svc.{ZONE}; getent hosts querier-1"
+    )
+    assert len(said.splitlines()) == 2
+
+
+@needs_dig
+def test_services_by_every_form_of_their_names(names: Running) -> None:
+    """[Conformance] "should provide DNS for services": A, SRV and PTR, partly qualified too, by UDP and TCP."""
+    services = names.json("-n", "names", "get", "services")["items"]
+    regular = next(one for one in services if one["metadata"]["name"] == "regular")
+    questions = [f"{name} {kind}" for name in _forms("headless") for kind in ("A", "AAAA")]
+    questions += [f"_http._tcp.{service}.names.svc{end} SRV" for service in ("headless", "regular") for end in _ENDS]
+    questions += [f"{dns.reversename.from_address(address)} PTR" for address in regular["spec"]["clusterIPs"]]
+    found = answered(names, "pod/names/querier", questions)
+    assert len(found) == 2 * len(questions) and all(found.values()), found
+    pointers = [line.split()[-1] for question, lines in found.items() if " PTR " in question for line in lines]
+    assert set(pointers) == {f"regular.names.svc.{ZONE}."}
+
+
+_ENDS = ("", f".{ZONE}")
+
+
+def _forms(service: str) -> list[str]:
+    return [service, f"{service}.names", f"{service}.names.svc", f"{service}.names.svc.{ZONE}"]
+
+
+@needs_dig
+def test_a_hostname_below_its_headless_service(names: Running) -> None:
+    """[Conformance] "should provide DNS for pods for Hostname" and "… Subdomain"."""
+    pod = names.json("-n", "names", "get", "pod", "querier")
+    addresses = {each["ip"] for each in pod["status"]["podIPs"]}
+    questions = [f"querier-1.headless.names.svc.{ZONE} {kind}" for kind in ("A", "AAAA")]
+    found = answered(names, "pod/shop/" + _pod_of(names, "app=web"), questions)
+    assert {str(ipaddress.ip_address(line.split()[-1])) for lines in found.values() for line in lines} == addresses
+
+
+def _pod_of(fleet: Running, label: str) -> str:
+    return str(fleet.json("-n", "shop", "get", "pods", "-l", label)["items"][0]["metadata"]["name"])
+
+
+@needs_dig
+def test_an_external_name_is_followed_where_it_goes(names: Running) -> None:
+    """[Conformance] "should provide DNS for ExternalName services": CNAME, another CNAME, then a ClusterIP."""
+    name = f"away.names.svc.{ZONE}"
+
+    def says(kind: str) -> str:
+        return inside(names, "pod/names/querier", f"dig +short +time=5 +tries=1 {name} {kind}").strip()
+
+    assert says("CNAME") == "foo.example.com."
+    names.kubectl("-n", "names", "patch", "service", "away", "-p", '{"spec": {"externalName": "bar.example.com"}}')
+    eventually(lambda: says("CNAME") == "bar.example.com.", "the new name")
+    change = '{"spec": {"type": "ClusterIP", "externalName": null, "ports": [{"port": 80}]}}'
+    names.kubectl("-n", "names", "patch", "service", "away", "-p", change)
+    address = names.json("-n", "names", "get", "service", "away")["spec"]["clusterIP"]
+    eventually(lambda: says("A") == address, "an address")
+
+
+def test_a_service_is_reached_by_name_from_a_pod_on_every_node(names: Running) -> None:
+    pods = names.json("-n", "shop", "get", "pods", "-l", "app=web")["items"]
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+    for pod in pods:
+        place = f"pod/shop/{pod['metadata']['name']}"
+        said = inside(names, place, "curl -sS http://web && curl -sS http://web.shop && curl -sS http://db.shop:5432")
+        assert said.count('"namespace": "shop"') == 3, said
+
+
+def test_dns_config_host_name_and_aliases_are_seen_inside(names: Running) -> None:
+    """[Conformance] "should support configurable pod DNS nameservers", "… pod resolv.conf"."""
+    names.kubectl("-n", "names", "wait", "--for=condition=Ready", "pod", "--all", "--timeout=30s")
+    resolv_conf = names.kubectl("-n", "names", "exec", "called", "--", "cat", "/etc/resolv.conf").stdout
+    assert resolv_conf == "search shop.svc.cluster.local\nnameserver 10.96.0.10\noptions ndots:2 edns0\n"
+    assert names.kubectl("-n", "names", "exec", "called", "--", "hostname").stdout == (
+        f"short.headless.names.svc.{ZONE}\n"
+    )
+    eventually(
+        lambda: '"namespace": "shop"' in names.kubectl("-n", "names", "logs", "called").stdout, "web by its short name"
+    )
+    said = inside(names, "pod/names/querier", "getent hosts legacy; cat /etc/resolv.conf; hostname")
+    assert said.split()[0] == "10.9.8.7"
+    assert said.splitlines()[-1] == "querier-1"
+    assert "search names.svc.cluster.local svc.cluster.local cluster.local" in said
+    assert said.splitlines()[-2] == "options ndots:5"
+
+
+def test_nodes_and_default_pods_ask_their_node_which_knows_no_services(names: Running) -> None:
+    node = names.json("-n", "names", "get", "pod", "default")["spec"]["nodeName"]
+    own = f"nameserver 172.18.0.1{node.removeprefix('node-')}"
+    for place in (node, "pod/names/default"):
+        assert own in inside(names, place, "cat /etc/resolv.conf").splitlines()
+    assert inside(names, node, "hostname").strip() == node
+
+
+def test_this_machine_is_untouched(names: Running) -> None:
+    with open("/etc/resolv.conf") as resolv_conf, open("/etc/hosts") as hosts:
+        assert "10.96.0.10" not in resolv_conf.read() and "Kubernetes-managed" not in hosts.read()
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_from_this_machine(names: Running, tcp: bool) -> None:
+    """dnspython as the client: it checks that the reply is one to its question."""
+    pod = names.json("-n", "names", "get", "pod", "querier")["status"]["podIPs"]
+    service = names.json("-n", "names", "get", "service", "regular")["spec"]["clusterIPs"]
+    assert data(from_here(names, f"headless.names.svc.{ZONE}", "A", tcp)) == [pod[0]["ip"]]
+    assert data(from_here(names, f"regular.names.svc.{ZONE}", "AAAA", tcp)) == [service[1]]
+    assert data(from_here(names, f"_http._tcp.regular.names.svc.{ZONE}", "SRV", tcp)) == [
+        f"0 100 80 regular.names.svc.{ZONE}."
+    ]
+    assert data(from_here(names, f"_http._tcp.headless.names.svc.{ZONE}", "SRV", tcp)) == [
+        f"0 100 8080 querier-1.headless.names.svc.{ZONE}."
+    ]
+    for each in pod:
+        pointer = str(dns.reversename.from_address(each["ip"]))
+        assert f"querier-1.headless.names.svc.{ZONE}." in data(from_here(names, pointer, "PTR", tcp))
+    assert data(from_here(names, f"dns-version.{ZONE}", "TXT", tcp)) == ['"1.1.0"']
+    assert data(from_here(names, f"10-244-1-9.names.pod.{ZONE}", "A", tcp)) == ["10.244.1.9"]
+    assert data(from_here(names, f"ns.dns.{ZONE}", "A", tcp)) == ["10.96.0.10"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rcode"),
+    [
+        ("none.names.svc.cluster.local", "A", "NXDOMAIN"),
+        ("regular.nowhere.svc.cluster.local", "A", "NXDOMAIN"),
+        ("10-244-1-9.nowhere.pod.cluster.local", "A", "NXDOMAIN"),
+        ("_https._tcp.regular.names.svc.cluster.local", "SRV", "NXDOMAIN"),
+        ("regular.names.svc.cluster.local", "TXT", "NOERROR"),
+        ("_tcp.regular.names.svc.cluster.local", "SRV", "NOERROR"),
+        ("names.svc.cluster.local", "A", "NOERROR"),
+        ("any.regular.names.svc.cluster.local", "A", "NXDOMAIN"),
+    ],
+)
+def test_no_such_name_is_told_from_no_such_data(names: Running, name: str, kind: str, rcode: str) -> None:
+    reply = from_here(names, name, kind)
+    assert (dns.rcode.to_text(reply.rcode()), reply.answer, len(reply.authority)) == (rcode, [], 1)
+
+
+def test_up_says_where_names_are_answered(names: Running) -> None:
+    where = "{}:{}".format(*names.dns)
+    assert f"DNS         {where}" in names.portway("status").stdout
+    said = portway(names.person, "up", "--name", names.name, "--detach").stderr
+    assert f"DNS at 10.96.0.10, fd00:96::a, from this machine at {where}" in said
+
+
+@needs_dig
+def test_more_pods_behind_the_service_and_one_less(names: Running) -> None:
+    """kube-dns is a Service like others: its pods are on several nodes, each answers, and one that dies is replaced."""
+    kube_dns = ("-n", "kube-system")
+    names.kubectl(*kube_dns, "scale", "deployment", "kube-dns", "--replicas=3")
+    names.kubectl(*kube_dns, "rollout", "status", "deployment", "kube-dns", "--timeout=30s")
+    pods = names.json(*kube_dns, "get", "pods", "-l", "k8s-app=kube-dns")["items"]
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+    asking = [f"dig +short @{each['ip']} web.shop.svc.{ZONE}" for pod in pods for each in pod["status"]["podIPs"]]
+    assert len(inside(names, "pod/names/querier", "; ".join(asking)).split()) == 6
+    names.kubectl(*kube_dns, "delete", "pod", pods[0]["metadata"]["name"], "--grace-period=1")
+    names.kubectl(*kube_dns, "scale", "deployment", "kube-dns", "--replicas=1")
+    names.kubectl(*kube_dns, "rollout", "status", "deployment", "kube-dns", "--timeout=30s")
+    # Each by a socket of its own, so that the kernel chooses among the endpoints anew.
+    many = f"for i in $(seq 30); do dig +short +time=5 +tries=1 web.shop.svc.{ZONE}; done"
+    eventually(lambda: len(inside(names, "pod/names/querier", many).split()) == 30, "all answered")
