@@ -33,8 +33,16 @@ class Check(Struct, frozen=True, kw_only=True):
     """What its findings have unless they say otherwise."""
     hop: HopName
     run: Callable[[Bundle, Settings], Iterable[Finding]]
+    cause: str
+    """What goes wrong in a cluster, in a few sentences."""
+    mend: str
+    """What to do about it."""
     rule: str = ""
     """The Kubernetes rule behind it: a field, a file, a KEP, an issue."""
+    fails: str
+    """A YAML text in which it finds something, as its page shows and its test runs."""
+    passes: str
+    """The same, mended: nothing is found."""
     controls: tuple[str, ...] = ()
     """Controls of others that it speaks to: `C-0256`, `KSV-0024`, `CIS-5.2.13`, `NSA`."""
     style: bool = False

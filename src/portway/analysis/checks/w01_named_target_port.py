@@ -2,46 +2,59 @@
 
 from collections.abc import Iterator
 
-from portway.analysis.bundle import Bundle, Item, Workload
+from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
-from portway.analysis.finding import Finding
-from portway.kubeapi.errors import Doc
+from portway.analysis.finding import Finding, Fix
+from portway.analysis.view import PortView, container_ports, resolve, services
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
-    for service in bundle.of("Service"):
-        workloads = bundle.selected(service.namespace, service.get("spec.selector", {}))
-        for index, port in enumerate(service.get("spec.ports", [])):
-            name = port.get("targetPort")
-            if isinstance(name, str) and workloads and not any(_defines(one, port) for one in workloads):
-                yield _finding(service, index, port, workloads)
+    for service in services(bundle):
+        workloads = bundle.selected(service.namespace, service.selector)
+        for port in service.ports:
+            named = isinstance(port.target_port, str)
+            if named and workloads and all(resolve(port, one) is None for one in workloads):
+                yield _finding(port, workloads)
 
 
-def _defines(workload: Workload, port: Doc) -> bool:
-    """FindPort (pkg/api/v1/pod/util.go): name and protocol must be equal."""
-    wanted = port["targetPort"], port.get("protocol", "TCP")
-    return any((p.get("name"), p.get("protocol", "TCP")) == wanted for _, p in workload.ports())
-
-
-def _finding(service: Item, index: int, port: Doc, workloads: tuple[Workload, ...]) -> Finding:
-    name, protocol = port["targetPort"], port.get("protocol", "TCP")
-    declared = [
-        f"{p.get('containerPort')}/{p.get('protocol', 'TCP')} {p.get('name', 'unnamed')}"
-        for one in workloads
-        for _, p in one.ports()
-    ]
+def _finding(port: PortView, workloads: tuple[Workload, ...]) -> Finding:
+    declared = [one for workload in workloads for one in container_ports(workload)]
     return Finding(
         "PW-W01",
         "error",
-        f'{service.named}: targetPort "{name}" ({protocol}) is defined by none of the selected pods',
-        service.where(("spec", "ports", index, "targetPort")),
+        f'{port.item.named}: no selected pod defines targetPort "{port.target_port}" ({port.protocol})',
+        port.where("targetPort"),
         hop="endpoint",
         others=tuple(one.item.where(one.path("spec", "containers")) for one in workloads),
-        seen=name,
-        expected=f"a container port with this name and protocol (declared: {', '.join(declared) or 'none'})",
+        seen=str(port.target_port),
+        expected=f"the name of a {port.protocol} port; declared: {', '.join(p.text for p in declared) or 'none'}",
         effect="the Service has no endpoints for this port: connections are refused",
+        fix=Fix(f"name a container port {port.target_port}, or write its number as targetPort"),
     )
 
+
+_EXAMPLE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec:
+  selector: {app: shop}
+  ports:
+  - {port: 80, targetPort: http}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: shop
+        image: shop
+        ports: [{name: NAME, containerPort: 8080}]
+"""
 
 CHECK = Check(
     code="PW-W01",
@@ -49,5 +62,10 @@ CHECK = Check(
     severity="error",
     hop="endpoint",
     run=_run,
-    rule="EndpointSlice controller, FindPort: a named targetPort resolves by the name and protocol of each pod's ports",
+    cause="A named targetPort is looked up in each pod, by name and protocol. A pod without such a container port is "
+    "left out of the Service's endpoints; with none left, connections are refused, and no object says why.",
+    mend="Name the container port, or give its number as targetPort: a number always resolves.",
+    rule="FindPort (pkg/api/v1/pod/util.go); Service.spec.ports[].targetPort",
+    fails=_EXAMPLE.replace("NAME", "web"),
+    passes=_EXAMPLE.replace("NAME", "http"),
 )

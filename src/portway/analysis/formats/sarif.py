@@ -1,0 +1,117 @@
+"""Findings as SARIF 2.1.0, with positions, fixes and suppressions.
+
+Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from portway import __version__
+from portway.analysis.check import Check
+from portway.analysis.finding import Edit, Finding, Where
+from portway.analysis.lint import Report
+from portway.analysis.suppression import Suppressed, fingerprint
+
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_COMMENT_KINDS = {"comment": "inSource", "annotation": "inSource"}
+
+
+def render(report: Report) -> str:
+    """One SARIF log."""
+    return json.dumps(document(report), indent=2, ensure_ascii=False)
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The log as an object."""
+    codes = dict.fromkeys([check.code for check in report.checks])
+    codes |= dict.fromkeys(f.code for f in report.findings)
+    indexes = {code: index for index, code in enumerate(codes)}
+    known = {check.code: check for check in report.checks}
+    results = [_result(finding, indexes) for finding in report.findings]
+    results += [_hidden(one, indexes) for one in report.suppressed]
+    driver = {
+        "name": "portway",
+        "semanticVersion": __version__,
+        "rules": [_rule(code, known.get(code)) for code in codes],
+    }
+    invocation: dict[str, Any] = {"executionSuccessful": not report.problems}
+    if report.problems:
+        notes = [{"level": "error", "message": {"text": problem}} for problem in report.problems]
+        invocation["toolExecutionNotifications"] = notes
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str, check: Check | None) -> dict[str, Any]:
+    if check is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "shortDescription": {"text": check.title},
+        "fullDescription": {"text": check.rule or check.title},
+        "defaultConfiguration": {"level": _LEVELS[check.severity]},
+        "properties": {"hop": check.hop, "controls": list(check.controls)},
+    }
+
+
+def _result(finding: Finding, indexes: dict[str, int]) -> dict[str, Any]:
+    text = ". ".join(part for part in (finding.message, finding.effect) if part)
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": indexes.get(finding.code, -1),
+        "level": _LEVELS[finding.severity],
+        "message": {"text": text},
+        "locations": [_location(finding.where)],
+        "partialFingerprints": {"portway/v1": fingerprint(finding)},
+        "properties": {"confidence": finding.confidence, "hop": finding.hop, "assumptions": list(finding.assumptions)},
+    }
+    if finding.others:
+        result["relatedLocations"] = [{"id": n, **_location(other)} for n, other in enumerate(finding.others)]
+    if finding.fix and (changes := _changes(finding.fix.edits)):
+        result["fixes"] = [{"description": {"text": finding.fix.text}, "artifactChanges": changes}]
+    return result
+
+
+def _hidden(one: Suppressed, indexes: dict[str, int]) -> dict[str, Any]:
+    kind = _COMMENT_KINDS.get(one.by.origin, "external")
+    return {**_result(one.finding, indexes), "suppressions": [{"kind": kind, "justification": one.by.reason}]}
+
+
+def _location(where: Where) -> dict[str, Any]:
+    logical = {"fullyQualifiedName": f"{where.object} {where.path}".rstrip(), "kind": "object"}
+    if not where.file:
+        return {"logicalLocations": [logical]}
+    region = {"startLine": max(where.line, 1), "startColumn": max(where.column, 1)}
+    physical = {"artifactLocation": {"uri": _uri(where.file)}, "region": region}
+    return {"physicalLocation": physical, "logicalLocations": [logical]}
+
+
+def _uri(file: str) -> str:
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def _changes(edits: Iterable[Edit]) -> list[dict[str, Any]]:
+    """Replacements of values that are written on the line of their key; others cannot be told as a region."""
+    return [
+        {
+            "artifactLocation": {"uri": _uri(edit.where.file)},
+            "replacements": [
+                {
+                    "deletedRegion": {"startLine": edit.where.line, "startColumn": edit.where.column},
+                    "insertedContent": {"text": f"{edit.where.path.rpartition('.')[2]}: {json.dumps(edit.value)}"},
+                }
+            ],
+        }
+        for edit in edits
+        if edit.op == "replace" and edit.where.file and not edit.where.path.endswith("]")
+    ]

@@ -1,0 +1,1 @@
+"""Checks, held to their examples and to the mistakes of others."""

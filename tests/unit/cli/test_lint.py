@@ -1,0 +1,56 @@
+"""`portway lint`: exit codes, output, baselines, fixes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from portway.analysis.checks.w01_named_target_port import CHECK
+from portway.cli.lint import command
+
+
+def _run(*args: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.yaml").write_text(CHECK.fails)
+    return tmp_path
+
+
+def test_exit_codes(bad: Path) -> None:
+    assert _run("-f", "bad.yaml", "--check", "PW-W01").exit_code == 1
+    assert _run("-f", "bad.yaml", "--fail-on", "none").exit_code == 0
+    assert _run("-f", "nowhere.yaml").exit_code == 2
+    assert _run("-f", "bad.yaml", "--check", "PW-Q99").exit_code == 2
+    (bad / "worse.yaml").write_text("a: [\n")
+    run = _run("-f", ".", "-o", "json")
+    assert run.exit_code == 3
+    assert "worse.yaml:2:1" in run.stderr and json.loads(run.stdout)["findings"]
+
+
+def test_what_a_person_reads_fits_eighty_columns(bad: Path) -> None:
+    run = _run("-f", "bad.yaml", "--check", "PW-W01")
+    assert run.stdout.startswith("error PW-W01 Service default/shop: no selected pod")
+    assert "bad.yaml:7:16" in run.stdout and "1 error (2 objects, 1 check)" in run.stdout
+    assert max(len(line) for line in run.stdout.splitlines()) <= 80
+
+
+def test_a_baseline_is_written_with_a_reason_and_read_again(bad: Path) -> None:
+    assert _run("-f", "bad.yaml", "--write-baseline", "base.json").exit_code == 2
+    assert _run("-f", "bad.yaml", "--write-baseline", "base.json", "--reason", "as it is").exit_code == 0
+    again = _run("-f", "bad.yaml", "--baseline", "base.json", "-o", "json")
+    assert again.exit_code == 0 and not json.loads(again.stdout)["findings"]
+    (bad / "bad.json").write_text('{"ignore": [{"object": "x"}]}')
+    wrong = _run("-f", "bad.yaml", "--baseline", "bad.json")
+    assert wrong.exit_code == 2 and "ignore[0].code is missing" in wrong.stderr
+
+
+def test_the_configuration_here_is_read(bad: Path) -> None:
+    (bad / ".portway.yaml").write_text("lint: {severity: {PW-W01: info}}\n")
+    assert _run("-f", "bad.yaml", "--check", "PW-W01").exit_code == 0
+    (bad / ".portway.yaml").write_text("lint: {disable: 7}\n")
+    assert _run("-f", "bad.yaml").exit_code == 2
