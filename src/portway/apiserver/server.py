@@ -76,8 +76,10 @@ def _tls(config: ServerConfig) -> ssl.SSLContext:
 
 
 def _cluster(config: ServerConfig, store: Store) -> Cluster:
-    """What the stored Services hold."""
+    """What the stored Services and pools hold."""
     cluster = Cluster(config.service_cidrs, config.node_port_range, pick=secrets.randbelow)
     for entry in store.list("services"):
         cluster.observe(msgspec.json.decode(entry.value))
+    for entry in store.list("metallb.io/ipaddresspools"):
+        cluster.pools.observe(msgspec.json.decode(entry.value))
     return cluster

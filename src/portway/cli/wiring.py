@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from portway import agent, apiserver, controllers, nameserver
 from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
-from portway.fleet.config import parse_port_range
-from portway.kubeapi import clusterdns
+from portway.fleet.config import LOAD_BALANCER_RANGES, families, parse_port_range
+from portway.kubeapi import clusterdns, fallbackpool
+from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
 
 _CLOSED_SECONDS = 2
@@ -30,7 +31,7 @@ def programs(config: FleetConfig) -> Programs:
                 node_port_range=parse_port_range(config.node_port_range),
                 pod_logs=paths.pods,
                 kubelets=paths.kubelets,
-                first_objects=tuple(nameserver.cluster_dns_objects(config.service_cidrs)),
+                first_objects=tuple(_first_objects(config)),
             ),
             https,
             unix,
@@ -73,6 +74,11 @@ def programs(config: FleetConfig) -> Programs:
         nameserver=run_nameserver,
         gate=lambda: PodGate(pod_sets()),
     )
+
+
+def _first_objects(config: FleetConfig) -> list[Doc]:
+    pool = fallbackpool.first_objects(LOAD_BALANCER_RANGES[family] for family in families(config))
+    return [*nameserver.cluster_dns_objects(config.service_cidrs), *pool]
 
 
 def _certify(paths: FleetPaths, name: str, port: int) -> None:

@@ -9,6 +9,7 @@ from portway.client import Api
 from portway.controllers.cluster import Cluster
 from portway.controllers.controller import Controller
 from portway.controllers.endpoints import EndpointsController, EndpointSliceController, MirroringController
+from portway.controllers.loadbalancers import LoadBalancerController
 from portway.controllers.scheduling import Scheduler
 from portway.controllers.upkeep import GarbageCollector, NamespaceController, ServiceAccountController
 from portway.controllers.workloads import DeploymentController, ReplicaSetController, ReplicationControllerController
@@ -23,6 +24,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointSliceController,
     EndpointsController,
     MirroringController,
+    LoadBalancerController,
     GarbageCollector,
     NamespaceController,
     ServiceAccountController,

@@ -15,6 +15,11 @@ MAX_NODES = 200
 """Node k's wire address ends in 10+k, and must stay below .255."""
 
 WIRE_CIDRS = ("172.18.0.0/24", "fd00:18::/64")
+LOAD_BALANCER_RANGES: dict[Family, str] = {
+    "IPv4": "172.18.0.211-172.18.0.254",
+    "IPv6": "fd00:18::211-fd00:18::254",
+}
+"""Addresses on the wire that no node can have: those of LoadBalancer Services, unless the user brings pools."""
 NODE_MASK: dict[Family, int] = {"IPv4": 24, "IPv6": 64}
 """The size of each node's pod range (kube-controller-manager's --node-cidr-mask-size-ipv4/-ipv6 defaults)."""
 DNS_LOOPBACK = 253

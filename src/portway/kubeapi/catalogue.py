@@ -18,6 +18,8 @@ from portway.kubeapi import (
     ingress,
     ingressclass,
     ipaddress,
+    ipaddresspool,
+    l2advertisement,
     networkpolicy,
     service,
     servicecidr,
@@ -150,6 +152,13 @@ _RBAC = (
     _inert("RoleBinding", "rolebindings"),
     _inert("Role", "roles"),
 )
+_METALLB = (
+    _kind(ipaddresspool, "IPAddressPool", "ipaddresspools", status=True, generation=True),
+    _kind(l2advertisement, "L2Advertisement", "l2advertisements", status=True, generation=True),
+    _inert("BGPAdvertisement", "bgpadvertisements", status=True, generation=True, schema=""),
+    _inert("BFDProfile", "bfdprofiles", status=True, generation=True, schema=""),
+    _inert("Community", "communities", generation=True, schema=""),
+)
 _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ("", "v1"): _CORE,
     ("apps", "v1"): _APPS,
@@ -197,6 +206,8 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
             generation=True,
         ),
     ),
+    ("metallb.io", "v1beta1"): _METALLB,
+    ("metallb.io", "v1beta2"): (_inert("BGPPeer", "bgppeers", status=True, generation=True, schema=""),),
 }
 
 KINDS: tuple[Kind, ...] = tuple(

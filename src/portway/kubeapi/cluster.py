@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from portway.kubeapi import ip
 from portway.kubeapi.allocators import Addresses, AddressRange, AllocationError, NodePorts, Pick, PortRange
 from portway.kubeapi.errors import Doc
+from portway.kubeapi.ipaddresspool import Pools
 from portway.kubeapi.service.document import held_addresses, held_ports, spec_of
 from portway.model import Family, family_of
 
@@ -44,6 +45,8 @@ class Cluster:
             families.setdefault(family_of(cidr), []).append(AddressRange(cidr))
         self.addresses = {family: Addresses(ranges, pick, bare=bare_allocators) for family, ranges in families.items()}
         self.node_ports = NodePorts(PortRange(*node_port_range), pick)
+        self.pools = Pools()
+        """What IPAddressPools say, so that no two overlap."""
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -161,7 +161,8 @@ class Cluster:
         old = self.get(change.resource, name_of(document), namespace_of(document))
         assert meta(old)["resourceVersion"] == meta(document)["resourceVersion"], f"conflict: {name_of(document)}"
         if change.subresource == "status":
-            self._store(change.resource, {**old, "status": document["status"]}, meta(old)["generation"])
+            marked = with_metadata(old, annotations=meta(document).get("annotations"))
+            self._store(change.resource, {**marked, "status": document["status"]}, meta(old)["generation"])
         else:
             changed = spec_of(document) != spec_of(old)
             kept = {**document, "status": status_of(old)}

@@ -12,7 +12,7 @@ from portway.kubeapi.kinds import Kind
 ACTIVE = {
     *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Event", "ConfigMap", "Secret"),
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
-    "ClusterNetworkPolicy",
+    *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement"),
 }
 
 

@@ -1,5 +1,6 @@
 """Services, their endpoints, and the other kinds of networking."""
 
+import json
 from collections.abc import Iterator
 
 from portway.kubeapi.errors import Doc
@@ -99,6 +100,11 @@ def _parent(doc: Doc) -> str:
     return "/".join(part for part in (resource.lower(), parent.get("namespace"), parent.get("name")) if part)
 
 
+def _json(found: object) -> str:
+    """As tables of custom resources show lists."""
+    return json.dumps(found, separators=(",", ":")) if found else ""
+
+
 COLUMNS = {
     "Service": (
         NAME,
@@ -141,6 +147,23 @@ COLUMNS = {
         column("Tier", at("spec", "tier")),
         column("Priority", text(lambda doc: str(value(doc, "spec", "priority")))),
         AGE,
+    ),
+    "IPAddressPool": (
+        NAME,
+        column("Auto Assign", at("spec", "autoAssign"), "boolean"),
+        column("Avoid Buggy IPs", at("spec", "avoidBuggyIPs"), "boolean"),
+        column("Addresses", text(lambda doc: _json(value(doc, "spec", "addresses")))),
+        wide("Assigned IPv4", at("status", "assignedIPv4", absent=0)),
+        wide("Available IPv4", at("status", "availableIPv4", absent=0)),
+        wide("Assigned IPv6", at("status", "assignedIPv6", absent=0)),
+        wide("Available IPv6", at("status", "availableIPv6", absent=0)),
+    ),
+    "L2Advertisement": (
+        NAME,
+        column("IPAddressPools", text(lambda doc: _json(value(doc, "spec", "ipAddressPools")))),
+        column("IPAddressPool Selectors", text(lambda doc: _json(value(doc, "spec", "ipAddressPoolSelectors")))),
+        column("Interfaces", text(lambda doc: _json(value(doc, "spec", "interfaces")))),
+        wide("Node Selectors", text(lambda doc: _json(value(doc, "spec", "nodeSelectors")))),
     ),
     "ServiceCIDR": (NAME, column("CIDRs", text(lambda doc: ",".join(value(doc, "spec", "cidrs") or ()))), AGE),
     "IPAddress": (NAME, column("ParentRef", text(_parent)), AGE),

@@ -35,9 +35,20 @@ TYPES: Mapping[str, Type] = _Types()
 
 @lru_cache(maxsize=1)
 def _load() -> dict[str, Type]:
-    from portway.kubeapi.schema import access, core, meta, networking, pods, policies, scaling, volumes, workloads
+    from portway.kubeapi.schema import (
+        access,
+        core,
+        meta,
+        metallb,
+        networking,
+        pods,
+        policies,
+        scaling,
+        volumes,
+        workloads,
+    )
 
-    modules = (meta, core, pods, volumes, workloads, networking, policies, scaling, access)
+    modules = (meta, core, pods, volumes, workloads, networking, policies, metallb, scaling, access)
     return {t.name: t for module in modules for t in read(module.TEXT)}
 
 
