@@ -102,8 +102,8 @@ class _Maker:
         self._assumed[code] = None
 
     def _snapshot(self) -> Snapshot:
-        services = {_key(doc): value for doc in self._services if (value := _decoded(decode.service, doc))}
-        slices = {_key(doc): value for doc in self._slices if (value := _decoded(decode.endpoint_slice, doc))}
+        services = {_key(doc): one for doc in self._services if (one := _decoded(decode.service, doc))}
+        slices = {_key(doc): piece for doc in self._slices if (piece := _decoded(decode.endpoint_slice, doc))}
         nodes = {name_of(doc): decode.node(doc) for doc in self._nodes}
         cidrs = [cidr for item in self._bundle.of("ServiceCIDR") for cidr in decode.service_cidrs(item.value)]
         return Snapshot(services, slices, nodes, tuple(cidrs or (() if self._bundle.complete else SERVICE_CIDRS)))
