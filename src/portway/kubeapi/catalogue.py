@@ -24,6 +24,7 @@ from portway.kubeapi import (
     service,
     servicecidr,
 )
+from portway.kubeapi.gateway.hooks import hooks as gateway_hooks
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.printing import COLUMNS
 from portway.kubeapi.workloads import (
@@ -78,6 +79,12 @@ def _kind(module: ModuleType | None, kind: str, plural: str, *short_names: str, 
 def _inert(kind: str, plural: str, *short_names: str, **rest: Any) -> Kind:
     """A Kind that is stored and served, and that nothing acts on."""
     return _kind(None, kind, plural, *short_names, inert=True, **rest)
+
+
+def _gateway(kind: str, plural: str, *short_names: str, **rest: Any) -> Kind:
+    """A Kind of Gateway API: all that is special about it stands in tables."""
+    fields = {"status": True, "generation": True, "categories": ("gateway-api",), **gateway_hooks(kind), **rest}
+    return _kind(None, kind, plural, *short_names, **fields)
 
 
 _ALL = ("all",)
@@ -159,6 +166,16 @@ _METALLB = (
     _inert("BFDProfile", "bfdprofiles", status=True, generation=True, schema=""),
     _inert("Community", "communities", generation=True, schema=""),
 )
+_GATEWAY = (
+    _gateway("GatewayClass", "gatewayclasses", "gc", namespaced=False),
+    _gateway("Gateway", "gateways", "gtw"),
+    _gateway("GRPCRoute", "grpcroutes"),
+    _gateway("HTTPRoute", "httproutes"),
+    _gateway("ReferenceGrant", "referencegrants", "refgrant", status=False),
+    _gateway("TCPRoute", "tcproutes"),
+    _gateway("TLSRoute", "tlsroutes"),
+    _gateway("UDPRoute", "udproutes"),
+)
 _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ("", "v1"): _CORE,
     ("apps", "v1"): _APPS,
@@ -208,6 +225,7 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ),
     ("metallb.io", "v1beta1"): _METALLB,
     ("metallb.io", "v1beta2"): (_inert("BGPPeer", "bgppeers", status=True, generation=True, schema=""),),
+    ("gateway.networking.k8s.io", "v1"): _GATEWAY,
 }
 
 KINDS: tuple[Kind, ...] = tuple(

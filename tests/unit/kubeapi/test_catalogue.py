@@ -13,6 +13,7 @@ ACTIVE = {
     *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Event", "ConfigMap", "Secret"),
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
     *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement"),
+    *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
 }
 
 

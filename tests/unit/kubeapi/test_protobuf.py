@@ -84,7 +84,7 @@ def test_embedded_messages_quantities_and_bytes() -> None:
     assert secret["data"] == {"a": "AP8="}
 
 
-CUSTOM = ("io.k8s.networking.policy.", "io.metallb.")
+CUSTOM = ("io.k8s.networking.", "io.metallb.")
 """Custom resources have no protobuf form; clients write them as JSON."""
 
 

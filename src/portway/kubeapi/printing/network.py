@@ -12,6 +12,7 @@ from portway.kubeapi.printing.cell import (
     UNSET,
     at,
     column,
+    condition,
     labels_text,
     listed,
     name_of,
@@ -105,6 +106,12 @@ def _json(found: object) -> str:
     return json.dumps(found, separators=(",", ":")) if found else ""
 
 
+def _gateway_addresses(doc: Doc) -> str:
+    return " ".join(address.get("value", "") for address in value(doc, "status", "addresses") or ())
+
+
+_ROUTE_COLUMNS = (NAME, column("Hostnames", text(lambda doc: _json(value(doc, "spec", "hostnames")))), AGE)
+
 COLUMNS = {
     "Service": (
         NAME,
@@ -165,6 +172,22 @@ COLUMNS = {
         column("Interfaces", text(lambda doc: _json(value(doc, "spec", "interfaces")))),
         wide("Node Selectors", text(lambda doc: _json(value(doc, "spec", "nodeSelectors")))),
     ),
+    "GatewayClass": (
+        NAME,
+        column("Controller", at("spec", "controllerName")),
+        column("Accepted", text(lambda doc: condition(doc, "Accepted").get("status", ""))),
+        AGE,
+        wide("Description", at("spec", "description")),
+    ),
+    "Gateway": (
+        NAME,
+        column("Class", at("spec", "gatewayClassName")),
+        column("Address", text(_gateway_addresses)),
+        column("Programmed", text(lambda doc: condition(doc, "Programmed").get("status", ""))),
+        AGE,
+    ),
+    "HTTPRoute": _ROUTE_COLUMNS,
+    "GRPCRoute": _ROUTE_COLUMNS,
     "ServiceCIDR": (NAME, column("CIDRs", text(lambda doc: ",".join(value(doc, "spec", "cidrs") or ()))), AGE),
     "IPAddress": (NAME, column("ParentRef", text(_parent)), AGE),
 }

@@ -38,6 +38,7 @@ def _load() -> dict[str, Type]:
     from portway.kubeapi.schema import (
         access,
         core,
+        gateway,
         meta,
         metallb,
         networking,
@@ -48,7 +49,7 @@ def _load() -> dict[str, Type]:
         workloads,
     )
 
-    modules = (meta, core, pods, volumes, workloads, networking, policies, metallb, scaling, access)
+    modules = (meta, core, pods, volumes, workloads, networking, policies, metallb, gateway, scaling, access)
     return {t.name: t for module in modules for t in read(module.TEXT)}
 
 
