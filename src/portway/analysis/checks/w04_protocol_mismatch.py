@@ -21,7 +21,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
 
 def _finding(port: PortView, same: list[ContainerPort]) -> Finding:
     other = same[0].protocol
-    op = "replace" if port.item.get((*port.path, "protocol")) is not None else "add"
+    written = port.item.get((*port.path, "protocol")) is not None
     return Finding(
         "PW-W04",
         "error",
@@ -32,7 +32,7 @@ def _finding(port: PortView, same: list[ContainerPort]) -> Finding:
         seen=port.protocol,
         expected=other,
         effect="nobody listens there with this protocol: connections are refused",
-        fix=Fix(f"protocol: {other}", (Edit(port.where("protocol"), op, other),)),
+        fix=Fix(f"protocol: {other}", (Edit(port.where("protocol"), "replace" if written else "add", other),)),
     )
 
 

@@ -24,7 +24,7 @@ def _finding(service: ServiceView, workloads: tuple[Workload, ...]) -> Finding:
     broken = f"; {len(cannot)} of {len(workloads)} cannot serve it" if cannot else ""
     return Finding(
         "PW-W08",
-        "error" if cannot and len(cannot) < len(workloads) else "warning",
+        "error" if cannot and len(cannot) < len(workloads) else "info",
         f"{service.item.named} selects pods of {len(workloads)} workloads: {names}{broken}",
         service.item.where("spec.selector"),
         confidence="likely" if cannot else "hint",
@@ -56,7 +56,7 @@ def _example(selector: str) -> str:
 CHECK = Check(
     code="PW-W08",
     title="one Service selects the pods of several workloads",
-    severity="warning",
+    severity="error",
     hop="endpoint",
     run=_run,
     cause="Labels that two workloads share let a Service send a part of its connections to the wrong one. With a wrong "

@@ -13,7 +13,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         workloads = bundle.selected(service.namespace, service.selector)
         for port in service.ports if service.headless else ():
-            numbers = {resolve(port, one) for one in workloads} or {port.target_port}
+            numbers: set[int | str | None] = {resolve(port, one) for one in workloads} or {port.target_port}
             if port.target_written and numbers - {port.port, None} and port.target_port != port.port:
                 yield Finding(
                     "PW-W13",
