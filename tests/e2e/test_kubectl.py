@@ -14,6 +14,7 @@ NAMESPACE = "accept"
 #: (arguments, what stdout must match), in the order a person would go.
 CONVERSATION: list[tuple[str, str]] = [
     ("create namespace accept", r"namespace/accept created"),
+    ("get configmap kube-root-ca.crt -o yaml", r"(?s)ca.crt: \|\n\s+-----BEGIN CERTIFICATE-----"),
     ("create deployment hello --image=example/hello --port=8080 --replicas=2", r"deployment.apps/hello created"),
     ("rollout status deployment/hello --timeout=60s", r"successfully rolled out"),
     ("get deployments", r"NAME\s+READY\s+UP-TO-DATE\s+AVAILABLE\s+AGE\nhello\s+2/2\s+2\s+2\s+\d+s"),

@@ -38,7 +38,7 @@ def programs(config: FleetConfig) -> Programs:
         )
 
     def run_controllers(paths: FleetPaths) -> int:
-        return controllers.run(str(paths.api_socket))
+        return controllers.run(str(paths.api_socket), paths.pki / "ca.crt")
 
     def run_agent(paths: FleetPaths, node: NodePlan) -> int:
         return agent.run(

@@ -82,10 +82,10 @@ def _owned_resources() -> list[Resource]:
 class Cluster:
     """The API server as the controllers see it."""
 
-    def __init__(self, api: Api, clock: Callable[[], float] = time.time, ca: str = "") -> None:
+    def __init__(self, api: Api, clock: Callable[[], float] = time.time) -> None:
         self.api = api
         self.clock = clock
-        self.ca = ca
+        self.ca = ""
         """PEM of the API server's authority, which every namespace is given; empty: none is."""
         self.caches = {resource: Cache(api, resource, *terms) for resource, terms in _CACHED.items()}
         self.caches |= {r: Cache(api, r, owner_terms) for r in _owned_resources() if r not in _CACHED}

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from pathlib import Path
 
 from portway.client import Api
 from portway.controllers.cluster import Cluster
@@ -31,16 +32,16 @@ CONTROLLERS: tuple[type[Controller], ...] = (
 )
 
 
-def run(api_socket: str, ca: str = "") -> int:
+def run(api_socket: str, ca_file: Path | None = None) -> int:
     """Run all controllers against the API server on this Unix socket until SIGTERM or SIGINT. Always 0.
 
-    `ca`: the PEM that is published as kube-root-ca.crt in every namespace; empty: none is.
+    `ca_file`: the PEM that is published as kube-root-ca.crt in every namespace; there once the API server answers.
     """
-    asyncio.run(_until_told(api_socket, ca))
+    asyncio.run(_until_told(api_socket, ca_file))
     return 0
 
 
-async def _until_told(api_socket: str, ca: str) -> None:
+async def _until_told(api_socket: str, ca_file: Path | None) -> None:
     running = asyncio.current_task()
     assert running is not None
     loop = asyncio.get_running_loop()
@@ -48,12 +49,12 @@ async def _until_told(api_socket: str, ca: str) -> None:
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         async with Api.unix(api_socket) as api:
-            await run_controllers(api, ca)
+            await run_controllers(api, ca_file)
 
 
-async def run_controllers(api: Api, ca: str = "") -> None:
+async def run_controllers(api: Api, ca_file: Path | None = None) -> None:
     """Run all controllers for ever, in the caller's event loop."""
-    cluster = Cluster(api, ca=ca)
+    cluster = Cluster(api)
     controllers = [make(cluster) for make in CONTROLLERS]
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.recorder.run())
@@ -61,6 +62,8 @@ async def run_controllers(api: Api, ca: str = "") -> None:
             group.create_task(cache.reflector.run())
         for cache in cluster.first:
             await cache.reflector.synced.wait()
+        if ca_file is not None:
+            cluster.ca = ca_file.read_text()
         log.info("synced; %d controllers start", len(controllers))
         for controller in controllers:
             group.create_task(controller.queue.run(controller.workers))
