@@ -12,7 +12,9 @@ from portway.client import Api, Unreachable
 from portway.dns.resolvconf import ResolvConf, written
 from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
+from portway.fleet.kubelet import agnhost_programs
 from portway.fleet.kubelet.addresses import PoolExhausted
+from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.container import ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
@@ -76,6 +78,7 @@ class Pod:
         self._runtime = self._described(document)
         self._hostname = ""
         self._standin: StandIn | None = None
+        self._agnhost: AgnhostServers | None = None
         self._handover: Handover | None = None
         self._processes: list[ProcessContainer] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,7 +141,7 @@ class Pod:
         self._fall_silent()
 
     def _fall_silent(self) -> None:
-        for answering in (self._standin, self._handover):
+        for answering in (self._standin, self._agnhost, self._handover):
             if answering is not None:
                 answering.close()
 
@@ -216,9 +219,13 @@ class Pod:
         namespace, name = self._name
         identity = Identity(name, namespace, self._node.plan.name, self._runtime.pod_ips[0])
         self._standin = StandIn(identity)
+        played = [container for container in containers if agnhost_programs.is_agnhost(container)]
+        self._agnhost = AgnhostServers(self._hostname, self.space.network)
+        await self._agnhost.listen([server for container in played for server in agnhost_programs.servers(container)])
         ports = [
             Port(port["containerPort"], port.get("protocol", "TCP"), port.get("name") or "")
             for container in containers
+            if container not in played
             for port in container.get("ports") or []
             if port.get("protocol", "TCP") in ("TCP", "UDP")
         ]

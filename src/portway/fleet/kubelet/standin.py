@@ -73,13 +73,13 @@ class StandIn:
         OSError when a port is taken (by another pod of the node's own network).
         """
         loop = asyncio.get_running_loop()
-        opened = [(each, made) for each in sorted(set(ports)) for made in _sockets(network, each)]
-        for port, listening in opened:
+        opened = [(each, made) for each in sorted(set(ports)) for made in listening(network, each)]
+        for port, each_socket in opened:
             if port.protocol == "TCP":
-                server = await loop.create_server(self._talk(port), sock=listening, backlog=1024)
+                server = await loop.create_server(self._talk(port), sock=each_socket, backlog=1024)
                 self._close.append(server.close)
             else:
-                transport, _ = await loop.create_datagram_endpoint(self._echo(port), sock=listening)
+                transport, _ = await loop.create_datagram_endpoint(self._echo(port), sock=each_socket)
                 self._close.append(transport.close)
 
     def _talk(self, port: Port) -> Callable[[], asyncio.Protocol]:
@@ -97,7 +97,8 @@ class StandIn:
             transport.abort()
 
 
-def _sockets(network: str | None, port: Port) -> Sequence[socket.socket]:
+def listening(network: str | None, port: Port) -> Sequence[socket.socket]:
+    """Sockets of both families at that port, in the network namespace at `network` (None: the current one)."""
     place = linux.inside_network(network) if network else contextlib.nullcontext()
     kind = socket.SOCK_STREAM if port.protocol == "TCP" else socket.SOCK_DGRAM
     made = []

@@ -1,0 +1,94 @@
+"""Which servers a container of the image agnhost runs: netexec, serve-hostname, porter or test-webserver, by its words.
+
+The image of Kubernetes' own tests is not here, so a pod of it would answer nothing that they expect. Pure values; who
+answers is agnhost_servers.py. Source of words and defaults: test/images/agnhost of Kubernetes 1.36.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from portway.fleet.kubelet.standin import Port
+from portway.kubeapi.errors import Doc
+
+_IMAGE = re.compile(r"(?:^|/)agnhost(?:[:@]|$)")
+_SWITCHES = frozenset({"tcp", "udp", "http", "close", "json-response"})
+_PORTER = re.compile(r"SERVE_(?:(TCP|UDP)_)?PORT_(\d+)")
+
+
+class Server(Struct, frozen=True):
+    """A port of such a container. `speaks`: "netexec", "hostname" (which says it and nothing else) or "text"."""
+
+    port: Port
+    speaks: str
+    text: str = ""
+    raw: bool = False
+    """Over TCP without HTTP: who connects is told, and that is all."""
+
+
+def is_agnhost(container: Doc) -> bool:
+    """Whether its image is that one, of whatever registry and version, and its program is not a shell or the like."""
+    command = container.get("command") or ["agnhost"]
+    return bool(_IMAGE.search(container.get("image") or "")) and command[0].rpartition("/")[2] == "agnhost"
+
+
+def servers(container: Doc) -> list[Server]:
+    """What it serves: nothing, where it is `pause` (the default) or a program that nobody plays here."""
+    words = [str(word) for word in (container.get("command") or ["agnhost"])[1:] + (container.get("args") or [])]
+    name, flags = (words or ["pause"])[0], _flags(words[1:])
+    if name == "netexec":
+        return list(_netexec(flags))
+    if name == "serve-hostname":
+        return list(_serve_hostname(flags))
+    if name == "porter":
+        return list(_porter(container.get("env") or ()))
+    if name == "test-webserver":
+        return [Server(Port(_port(flags, "port", 80) or 80, "TCP"), "text", "<pre>\n</pre>\n")]
+    return []
+
+
+def _flags(words: Sequence[str]) -> Mapping[str, str]:
+    """`--name=value`, `--name value`, and `--name` of what is true or false."""
+    flags: dict[str, str] = {}
+    waiting = ""
+    for word in words:
+        if waiting:
+            flags[waiting], waiting = word, ""
+        elif word.startswith("-"):
+            name, given, value = word.lstrip("-").partition("=")
+            if given or name in _SWITCHES:
+                flags[name] = value if given else "true"
+            else:
+                waiting = name
+    return flags
+
+
+def _port(flags: Mapping[str, str], name: str, default: int) -> int:
+    """0 where it is none: agnhost ends there or serves nothing."""
+    text = flags.get(name, str(default))
+    return int(text) if text.isascii() and text.isdigit() and int(text) < 65536 else 0
+
+
+def _netexec(flags: Mapping[str, str]) -> Iterator[Server]:
+    for protocol, name, default in (("TCP", "http-port", 8080), ("UDP", "udp-port", 8081)):
+        if port := _port(flags, name, default):
+            yield Server(Port(port, protocol), "netexec")
+
+
+def _serve_hostname(flags: Mapping[str, str]) -> Iterator[Server]:
+    if not (port := _port(flags, "port", 9376)):
+        return
+    if flags.get("http", "true") == "true":
+        yield Server(Port(port, "TCP"), "hostname")
+    elif flags.get("tcp") == "true":
+        yield Server(Port(port, "TCP"), "hostname", raw=True)
+    if flags.get("udp") == "true":
+        yield Server(Port(port, "UDP"), "hostname")
+
+
+def _porter(variables: Sequence[Doc]) -> Iterator[Server]:
+    for variable in variables:
+        found = _PORTER.fullmatch(variable.get("name") or "")
+        if found:
+            yield Server(Port(int(found[2]), found[1] or "TCP"), "text", variable.get("value") or "")

@@ -1,0 +1,210 @@
+"""What agnhost's servers answer, over HTTP and UDP, from a pod's own network.
+
+Source of paths, words and forms: test/images/agnhost/netexec of Kubernetes 1.36. `/shell`, `/upload`, `/exit` and TLS
+are not played: who asks for them is told 501.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
+
+from portway.fleet.kubelet import agnhost_dial
+from portway.fleet.kubelet.agnhost_programs import Server
+from portway.fleet.kubelet.http import Request, looks_like_http, parse
+from portway.fleet.kubelet.standin import listening
+
+_LONGEST = 1 << 20
+_PATIENCE = 1.0
+
+
+class Reply(Struct, frozen=True):
+    """What an HTTP request gets."""
+
+    body: str = ""
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Asked(Struct, frozen=True):
+    """An HTTP request as netexec's handlers see it."""
+
+    request: Request
+    query: Mapping[str, str]
+    client: str
+    """`ADDRESS:PORT`."""
+    hostname: str
+    port: int
+
+
+def _echo(asked: Asked) -> Reply:
+    code = asked.query.get("code", "")
+    if code and not code.isdigit():
+        return Reply(f"argument 'code' must be an integer or empty, got \"{code}\"\n")
+    return Reply(asked.query.get("msg", ""), int(code or 200))
+
+
+def _header(asked: Asked) -> Reply:
+    headers = asked.request.headers
+    if key := asked.query.get("key"):
+        return Reply(headers.get(key.lower(), ""))
+    return Reply(json.dumps({name.title(): [value] for name, value in headers.items() if name != "host"}))
+
+
+def _redirect(asked: Asked) -> Reply:
+    code = asked.query.get("code", "302")
+    return Reply("", int(code) if code.isdigit() else 302, (("Location", asked.query.get("location", "")),))
+
+
+_HANDLERS: Mapping[str, Callable[[Asked], Reply]] = {
+    "/clientip": lambda asked: Reply(asked.client),
+    "/serverport": lambda asked: Reply(str(asked.port)),
+    "/hostname": lambda asked: Reply(asked.hostname),
+    "/hostName": lambda asked: Reply(asked.hostname),
+    "/healthz": lambda _: Reply(),
+    "/readyz": lambda _: Reply("ok"),
+    "/header": _header,
+    "/echo": _echo,
+    "/redirect": _redirect,
+    "/": lambda _: Reply(f"NOW: {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f} +0000 UTC"),
+}
+_NOT_PLAYED = ("/shell", "/upload", "/exit", "/shutdown")
+
+
+def netexec(asked: Asked) -> Reply:
+    """What netexec's HTTP server says; `/dial` is asynchronous and not here."""
+    path = urlsplit(asked.request.path).path
+    if path in _NOT_PLAYED:
+        return Reply(f"{path} is not played here\n", 501)
+    return _HANDLERS.get(path, _HANDLERS["/"])(asked)
+
+
+def datagram(text: str, server: Server, hostname: str, client: str) -> str:
+    """What a UDP datagram is answered; "" for nothing."""
+    if server.speaks != "netexec":
+        return server.text or hostname
+    said = text.strip().lower()
+    fixed = {"hostname": hostname, "clientip": client, "serverport": str(server.port.port)}
+    return said.removeprefix("echo ") if said.startswith("echo ") else fixed.get(said, "")
+
+
+class AgnhostServers:
+    """The listeners of one pod's agnhost containers."""
+
+    def __init__(self, hostname: str, network: str | None) -> None:
+        self._hostname, self._network = hostname, network
+        self._close: list[Callable[[], None]] = []
+        self._talks: set[asyncio.StreamWriter] = set()
+
+    async def listen(self, wanted: Sequence[Server]) -> None:
+        """Begin. OSError when a port is taken (by another pod of the node's own network)."""
+        loop = asyncio.get_running_loop()
+        for server, opened in [(each, made) for each in wanted for made in listening(self._network, each.port)]:
+            if server.port.protocol == "TCP":
+                made = await asyncio.start_server(self._talk(server), sock=opened, backlog=1024)
+                self._close.append(made.close)
+            else:
+                datagrams = _Datagrams(server, self._hostname)
+                transport, _ = await loop.create_datagram_endpoint(lambda it=datagrams: it, sock=opened)  # type: ignore[misc]
+                self._close.append(transport.close)
+
+    def close(self) -> None:
+        """Listen no more, and end what is being talked."""
+        for close in self._close:
+            close()
+        self._close.clear()
+        for writer in list(self._talks):
+            writer.transport.abort()
+
+    def _talk(self, server: Server) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._talks.add(writer)
+            try:
+                if server.raw:
+                    await _say(self._hostname, reader, writer)
+                else:
+                    await self._converse(server, reader, writer)
+                await writer.drain()
+            except ConnectionError:
+                pass  # the client has gone
+            finally:
+                self._talks.discard(writer)
+                writer.close()
+
+        return talk
+
+    async def _converse(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests until the client goes or wants no more."""
+        buffer = b""
+        client = host_port(writer.get_extra_info("peername"))
+        while data := await reader.read(65536):
+            buffer += data
+            if not looks_like_http(buffer) or len(buffer) > _LONGEST:
+                writer.write(_encoded(Reply("400 Bad Request", 400), "GET", keep=False))
+                return
+            while (request := parse(buffer)) is not None:
+                buffer = buffer[request.length :]
+                reply = await self._reply(server, request, client)
+                writer.write(_encoded(reply, request.method, request.keep_alive))
+                if not request.keep_alive:
+                    return
+
+    async def _reply(self, server: Server, request: Request, client: str) -> Reply:
+        if server.speaks != "netexec":
+            return Reply(server.text if server.speaks == "text" else self._hostname)
+        place = urlsplit(request.path)
+        query = {name: values[0] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
+        if place.path == "/dial":
+            status, body = await agnhost_dial.dial(self._network, query)
+            return Reply(body, status)
+        return netexec(Asked(request, query, client, self._hostname, server.port.port))
+
+
+async def _say(text: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say it, and end the connection when the client has: what it said meanwhile must not reset it."""
+    writer.write(text.encode())
+    writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while await reader.read(4096):
+                continue
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server: Server, hostname: str) -> None:
+        self._server, self._hostname = server, hostname
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, client: Any) -> None:
+        answer = datagram(data.decode(errors="replace"), self._server, self._hostname, host_port(client))
+        if answer:
+            self._transport.sendto(answer.encode(), client)
+
+
+def host_port(address: Sequence[Any]) -> str:
+    """A socket's address as Go writes it."""
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+
+
+def _encoded(reply: Reply, method: str, keep: bool) -> bytes:
+    body = reply.body.encode()
+    headers = (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Connection", "keep-alive" if keep else "close"),
+        *reply.headers,
+    )
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Status')}\r\n{head}\r\n".encode() + (
+        b"" if method == "HEAD" else body
+    )
+
+
+_REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 404: "Not Found", 501: "Not Implemented"}

@@ -1,0 +1,152 @@
+"""What the image of Kubernetes' own tests serves, read off containers, and what its servers answer."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from portway.fleet.kubelet.agnhost_dial import dial
+from portway.fleet.kubelet.agnhost_programs import Server, is_agnhost, servers
+from portway.fleet.kubelet.agnhost_servers import AgnhostServers
+from portway.fleet.kubelet.standin import Port
+
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
+
+
+@pytest.mark.parametrize(
+    ("container", "yes"),
+    [
+        ({"image": IMAGE}, True),
+        ({"image": "agnhost@sha256:aa", "command": ["/agnhost", "netexec"]}, True),
+        ({"image": IMAGE, "command": ["/bin/sh", "-c", "true"]}, False),
+        ({"image": "example.com/agnhosting:1"}, False),
+        ({}, False),
+    ],
+)
+def test_whose_image_it_is(container: dict[str, Any], yes: bool) -> None:
+    assert is_agnhost(container) is yes
+
+
+def served(*words: str, **more: Any) -> list[str]:
+    found = servers({"image": IMAGE, "args": list(words), **more})
+    return [f"{s.port.port}/{s.port.protocol} {s.speaks}{' raw' if s.raw else ''}" for s in found]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("", []),
+        ("pause", []),
+        ("mounttest --fs_type=/x", []),
+        ("netexec", ["8080/TCP netexec", "8081/UDP netexec"]),
+        ("netexec --http-port=80 --udp-port=90", ["80/TCP netexec", "90/UDP netexec"]),
+        ("netexec --http-port 8090 --udp-port -1", ["8090/TCP netexec"]),
+        ("netexec --http-port many", ["8081/UDP netexec"]),
+        ("serve-hostname", ["9376/TCP hostname"]),
+        ("serve-hostname --http=false --tcp --udp --port 80", ["80/TCP hostname raw", "80/UDP hostname"]),
+        ("test-webserver", ["80/TCP text"]),
+    ],
+)
+def test_what_it_serves(line: str, wanted: list[str]) -> None:
+    assert served(*line.split()) == wanted
+
+
+def test_porter_serves_what_its_environment_says() -> None:
+    variables = [
+        {"name": "SERVE_PORT_80", "value": "foo"},
+        {"name": "SERVE_UDP_PORT_81"},
+        {"name": "SERVE_TLS_PORT_82", "value": "not played"},
+    ]
+    assert served("porter", env=variables) == ["80/TCP text", "81/UDP text"]
+
+
+def during(wanted: list[Server], work: Callable[[], Awaitable[Any]]) -> Any:
+    """What `work` returns while these are served here as host `web-1`."""
+
+    async def live() -> Any:
+        running = AgnhostServers("web-1", None)
+        try:
+            await running.listen(wanted)
+            async with asyncio.timeout(20):
+                return await work()
+        finally:
+            running.close()
+
+    return asyncio.run(live())
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number: int = free.getsockname()[1]
+    return number
+
+
+async def talk(port: int, text: str) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(text.encode())
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+def get(port: int, path: str) -> Awaitable[str]:
+    return talk(port, f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Mine: me\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/hostname", "200 OK", "web-1"),
+        ("/hostName", "200 OK", "web-1"),
+        ("/echo?msg=a%20b&code=404", "404 Not Found", "a b"),
+        ("/echo?code=x", "200 OK", "argument 'code' must be an integer or empty, got \"x\"\n"),
+        ("/header?key=X-Mine", "200 OK", "me"),
+        ("/header", "200 OK", '{"X-Mine": ["me"], "Connection": ["close"]}'),
+        ("/readyz", "200 OK", "ok"),
+        ("/shell?cmd=id", "501 Not Implemented", "/shell is not played here\n"),
+        ("/dial?host=127.0.0.1&port=1", "400 Bad Request", "request parameter not specified.\n"),
+    ],
+)
+def test_netexec_over_http(port: int, path: str, status: str, body: str) -> None:
+    head, _, said = during([Server(Port(port, "TCP"), "netexec")], lambda: get(port, path)).partition("\r\n\r\n")
+    assert (head.split("\r\n")[0], said) == (f"HTTP/1.1 {status}", body)
+
+
+def test_clients_are_told_who_they_are(port: int) -> None:
+    said = during([Server(Port(port, "TCP"), "netexec")], lambda: get(port, "/clientip"))
+    assert said.partition("\r\n\r\n")[2].startswith("127.0.0.1:")
+
+
+def test_what_is_no_http_is_refused(port: int) -> None:
+    """`echo hostName | nc` is how Kubernetes' tests try whether anybody is there."""
+    said = during([Server(Port(port, "TCP"), "netexec")], lambda: talk(port, "hostName\n"))
+    assert said.startswith("HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_a_raw_server_says_its_name_whatever_it_is_told(port: int) -> None:
+    assert during([Server(Port(port, "TCP"), "hostname", raw=True)], lambda: talk(port, "hostName\n")) == "web-1"
+
+
+def test_dialling_from_one_to_another(port: int) -> None:
+    both = [Server(Port(port, "TCP"), "netexec"), Server(Port(port, "UDP"), "netexec")]
+
+    async def ask() -> list[Any]:
+        found = []
+        for protocol, request in (("http", "hostname"), ("udp", "hostName"), ("udp", "echo Hi"), ("sctp", "hostname")):
+            query = {"host": "127.0.0.1", "port": str(port), "protocol": protocol, "request": request, "tries": "2"}
+            found.append(await dial(None, query))
+        return found
+
+    http, udp, echo, sctp = during(both, ask)
+    assert (http[0], json.loads(http[1])) == (udp[0], json.loads(udp[1])) == (200, {"responses": ["web-1", "web-1"]})
+    assert json.loads(echo[1]) == {"responses": ["hi", "hi"]}
+    assert sctp == (400, "unsupported protocol. sctp\n")
+
+
+def test_dialling_where_nobody_is(port: int) -> None:
+    query = {"host": "127.0.0.1", "port": str(port), "protocol": "http", "request": "hostname"}
+    assert asyncio.run(dial(None, query)) == (200, '{"errors": ["connection refused"]}')
