@@ -12,7 +12,7 @@ from portway.dns import Zone
 from portway.dns.respond import Elsewhere, Said, passed_on, respond
 from portway.nameserver.upstream import Upstream
 
-_MOST = 8192
+_MOST = 16384
 """Responses remembered."""
 _LONGEST_QUERY = 300
 """Bytes; who asks longer is not remembered."""
@@ -36,16 +36,19 @@ class Desk:
         self._known: dict[bool, dict[bytes, _Known]] = {False: {}, True: {}}
         self._waiting: set[asyncio.Task[None]] = set()
         self._turn = 0
-        self.queries = 0
-        """How many there were."""
+
+    def remembered(self, packet: bytes, tcp: bool) -> bytes | None:
+        """The response to a query, if there was one like it since the zone changed."""
+        known = self._known[tcp].get(packet[2:])
+        if known is None or self._zone is None or known.changes != self._zone.changes:
+            return None
+        known.turn = turn = (known.turn + 1) % len(known.packets)
+        return packet[:2] + known.packets[turn]
 
     def answer(self, packet: bytes, tcp: bool, say: Callable[[bytes], object]) -> bool:
         """Calls `say` with the response, now or later; False: there is none to this."""
-        self.queries += 1
-        known = self._known[tcp].get(packet[2:])
-        if known is not None and self._zone is not None and known.changes == self._zone.changes:
-            known.turn = turn = (known.turn + 1) % len(known.packets)
-            say(packet[:2] + known.packets[turn])
+        if (known := self.remembered(packet, tcp)) is not None:
+            say(known)
             return True
         self._turn += 1
         found = respond(self._zone, packet, tcp, self._turn)

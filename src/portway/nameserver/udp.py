@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from functools import partial
 from typing import Any
 
 from portway.nameserver.desk import Desk
@@ -24,7 +25,7 @@ class UdpDoor:
         asyncio.get_running_loop().add_reader(door, self._take)
 
     def _take(self) -> None:
-        receive, answer, send = self._door.recvfrom, self._desk.answer, self._send
+        receive, remembered, send = self._door.recvfrom, self._desk.remembered, self._send
         for _ in range(_AT_ONCE):
             try:
                 packet, client = receive(_LARGEST)
@@ -33,14 +34,15 @@ class UdpDoor:
             except OSError as error:  # ICMP about an earlier answer: its client is gone
                 log.debug("%s", error)
                 continue
-            answer(packet, False, lambda response, client=client: send(response, client))  # type: ignore[misc]
+            if (response := remembered(packet, False)) is not None:
+                send(response, client)
+            else:
+                self._desk.answer(packet, False, partial(self._send, client=client))
 
     def _send(self, response: bytes, client: Any) -> None:
-        if self._door.fileno() < 0:
-            return
         try:
             self._door.sendto(response, client)
-        except OSError as error:  # its buffer is full, or nobody can be reached there: UDP may lose what it carries
+        except OSError as error:  # full, closed since, or nobody can be reached there: UDP may lose what it carries
             log.debug("%s", error)
 
     def close(self) -> None:

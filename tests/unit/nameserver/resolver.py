@@ -1,6 +1,7 @@
 """A resolver of somebody else, on loopback: says what it is told to say."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -61,12 +62,26 @@ class Resolver(asyncio.DatagramProtocol):
         writer.close()
 
 
+def one_port() -> tuple[socket.socket, socket.socket]:
+    """A UDP socket and a listening TCP socket on loopback, of the same number."""
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:  # somebody has that one
+            tcp.close()
+            udp.close()
+        else:
+            return udp, tcp
+
+
 @asynccontextmanager
 async def resolving(say: Say = answers) -> AsyncIterator[Resolver]:
     """It answers inside, by UDP and TCP at one port."""
+    udp, tcp = one_port()
     loop = asyncio.get_running_loop()
-    transport, made = await loop.create_datagram_endpoint(lambda: Resolver(say), local_addr=("127.0.0.1", 0))
-    server = await asyncio.start_server(made.talk, *made.address)
+    transport, made = await loop.create_datagram_endpoint(lambda: Resolver(say), sock=udp)
+    server = await asyncio.start_server(made.talk, sock=tcp)
     try:
         yield made
     finally:

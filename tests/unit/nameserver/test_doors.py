@@ -18,7 +18,7 @@ from portway.nameserver.desk import Desk
 from portway.nameserver.tcp import Connections, TcpDoor
 from portway.nameserver.udp import UdpDoor
 from portway.nameserver.upstream import Patience, Upstream
-from tests.unit.nameserver.resolver import resolving, silent
+from tests.unit.nameserver.resolver import one_port, resolving, silent
 
 WEB = "web.shop.svc.cluster.local."
 QUERY = dns.message.make_query(WEB, "A")
@@ -41,8 +41,7 @@ class Open:
 
     def __init__(self, zone: Zone, desk: Desk, connections: Connections) -> None:
         self.zone, self.desk, self.connections = zone, desk, connections
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = one_port()
         self.port: int = self.udp.getsockname()[1]
 
     async def ask(self, query: dns.message.Message = QUERY, tcp: bool = False) -> dns.message.Message:
@@ -63,9 +62,8 @@ async def opened(idle: float = 10.0, most: int = 16, resolver: str = "") -> Asyn
     zone = zone_with()
     servers = [(resolver.partition(":")[0], int(resolver.partition(":")[2]))] if resolver else []
     place = Open(zone, Desk(zone, Upstream(lambda: servers, patience=PATIENCE)), Connections(most, idle))
-    listening = socket.create_server(("127.0.0.1", place.port))
     udp, tcp = UdpDoor(place.udp, place.desk), TcpDoor(place.desk, place.connections)
-    await tcp.open(listening)
+    await tcp.open(place.tcp)
     try:
         yield place
     finally:
@@ -221,7 +219,7 @@ async def test_of_too_many_clients_the_quietest_goes() -> None:
 @given(st.lists(st.binary(max_size=600), max_size=6), st.booleans())
 def test_nonsense_hurts_nobody_else(pieces: list[bytes], frames: bool) -> None:
     async def nonsense() -> None:
-        async with opened(idle=1.0) as place:
+        async with opened() as place:
             with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
                 for piece in pieces:
                     client.sendto(piece, ("127.0.0.1", place.port))
