@@ -91,6 +91,22 @@ class Zone:
             if not known:
                 del self._endpoints[endpoint.address]
 
+    def has(self, namespace: str, name: str) -> bool:
+        """Whether there is such a Service."""
+        return (namespace, name) in self._services
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether there is such a namespace."""
+        return name in self._namespaces
+
+    def homes(self, name: str) -> list[str]:
+        """The namespaces that have a Service of that name. Looks at all Services."""
+        return sorted(namespace for namespace, service in self._services if service == name)
+
+    def services_in(self, namespace: str) -> list[str]:
+        """The names of a namespace's Services. Looks at all."""
+        return sorted(service for home, service in self._services if home == namespace)
+
     def at(self, below: Name) -> Types | None:
         """What is at the name whose lower-case labels before the domain are `below`; None: no such name."""
         match below:
