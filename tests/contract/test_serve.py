@@ -18,10 +18,19 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from portway import agent
+from portway.agent.announce.leases import LEASES, address_lease
 from portway.client import Api, Unreachable
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
-from portway.reconcile.resources import ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, SERVICES
+from portway.reconcile.resources import (
+    ENDPOINT_SLICES,
+    EVENTS,
+    IP_ADDRESS_POOLS,
+    L2_ADVERTISEMENTS,
+    NAMESPACES,
+    NODES,
+    SERVICES,
+)
 from portway.testing import apiserver
 from portway.testing.netns import Unavailable
 from tests import people
@@ -391,3 +400,29 @@ oomScoreAdj: -999
     assert place.end_of(pid) == 0
     assert "not used here: oomScoreAdj" in place.log.read_text()
     assert place.end_of(place.portway("cleanup")) == 0
+
+
+def test_load_balancers_are_announced_beside_the_rules(place: Place) -> None:
+    """The thread of the announcer starts, says what it waits for, and holds nobody up at the end."""
+    pid = place.serve("--announce-load-balancers")
+    place.ask(_with_a_pool)
+    place.expect(lambda: "172.18.0.240 is announced from here" in place.log.read_text(), "nobody announces")
+    os.kill(pid, signal.SIGTERM)
+    assert place.end_of(pid) == 0
+    assert place.ask(_holder) == ""
+
+
+async def _with_a_pool(api: Api) -> None:
+    await api.create(NAMESPACES, {"metadata": {"name": "metallb-system"}})
+    metadata = {"namespace": "metallb-system", "name": "p"}
+    await api.create(IP_ADDRESS_POOLS, {"metadata": metadata, "spec": {"addresses": ["172.18.0.240/32"]}})
+    await api.create(L2_ADVERTISEMENTS, {"metadata": metadata, "spec": {}})
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
+    made = await api.create(SERVICES, {"metadata": {"namespace": "default", "name": "balanced"}, "spec": spec})
+    ingress = [{"ip": "172.18.0.240", "ipMode": "VIP"}]
+    await api.replace(SERVICES, made | {"status": {"loadBalancer": {"ingress": ingress}}}, "status")
+
+
+async def _holder(api: Api) -> str:
+    lease = await api.get(LEASES, "kube-system", address_lease("172.18.0.240"))
+    return str(lease["spec"].get("holderIdentity", ""))

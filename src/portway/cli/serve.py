@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,18 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
     help="Enforce NetworkPolicies, if nobody else on this node does.",
 )
 @click.option(
+    "--announce-load-balancers",
+    is_flag=True,
+    help="Answer ARP and NDP for LoadBalancer addresses of MetalLB's IPAddressPools and L2Advertisements.",
+)
+@click.option(
+    "--load-balancer-lease-duration",
+    callback=flags.duration,
+    default="800ms",
+    show_default=True,
+    help="After such a silence of a node its addresses go to others.",
+)
+@click.option(
     "--min-sync-period",
     callback=flags.duration,
     default="0s",
@@ -89,7 +102,23 @@ def command(cleaning: bool, force: bool, **given: Any) -> None:
     config = _agent_config(**given)
     _look_around(force)
     _prepare(config, **given)
-    click.get_current_context().exit(agent.run(config))
+    with _announcing(config, **given):
+        code = agent.run(config)
+    click.get_current_context().exit(code)
+
+
+def _announcing(
+    config: agent.AgentConfig, announce_load_balancers: bool, load_balancer_lease_duration: float, **_: Any
+) -> AbstractContextManager[None]:
+    if not announce_load_balancers:
+        return nullcontext()
+    from portway.agent import announce
+
+    return announce.beside(
+        announce.AnnounceConfig(
+            config.node_name, kubeconfig=config.kubeconfig, lease_seconds=load_balancer_lease_duration
+        )
+    )
 
 
 def _agent_config(**given: Any) -> agent.AgentConfig:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from portway import agent, apiserver, controllers, nameserver
+from portway.agent import announce
 from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
 from portway.fleet.config import LOAD_BALANCER_RANGES, families, parse_port_range
@@ -16,6 +17,8 @@ from portway.nftables import pod_sets
 
 _CLOSED_SECONDS = 2
 """In a fleet no packet is late, so a connection may be forgotten, and logged, soon after its end."""
+_LEASE_SECONDS = 2.0
+"""In a fleet only processes can hang, as a link that is cut is seen at once: better late than in vain."""
 
 
 def programs(config: FleetConfig) -> Programs:
@@ -56,6 +59,11 @@ def programs(config: FleetConfig) -> Programs:
             )
         )
 
+    def run_announcer(paths: FleetPaths, node: NodePlan) -> int:
+        return announce.run(
+            announce.AnnounceConfig(node.name, api_socket=str(paths.api_socket), lease_seconds=_LEASE_SECONDS)
+        )
+
     def run_nameserver(paths: FleetPaths, host_doors: Sequence[socket.socket]) -> int:
         return nameserver.run(
             nameserver.NameserverConfig(
@@ -71,6 +79,7 @@ def programs(config: FleetConfig) -> Programs:
         apiserver=run_apiserver,
         controllers=run_controllers,
         agent=run_agent,
+        announcer=run_announcer,
         nameserver=run_nameserver,
         gate=lambda: PodGate(pod_sets()),
     )

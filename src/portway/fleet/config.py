@@ -16,8 +16,8 @@ MAX_NODES = 200
 
 WIRE_CIDRS = ("172.18.0.0/24", "fd00:18::/64")
 LOAD_BALANCER_RANGES: dict[Family, str] = {
-    "IPv4": "172.18.0.211-172.18.0.254",
-    "IPv6": "fd00:18::211-fd00:18::254",
+    "IPv4": "172.18.0.211-172.18.0.250",
+    "IPv6": "fd00:18::211-fd00:18::250",
 }
 """Addresses on the wire that no node can have: those of LoadBalancer Services, unless the user brings pools."""
 NODE_MASK: dict[Family, int] = {"IPv4": 24, "IPv6": 64}

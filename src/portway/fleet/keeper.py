@@ -39,10 +39,17 @@ class Programs(Struct, frozen=True, kw_only=True):
     controllers: Callable[[FleetPaths], int]
     agent: Callable[[FleetPaths, NodePlan], int]
     """Runs inside the node's network namespace."""
+    announcer: Callable[[FleetPaths, NodePlan], int] | None = None
+    """The same; answers for the addresses of LoadBalancer Services."""
     nameserver: Callable[[FleetPaths, Sequence[socket.socket]], int] | None = None
     """(paths, bound sockets of the host for DNS: UDP and listening TCP)."""
     gate: Callable[[], Gate] | None = None
     """Made by each kubelet in the same place: when pods may start. None: at once."""
+
+    @property
+    def in_nodes(self) -> dict[str, Callable[[FleetPaths, NodePlan], int]]:
+        """What every node runs besides its kubelet, by name."""
+        return {"agent": self.agent} | ({"announcer": self.announcer} if self.announcer else {})
 
 
 class Fleet:
@@ -158,7 +165,7 @@ class _Keeper:
         children = supervisor.Supervisor(private=[lifeline, self._pipe])
         programs, paths = self._programs, self._paths
         progress, telling = os.pipe2(os.O_CLOEXEC)
-        new = world.World(state, programs.agent, programs.gate, lifeline=world_end, progress=telling)
+        new = world.World(state, programs.in_nodes, programs.gate, lifeline=world_end, progress=telling)
         children.start("world", new.run, paths.log("world"), restart=False)
         os.close(telling)
         os.close(world_end)

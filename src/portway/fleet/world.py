@@ -16,7 +16,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from portway.fleet import dialer, etc, kubelet, linux, reports, supervisor, wiring
@@ -35,10 +36,19 @@ class World:
     """The life of gate and PID 1, in the order it happens."""
 
     def __init__(
-        self, state: FleetState, agent: Agent, gate: Callable[[], Gate] | None, *, lifeline: int, progress: int
+        self,
+        state: FleetState,
+        agents: Mapping[str, Agent],
+        gate: Callable[[], Gate] | None,
+        *,
+        lifeline: int,
+        progress: int,
     ) -> None:
-        """`lifeline`: read end of the keeper's pipe. `progress`: told "unshared", then "wired", or the failure."""
-        self._state, self._paths, self._agent, self._gate = state, state.paths, agent, gate
+        """`agents`: what runs in every node, by name.
+
+        `lifeline`: read end of the keeper's pipe. `progress`: told "unshared", then "wired", or the failure.
+        """
+        self._state, self._paths, self._agents, self._gate = state, state.paths, agents, gate
         self._lifeline, self._progress = lifeline, progress
 
     def run(self) -> int:
@@ -87,11 +97,11 @@ class World:
             self._start_node(children, node)
 
     def _start_node(self, children: supervisor.Supervisor, node: NodePlan) -> None:
-        paths, agent, gate = self._paths, self._agent, self._gate
-        for name, run in (
-            (f"{node.name}-agent", lambda: agent(paths, node)),
-            (f"{node.name}-kubelet", lambda: kubelet.run(paths, node, gate)),
-        ):
+        paths, gate = self._paths, self._gate
+        runs = {name: partial(run, paths, node) for name, run in self._agents.items()}
+        runs["kubelet"] = partial(kubelet.run, paths, node, gate)
+        for what, run in runs.items():
+            name = f"{node.name}-{what}"
             children.start(name, _inside(node.name, run), paths.log(name))
 
 

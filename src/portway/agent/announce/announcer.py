@@ -1,0 +1,193 @@
+"""What this node announces: objects in, election, sockets."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from portway.agent.announce import interfaces
+from portway.agent.announce.lan import Lan
+from portway.agent.announce.leases import FAILURES, Leases, now
+from portway.agent.announce.objects import Objects
+from portway.loadbalancer.announcement import Candidates
+from portway.loadbalancer.election import Situation, Timing, move
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.2
+_AGAIN_SECONDS = (1.0, 2.0)
+"""When an address is announced again after it came: the first word may be lost."""
+_NETS_PAUSE = 0.01
+"""Seconds after a change of links before they are looked at: changes come together."""
+
+
+class AnnounceConfig(Struct, frozen=True):
+    """What an announcer is told."""
+
+    node_name: str
+    api_socket: str = ""
+    """A fleet's API server; else `kubeconfig`."""
+    kubeconfig: str = ""
+    """Empty: where kubectl looks, or the cluster this pod runs in."""
+    lease_seconds: float = 0.8
+    """Without a sign of life for so long, a node's addresses go to others."""
+
+
+class Announcer:
+    """Runs on one event loop; `step` is one round of decisions."""
+
+    def __init__(self, me: str, timing: Timing, leases: Leases, objects: Objects, changed: asyncio.Event) -> None:
+        self._me, self._timing, self._leases, self._objects = me, timing, leases, objects
+        self._changed = changed
+        self._lans: dict[str, Lan] = {}
+        self._macs: dict[str, bytes] = {}
+        self._carrying: dict[str, set[str]] = {}
+        self._vacant: dict[str, float] = {}
+        self.announced: frozenset[str] = frozenset()
+        self._holding = asyncio.Event()
+
+    async def run(self) -> None:
+        """For ever."""
+        self.look_at_links()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_links())
+            group.create_task(self._beat_for_ever())
+            while True:
+                self._changed.clear()
+                try:
+                    due = await self.step()
+                except FAILURES as failure:
+                    log.info("announcing: %s", failure)
+                    due = _RETRY_SECONDS
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(due or None):
+                        await self._changed.wait()
+
+    async def step(self) -> float:
+        """One round; the seconds after which the next is due without a change (0: none is)."""
+        wanted = self._objects.candidates()
+        moves = {address: self._move(address, found) for address, found in wanted.items()}
+        mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
+        self._answer_for(mine, wanted)
+        for address, (verb, _) in moves.items():
+            if verb == "release":
+                log.info("%s is let go", address)
+                await self._leases.release(address)
+            elif verb == "claim":
+                await self._claim(address)
+        for address in set(self._leases.addresses()) - wanted.keys():
+            await self._forget(address)
+        return min((due for _, due in moves.values() if due > 0), default=0.0)
+
+    def _move(self, address: str, found: Candidates) -> tuple[str, float]:
+        lease = self._leases.of(address)
+        holder = lease.holder if lease else ""
+        left = self._leases.dies_in(holder) if holder else 0.0
+        vacant = not holder or left <= 0
+        if not vacant:
+            self._vacant.pop(address, None)
+        since = self._vacant.setdefault(address, now()) if vacant else now()
+        situation = Situation(
+            self._me,
+            found.ranked,
+            holder,
+            not vacant,
+            bool(self._interfaces(found)),
+            now() - since,
+            frozenset({holder} if holder and vacant else ()),
+        )
+        verb, due = move(situation)
+        watching = 0 < left < float("inf") and self._me in found.ranked
+        return verb, (left + 0.001 if watching else due)
+
+    def _interfaces(self, found: Candidates) -> set[str]:
+        """Those that have a link, of those on which this node may announce."""
+        named = found.interfaces.get(self._me)
+        if named is None:
+            return set()
+        own = {name for address in self._objects.own_addresses for name in self._carrying.get(address, ())}
+        return (set(named) or own) & self._macs.keys()
+
+    async def _claim(self, address: str) -> None:
+        if not self._leases.fresh:
+            await self._leases.beat()
+        if await self._leases.claim(address):
+            log.info("%s is announced from here", address)
+            self._changed.set()
+
+    async def _forget(self, address: str) -> None:
+        """Its Service is gone: whoever held it cleans up, or anybody after a holder that died."""
+        lease = self._leases.of(address)
+        if lease and (lease.holder in ("", self._me) or self._leases.dies_in(lease.holder) <= 0):
+            await self._leases.forget(address)
+
+    def _answer_for(self, mine: set[str], wanted: dict[str, Candidates]) -> None:
+        self.announced = frozenset(mine)
+        if mine:
+            self._holding.set()
+        else:
+            self._holding.clear()
+        places = {address: self._interfaces(wanted[address]) for address in mine}
+        for name in self._lans.keys() | {name for names in places.values() for name in names}:
+            self._answer_on(name, [address for address, names in places.items() if name in names])
+
+    def _answer_on(self, name: str, addresses: list[str]) -> None:
+        lan = self._lans.get(name)
+        if lan is not None and (not addresses or self._macs.get(name) != lan.mac):
+            self._lans.pop(name).close()
+            lan = None
+        if lan is None and addresses:
+            lan = self._lans[name] = Lan(name, self._macs[name], self._leases.may_answer)
+        if lan is not None and (new := lan.follow(addresses)):
+            for seconds in _AGAIN_SECONDS:
+                asyncio.get_running_loop().call_later(seconds, lan.announce, new)
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await self._holding.wait()
+            was_fresh = self._leases.fresh
+            try:
+                async with asyncio.timeout(self._timing.expiry):
+                    await self._leases.beat()
+            except FAILURES as failure:
+                log.info("no sign of life is taken: %s", failure or "the API server does not answer")
+            else:
+                if not was_fresh:
+                    self._resume()
+            await asyncio.sleep(self._timing.beat)
+
+    def _resume(self) -> None:
+        """After a silence: decide anew, then tell everybody again where the addresses are."""
+        self._changed.set()
+        for lan in self._lans.values():
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, lan.announce, lan.addresses)
+
+    async def _follow_links(self) -> None:
+        socket = interfaces.changes()
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_reader(socket.fileno(), told.set)
+        while True:
+            await told.wait()
+            with contextlib.suppress(OSError):  # some were lost: everything is looked at anyway
+                for _ in socket.pending():
+                    pass
+            told.clear()
+            self.look_at_links()
+            await asyncio.sleep(_NETS_PAUSE)
+
+    def look_at_links(self) -> None:
+        """Which interfaces there are, and what they carry."""
+        before = self._macs, self._carrying
+        self._macs, self._carrying = interfaces.with_link(), interfaces.carrying()
+        if before != (self._macs, self._carrying):
+            self._changed.set()
+
+    async def let_go(self) -> None:
+        """An orderly end: silence first, then others may have it all."""
+        held: Iterable[str] = self.announced
+        self._answer_for(set(), {})
+        for address in held:
+            with contextlib.suppress(*FAILURES):
+                await self._leases.release(address)

@@ -1,0 +1,198 @@
+"""The Leases of addresses and of announcing nodes, as they are now, and the writes of this node to them.
+
+See `portway.loadbalancer.election` for what they mean. All moments are seconds of one clock of this node that also
+runs while it sleeps (CLOCK_BOOTTIME).
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+from portway.client import Api, Key, Reflector, Unreachable
+from portway.kubeapi.errors import ApiError, Doc
+from portway.kubeapi.kinds import Resource
+from portway.loadbalancer.election import Timing
+
+log = logging.getLogger(__name__)
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
+NAMESPACE = "kube-system"
+ROLE = "portway.dev/announcer"
+"""Label: what a Lease is of, an "address" or a "node"."""
+ADDRESS = "portway.dev/announced-address"
+"""Annotation: the address."""
+
+
+def now() -> float:
+    """This node's clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Lease(Struct, frozen=True):
+    """What is read of a Lease."""
+
+    role: str
+    holder: str
+    address: str
+    renewed: str
+    version: str
+    transitions: int
+
+
+def decode(document: Doc) -> Lease:
+    """One of ours."""
+    meta, spec = document["metadata"], document.get("spec") or {}
+    return Lease(
+        (meta.get("labels") or {}).get(ROLE, ""),
+        spec.get("holderIdentity") or "",
+        (meta.get("annotations") or {}).get(ADDRESS, ""),
+        spec.get("renewTime") or "",
+        meta.get("resourceVersion") or "",
+        spec.get("leaseTransitions") or 0,
+    )
+
+
+def address_lease(address: str) -> str:
+    """The name of an address's Lease: `announce-172.18.0.211`, IPv6 in full with dashes."""
+    return f"announce-{ip_address(address).exploded.replace(':', '-')}"
+
+
+def node_lease(node: str) -> str:
+    """The name of a node's beat."""
+    return f"announcer-{node}"
+
+
+class Leases:
+    """Follows them; `changed` is called after each change that may matter."""
+
+    def __init__(self, api: Api, me: str, timing: Timing, changed: Callable[[], None]) -> None:
+        self._api, self._me, self._timing, self._changed = api, me, timing, changed
+        self.reflector: Reflector[Lease] = Reflector(
+            api, LEASES, namespace=NAMESPACE, label_selector=ROLE, decode=decode, on_change=self._note
+        )
+        self._beats: dict[str, float] = {}
+        """When each node's beat was last seen to have changed."""
+        self._fresh_until = -math.inf
+
+    def _note(self, key: Key, old: Lease | None, new: Lease | None) -> None:
+        if new is not None and new.role == "node":
+            if old is None or old.renewed != new.renewed:
+                self._beats[new.holder] = now()
+        else:
+            self._changed()
+
+    def of(self, address: str) -> Lease | None:
+        """An address's Lease."""
+        return self.reflector.objects.get((NAMESPACE, address_lease(address)))
+
+    def addresses(self) -> list[str]:
+        """All that have a Lease."""
+        return [lease.address for lease in self.reflector.objects.values() if lease.role == "address"]
+
+    def dies_in(self, node: str) -> float:
+        """Seconds until a node counts as dead if it does not beat; not positive: it is dead."""
+        if node == self._me:
+            return math.inf
+        return self._beats.setdefault(node, now()) + self._timing.expiry - now()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this node may still answer for what it holds."""
+        return now() < self._fresh_until
+
+    def may_answer(self, address: str) -> bool:
+        """Whether an address is ours beyond doubt: nobody can have taken it since we last knew."""
+        lease = self.of(address)
+        return self.fresh and lease is not None and lease.holder == self._me
+
+    async def beat(self) -> None:
+        """Renew this node's. Raises ApiError, Unreachable, TimeoutError."""
+        sent = now()
+        renewed = {"renewTime": _stamp()}
+        try:
+            await self._api.patch(LEASES, NAMESPACE, node_lease(self._me), {"spec": renewed})
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            await self._api.create(LEASES, self._document(node_lease(self._me), "node", {}, renewed))
+        if not self.fresh:
+            # Others may have taken what was ours while we were silent: only the server itself knows.
+            await self._read_again()
+        self._fresh_until = max(self._fresh_until, sent + self._timing.fence)
+
+    async def _read_again(self) -> None:
+        items, _ = await self._api.list(LEASES, NAMESPACE, label_selector=f"{ROLE}=address")
+        for item in items:
+            self.reflector.note(item)
+
+    async def claim(self, address: str) -> bool:
+        """Make an address ours: False when another one was faster, or its holder lives."""
+        lease = self.of(address)
+        if lease is not None and lease.holder and await self._lives(lease.holder):
+            return False
+        transitions = lease.transitions + 1 if lease else 0
+        spec = {"renewTime": _stamp(), "acquireTime": _stamp(), "leaseTransitions": transitions}
+        document = self._document(address_lease(address), "address", {ADDRESS: address}, spec)
+        try:
+            if lease is None:
+                written = await self._api.create(LEASES, document)
+            else:
+                document["metadata"]["resourceVersion"] = lease.version
+                written = await self._api.replace(LEASES, document)
+        except ApiError as error:
+            if error.code in (404, 409):
+                return False
+            raise
+        self.reflector.note(written)
+        return True
+
+    async def _lives(self, node: str) -> bool:
+        """Asked of the server: our watch may be what has stopped."""
+        try:
+            beat = await self._api.get(LEASES, NAMESPACE, node_lease(node))
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        seen = self.reflector.objects.get((NAMESPACE, node_lease(node)))
+        self.reflector.note(beat)
+        return seen is None or seen.renewed != decode(beat).renewed
+
+    async def release(self, address: str) -> None:
+        """Nobody's, for others to claim."""
+        lease = self.of(address)
+        if lease is None or lease.holder != self._me:
+            return
+        patch = {"metadata": {"resourceVersion": lease.version}, "spec": {"holderIdentity": ""}}
+        self.reflector.note(await self._api.patch(LEASES, NAMESPACE, address_lease(address), patch))
+
+    async def forget(self, address: str) -> None:
+        """There is no such address any more."""
+        try:
+            await self._api.delete(LEASES, NAMESPACE, address_lease(address))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
+    def _document(self, name: str, role: str, annotations: dict[str, str], spec: Doc) -> Doc:
+        seconds = math.ceil(self._timing.expiry)
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"namespace": NAMESPACE, "name": name, "labels": {ROLE: role}, "annotations": annotations},
+            "spec": {"holderIdentity": self._me, "leaseDurationSeconds": seconds, **spec},
+        }
+
+
+def _stamp() -> str:
+    """`metav1.MicroTime`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+FAILURES = (ApiError, Unreachable, TimeoutError)
+"""Of requests: they are tried again."""

@@ -1,0 +1,95 @@
+"""The objects that announcements depend on, followed, and what comes of them: addresses and their candidates."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from portway.agent.health import node_eligible
+from portway.agent.watches import ENDPOINT_SLICES, NODES, NOT_OURS, SERVICES
+from portway.client import Api, Reflector
+from portway.kubeapi import decode, decode_loadbalancer
+from portway.kubeapi.errors import Doc
+from portway.kubeapi.kinds import Resource
+from portway.loadbalancer.announcement import AnnouncingNode, Candidates, candidates
+from portway.model.loadbalancer import BalancedService, ServiceKey
+
+POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
+ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
+Local = tuple[ServiceKey, frozenset[str]]
+"""Of an EndpointSlice: its Service, and the nodes of its ready endpoints."""
+
+
+class Objects:
+    """Reflectors of all that matters; `changed` is called when something did."""
+
+    def __init__(self, api: Api, me: str, changed: Callable[[], None]) -> None:
+        self._me = me
+
+        def follow(resource: Resource, decoder: Callable[[Doc], Any], labels: str = "") -> Reflector[Any]:
+            def on_change(_: object, old: Any, new: Any) -> None:
+                if old != new:
+                    changed()
+
+            return Reflector(api, resource, decode=decoder, on_change=on_change, label_selector=labels)
+
+        self.services: Reflector[BalancedService | None] = follow(SERVICES, _balanced)
+        self.slices: Reflector[Local] = follow(ENDPOINT_SLICES, _local, NOT_OURS)
+        self.nodes: Reflector[AnnouncingNode] = follow(NODES, announcing_node)
+        self.pools = follow(POOLS, decode_loadbalancer.address_pool)
+        self.advertisements = follow(ADVERTISEMENTS, decode_loadbalancer.l2_advertisement)
+
+    @property
+    def all(self) -> list[Reflector[Any]]:
+        """Every one."""
+        return [self.services, self.slices, self.nodes, self.pools, self.advertisements]
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """This node's."""
+        own = self.nodes.objects.get(("", self._me))
+        return own.addresses if own else ()
+
+    def candidates(self) -> dict[str, Candidates]:
+        """Who may announce what; addresses that nobody may are left out."""
+        found: dict[str, list[Candidates]] = {}
+        for service in self.services.objects.values():
+            for address in service.addresses if service else ():
+                answer = self._candidates(service, address) if service else None
+                if isinstance(answer, Candidates):
+                    found.setdefault(address, []).append(answer)
+        return {address: _for_all(answers) for address, answers in found.items()}
+
+    def _candidates(self, service: BalancedService, address: str) -> Any:
+        local = set(self._local_nodes(service.key)) if service.external_traffic_policy == "Local" else ()
+        pools, advertisements = self.pools.objects.values(), self.advertisements.objects.values()
+        return candidates(service, address, pools, advertisements, list(self.nodes.objects.values()), local)
+
+    def _local_nodes(self, key: ServiceKey) -> Iterator[str]:
+        for service, nodes in self.slices.objects.values():
+            if service == key:
+                yield from nodes
+
+
+def _for_all(answers: list[Candidates]) -> Candidates:
+    """Services that share an address have it announced where all of them can be, else where the first can be."""
+    first = answers[0]
+    common = tuple(name for name in first.ranked if all(name in other.ranked for other in answers))
+    return Candidates(common or first.ranked, first.interfaces)
+
+
+def _balanced(document: Doc) -> BalancedService | None:
+    return decode_loadbalancer.balanced_service(document) if decode_loadbalancer.is_balanced(document) else None
+
+
+def _local(document: Doc) -> Local:
+    piece = decode.endpoint_slice(document)
+    nodes = frozenset(endpoint.node_name for endpoint in piece.endpoints if endpoint.ready and endpoint.node_name)
+    return (piece.namespace, piece.service), nodes if piece.ports else frozenset()
+
+
+def announcing_node(document: Doc) -> AnnouncingNode:
+    """A `v1.Node`. Raises ValueError."""
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    cut_off = any(c.get("type") == "NetworkUnavailable" and c.get("status") == "True" for c in conditions)
+    node = decode.node(document)
+    labels = (document.get("metadata") or {}).get("labels") or {}
+    return AnnouncingNode(node.name, labels, node_eligible(document) and not cut_off, node.addresses)

@@ -1,0 +1,259 @@
+"""A local network of three nodes that announce, two clients that ask, and an API server beside it."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import Any
+
+from portway.agent import announce
+from portway.agent.announce import frames, interfaces
+from portway.agent.announce.leases import ROLE
+from portway.testing import apiserver
+from portway.testing.netns import Namespace, World
+from tests.api.http import Http
+
+Doc = dict[str, Any]
+NODES = ("n1", "n2", "n3")
+CLIENTS = ("c1", "c2")
+POOL = ["192.0.2.100-192.0.2.199", "2001:db8::100-2001:db8::199"]
+SERVICES = "/api/v1/namespaces/default/services"
+LEASE_SECONDS = 1.5
+"""Longer than in real life: tests run on busy machines."""
+PATIENCE = 20.0
+
+
+class Lan:
+    """What a test does to it and asks of it."""
+
+    def __init__(self, world: World, server: apiserver.Server, places: dict[str, Namespace]) -> None:
+        self.world, self.places, self.http, self.server = world, places, Http(server.unix), server
+        self.announcers: dict[str, int] = {}
+        self.macs = {place.run(_mac): name for name, place in places.items() if name in NODES}
+
+    def start(self, *nodes: str) -> None:
+        """Announcers of these nodes."""
+        for name in nodes:
+            config = announce.AnnounceConfig(name, api_socket=str(self.server.unix), lease_seconds=LEASE_SECONDS)
+            self.announcers[name] = self.world.spawn(self.places[name], announce.run, config)
+
+    def kill(self, node: str, number: int = signal.SIGKILL) -> None:
+        """A signal for a node's announcer; those that end it are waited for."""
+        os.kill(self.announcers[node], number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self.world.wait(self.announcers.pop(node))
+
+    def link(self, node: str, state: str) -> None:
+        """Cut a node's cable at the switch, or mend it."""
+        self.places["wire"].command("ip", "link", "set", f"to-{node}", state)
+
+    def balance(self, name: str, *addresses: str, **spec: Any) -> None:
+        """A Service with these addresses."""
+        ports = [{"port": 80, "protocol": "TCP"}]
+        families = ["IPv6" if ":" in address else "IPv4" for address in addresses]
+        policy = "SingleStack" if len(families) == 1 else "RequireDualStack"
+        whole = {"type": "LoadBalancer", "ports": ports, "ipFamilies": families, "ipFamilyPolicy": policy} | spec
+        made = self.http.post(SERVICES, {"metadata": {"name": name}, "spec": whole})
+        assert made.code == 201, made
+        status = {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"} for address in addresses]}}
+        answer = self.http.patch(f"{SERVICES}/{name}/status", {"status": status})
+        assert answer.code == 200, answer
+
+    def endpoints(self, service: str, **ready: bool) -> None:
+        """A slice with one endpoint on each of these nodes."""
+        base = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+        listed = [
+            {"addresses": [f"10.244.0.{i + 1}"], "nodeName": node, "conditions": {"ready": is_ready}}
+            for i, (node, is_ready) in enumerate(ready.items())
+        ]
+        document = {
+            "metadata": {"name": service, "labels": {"kubernetes.io/service-name": service}},
+            "addressType": "IPv4",
+            "ports": [{"port": 80, "protocol": "TCP", "name": ""}],
+            "endpoints": listed,
+        }
+        self.http.delete(f"{base}/{service}")
+        made = self.http.post(base, document)
+        assert made.code == 201, made
+
+    def who(self, address: str, client: str = "c1") -> set[str]:
+        """The nodes that answer for an address now."""
+        macs = self.places[client].run(_ask, address, 0.15)
+        return {self.macs.get(mac, mac.hex()) for mac in macs}
+
+    def neighbor(self, client: str, address: str) -> str:
+        """The node that a client's kernel sends packets for an address to."""
+        place, found = self.places[client], [""]
+
+        def known() -> bool:
+            place.run(_poke, address)
+            entry = place.command("ip", "neighbor", "show", "to", address)
+            found[0] = entry.partition("lladdr ")[2].partition(" ")[0].replace(":", "")
+            return bool(found[0])
+
+        self.until(known)
+        return self.macs[bytes.fromhex(found[0])]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for it."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"not in {PATIENCE} s; leases: {self.leases()}"
+            time.sleep(0.02)
+
+    def announced_by(self, address: str, *but: str) -> str:
+        """The only node that answers, once there is one that is none of `but`; both clients hear the same."""
+        found: list[str] = []
+
+        def settled() -> bool:
+            found[:] = self.who(address)
+            return len(found) == 1 and found[0] not in but and self.who(address, "c2") == set(found)
+
+        self.until(settled)
+        return found[0]
+
+    def leases(self) -> dict[str, str]:
+        """Holders by the name of the Lease."""
+        items = self.http.get(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases?labelSelector={ROLE}").doc
+        return {item["metadata"]["name"]: item["spec"].get("holderIdentity", "") for item in items["items"]}
+
+    @contextmanager
+    def recording(self, address: str, path: Path) -> Iterator[list["Round"]]:
+        """Meanwhile the second client asks and asks; the rounds are there afterwards."""
+        rounds: list[Round] = []
+        pid = self.world.spawn(self.places["c2"], _record, address, str(path))
+        self.until(lambda: path.exists() and path.stat().st_size > 0)
+        try:
+            yield rounds
+        finally:
+            self.world.end(pid)
+            complete = path.read_text().rpartition("\n")[0].splitlines()
+            for moment, macs in map(json.loads, complete):
+                rounds.append((moment, {self.macs[bytes.fromhex(mac)] for mac in macs}))
+
+
+Round = tuple[float, set[str]]
+
+
+def silence(rounds: list[Round]) -> float:
+    """The longest time without an answer, in seconds."""
+    heard = [moment for moment, nodes in rounds if nodes]
+    return max((b - a for a, b in itertools.pairwise(heard)), default=0.0)
+
+
+def speakers(rounds: list[Round]) -> list[str]:
+    """Who answered, each as long as it was the same. Two in one round are joined by +."""
+    said: list[str] = []
+    for _, nodes in rounds:
+        if nodes and (name := "+".join(sorted(nodes))) not in said[-1:]:
+            said.append(name)
+    return said
+
+
+@contextmanager
+def lan(folder: Path, user: bool | None) -> Iterator[Lan]:
+    """Nodes at .1 to .3 and clients at .11 and .12 of 192.0.2.0/24 and 2001:db8::/64."""
+    with apiserver.start(folder) as server, World(user) as world:
+        places = {name: world.namespace(name) for name in ("wire", *NODES, *CLIENTS)}
+        places["wire"].command(*["ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])
+        places["wire"].command(*["ip", "link", "set", "br0", "up"])
+        for number, name in [*enumerate(NODES, 1), *enumerate(CLIENTS, 11)]:
+            places[name].write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
+            world.connect(places["wire"], f"to-{name}", places[name], "eth0")
+            places["wire"].command("ip", "link", "set", f"to-{name}", "master", "br0")
+            places[name].command("ip", "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
+            places[name].command("ip", "address", "add", f"2001:db8::{number}/64", "dev", "eth0", "nodad")
+        made = Lan(world, server, places)
+        _objects(made.http)
+        made.start(*NODES)
+        yield made
+        made.http.close()
+
+
+def _objects(http: Http) -> None:
+    http.post("/api/v1/namespaces", {"metadata": {"name": "metallb-system"}})
+    base = "/apis/metallb.io/v1beta1/namespaces/metallb-system"
+    assert http.post(f"{base}/ipaddresspools", {"metadata": {"name": "p"}, "spec": {"addresses": POOL}}).code == 201
+    assert http.post(f"{base}/l2advertisements", {"metadata": {"name": "p"}, "spec": {}}).code == 201
+    for number, name in enumerate(NODES, 1):
+        addresses = [{"type": "InternalIP", "address": a} for a in (f"192.0.2.{number}", f"2001:db8::{number}")]
+        made = http.post("/api/v1/nodes", {"metadata": {"name": name, "labels": {"name": name}}})
+        assert made.code == 201
+        assert http.patch(f"/api/v1/nodes/{name}/status", {"status": {"addresses": addresses}}).code == 200
+
+
+def _mac() -> bytes:
+    return interfaces.with_link()["eth0"]
+
+
+def _poke(address: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as any_packet:
+        any_packet.sendto(b"", (address, 9))
+
+
+def _ask(address: str, seconds: float) -> set[bytes]:
+    """The MACs that answer one question within the time."""
+    with _listening(address) as wire:
+        wire.send(_question(address))
+        return _answers(wire, address, time.monotonic() + seconds)
+
+
+def _record(address: str, path: str) -> None:
+    with _listening(address) as wire, open(path, "w", buffering=1) as out:
+        while True:
+            wire.send(_question(address))
+            macs = _answers(wire, address, time.monotonic() + 0.02)
+            out.write(json.dumps([time.monotonic(), sorted(mac.hex() for mac in macs)]) + "\n")
+
+
+def _listening(address: str) -> socket.socket:
+    kind = frames.ETH_IPV6 if ":" in address else frames.ETH_ARP
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    wire.bind(("eth0", kind))
+    return wire
+
+
+def _answers(wire: socket.socket, address: str, deadline: float) -> set[bytes]:
+    found: set[bytes] = set()
+    while (left := deadline - time.monotonic()) > 0:
+        wire.settimeout(left)
+        try:
+            frame = wire.recv(2048)
+        except TimeoutError:
+            break
+        if (mac := _answering(frame, address)) is not None:
+            found.add(mac)
+    return found
+
+
+def _answering(frame: bytes, address: str) -> bytes | None:
+    """Whose MAC an answer to us names; announcements to all are none."""
+    wanted = ip_address(address).packed
+    if frame[0] & 1:
+        return None
+    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and frame[28:32] == wanted:
+        return frame[22:28]
+    if frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 136 and frame[62:78] == wanted:
+        return frame[80:86]
+    return None
+
+
+def _question(address: str) -> bytes:
+    """As a client's kernel asks."""
+    mac, target = _mac(), ip_address(address)
+    if target.version == 4:
+        own = ip_address("192.0.2.99").packed
+        return b"\xff" * 6 + mac + b"\x08\x06" + struct.pack("!HHBBH6s4s6s4s", 1, 0x800, 6, 4, 1, mac, own, bytes(6),
+                                                             target.packed)  # fmt: skip
+    group = IPv6Address(frames.solicited_node(address)).packed
+    own = IPv6Address("2001:db8::99").packed
+    body = struct.pack("!BBHI", 135, 0, 0, 0) + target.packed + b"\x01\x01" + mac
+    header = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + own + group
+    return b"\x33\x33" + group[12:] + mac + b"\x86\xdd" + header + body

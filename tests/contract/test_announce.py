@@ -1,0 +1,147 @@
+"""Who answers for a LoadBalancer's address on the local network: one node, whatever happens to it."""
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portway.testing.netns import Unavailable
+from tests.contract.lan import NODES, Lan, lan, silence, speakers
+
+_numbers = itertools.count(100)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
+    """In a user namespace: what an ordinary user's CAP_NET_RAW can, root's can too."""
+    try:
+        with lan(tmp_path_factory.mktemp("lan"), user=True) as made:
+            yield made
+    except Unavailable as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+
+
+def fresh() -> tuple[str, str]:
+    """Two addresses of the pool that no test had."""
+    number = next(_numbers)
+    return f"192.0.2.{number}", f"2001:db8::{number}"
+
+
+def test_one_node_answers_in_each_family_and_the_clients_kernel_learns_it(net: Lan) -> None:
+    four, six = fresh()
+    net.balance("one", four, six)
+    by_four, by_six = net.announced_by(four), net.announced_by(six)
+    assert net.leases()[f"announce-{four}"] == by_four
+    for address, node in ((four, by_four), (six, by_six)):
+        assert net.neighbor("c1", address) == node
+    # No node has it as an address of its own: what listens on every address listens on no more.
+    assert all(four not in net.places[node].command("ip", "address", "show") for node in NODES)
+    assert not net.who("192.0.2.250")
+
+
+def test_addresses_are_spread(net: Lan) -> None:
+    mine = [fresh()[0] for _ in range(9)]
+    for address in mine:
+        net.balance(f"spread-{address.rpartition('.')[2]}", address)
+    assert len({net.announced_by(address) for address in mine}) > 1
+
+
+@pytest.mark.parametrize(
+    ("end", "family"), [("killed", 0), ("killed", 1), ("told to end", 0), ("frozen", 0), ("cut off", 0), ("cut off", 1)]
+)
+def test_another_node_takes_over_and_never_do_two_answer(net: Lan, tmp_path: Path, end: str, family: int) -> None:
+    address = fresh()[family]
+    name = f"{end.replace(' ', '-')}-{family}"
+    net.balance(name, address)
+    first = net.announced_by(address)
+    with net.recording(address, tmp_path / "rounds") as rounds:
+        _stop(net, first, end)
+        second = net.announced_by(address, first)
+        _mend(net, first, end)
+        # It is back and alive: it can announce what is new, and leaves what is another's.
+        fence = fresh()[0]
+        net.balance(f"fence-{name}", fence)
+        net.announced_by(fence)
+        assert net.announced_by(address) == second
+    assert speakers(rounds) == [first, second]
+    print(f"{end}: {silence(rounds):.3f} s without an answer")
+
+
+def _stop(net: Lan, node: str, end: str) -> None:
+    if end == "cut off":
+        net.link(node, "down")
+    else:
+        net.kill(node, {"killed": signal.SIGKILL, "told to end": signal.SIGTERM, "frozen": signal.SIGSTOP}[end])
+
+
+def _mend(net: Lan, node: str, end: str) -> None:
+    if end == "cut off":
+        net.link(node, "up")
+    elif end == "frozen":
+        net.kill(node, signal.SIGCONT)
+    else:
+        net.start(node)
+
+
+def test_local_traffic_is_announced_where_the_pods_are(net: Lan) -> None:
+    address = fresh()[0]
+    net.balance("local", address, externalTrafficPolicy="Local")
+    net.endpoints("local", n2=True, n3=False)
+    assert net.announced_by(address) == "n2"
+    net.endpoints("local", n2=False, n3=True)
+    assert net.announced_by(address, "n2") == "n3"
+    net.endpoints("local", n2=False)
+    net.until(lambda: not net.who(address))
+
+
+def test_nodes_that_load_balancers_leave_out_do_not_announce(net: Lan) -> None:
+    address = fresh()[0]
+    net.balance("excluded", address)
+    node = net.announced_by(address)
+    label = "node.kubernetes.io/exclude-from-external-load-balancers"
+    net.http.patch(f"/api/v1/nodes/{node}", {"metadata": {"labels": {label: ""}}})
+    assert net.announced_by(address, node) != node
+    net.http.patch(f"/api/v1/nodes/{node}", {"metadata": {"labels": {label: None}}})
+
+
+def test_a_node_without_the_interface_is_passed_over(net: Lan) -> None:
+    """MetalLB's election does not look at interfaces, so that its leader may be mute."""
+    base = "/apis/metallb.io/v1beta1/namespaces/metallb-system/l2advertisements/p"
+    address = fresh()[0]
+    net.balance("interfaces", address)
+    net.announced_by(address)
+    for node in ("n1", "n2"):
+        net.places[node].command("ip", "link", "set", "eth0", "down")
+        net.places[node].command("ip", "link", "set", "eth0", "name", "other0")
+        net.places[node].command("ip", "link", "set", "other0", "up")
+    try:
+        net.http.patch(base, {"spec": {"interfaces": ["eth0"]}})
+        assert net.announced_by(address, "n1", "n2") == "n3"
+    finally:
+        net.http.patch(base, {"spec": {"interfaces": None}})
+        for node in ("n1", "n2"):
+            net.places[node].command("ip", "link", "set", "other0", "down")
+            net.places[node].command("ip", "link", "set", "other0", "name", "eth0")
+            net.places[node].command("ip", "link", "set", "eth0", "up")
+
+
+def test_nothing_is_left_of_a_service_that_is_gone(net: Lan) -> None:
+    address = fresh()[0]
+    net.balance("gone", address)
+    net.announced_by(address)
+    net.http.delete("/api/v1/namespaces/default/services/gone")
+    net.until(lambda: not net.who(address) and f"announce-{address}" not in net.leases())
+
+
+def test_without_the_api_server_the_announcer_falls_silent(net: Lan) -> None:
+    """It cannot know that nobody took its addresses."""
+    address = fresh()[0]
+    net.balance("alone", address)
+    net.announced_by(address)
+    os.kill(net.server.pid, signal.SIGSTOP)
+    net.until(lambda: not net.who(address))
+    os.kill(net.server.pid, signal.SIGCONT)
+    net.announced_by(address)
