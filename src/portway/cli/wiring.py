@@ -59,11 +59,6 @@ def programs(config: FleetConfig) -> Programs:
             )
         )
 
-    def run_announcer(paths: FleetPaths, node: NodePlan) -> int:
-        return announce.run(
-            announce.AnnounceConfig(node.name, api_socket=str(paths.api_socket), lease_seconds=_LEASE_SECONDS)
-        )
-
     def run_nameserver(paths: FleetPaths, host_doors: Sequence[socket.socket]) -> int:
         return nameserver.run(
             nameserver.NameserverConfig(
@@ -79,10 +74,15 @@ def programs(config: FleetConfig) -> Programs:
         apiserver=run_apiserver,
         controllers=run_controllers,
         agent=run_agent,
-        announcer=run_announcer,
+        announcer=_announce,
         nameserver=run_nameserver,
         gate=lambda: PodGate(pod_sets()),
     )
+
+
+def _announce(paths: FleetPaths, node: NodePlan) -> int:
+    told = announce.AnnounceConfig(node.name, api_socket=str(paths.api_socket), lease_seconds=_LEASE_SECONDS)
+    return announce.run(told)
 
 
 def _first_objects(config: FleetConfig) -> list[Doc]:
