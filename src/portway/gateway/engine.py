@@ -1,0 +1,94 @@
+"""What an engine is: something that listens at one door and does with each request what `routing.decide` says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from portway.routing.table import RouteTable
+
+
+class Timings(Struct, frozen=True):
+    """Seconds."""
+
+    head: float = 10.0
+    """For a request's head, from its first byte; more is answered 408. Also for a TLS handshake."""
+    idle: float = 60.0
+    """Between two requests of a connection."""
+    connect: float = 2.0
+    """To an endpoint; then another one is tried."""
+    answer: float = 60.0
+    """Of silence of a backend, or of a client that sends a body (408); routes may say less (504)."""
+    tunnel: float = 3600.0
+    """Of silence both ways in a WebSocket or a connection that is passed through."""
+    kept: float = 4.0
+    """An idle connection to a backend: below the five seconds after which common servers close theirs."""
+    drain: float = 30.0
+    """For what is under way when the engine stops."""
+
+
+class Door(Struct, frozen=True):
+    """Where an engine listens, and what it may use for itself."""
+
+    name: str
+    """`ingress`, or `gateway/NAMESPACE/NAME`: the listeners of the table that are its own."""
+    folder: Path
+    """Private (0700): sockets, configuration, keys."""
+    addresses: tuple[str, ...] = ("0.0.0.0", "::")
+    """Bound for each port; those of a family that this machine does not have are left out."""
+    timings: Timings = Timings()
+    max_head: int = 15 << 10
+    """Bytes of a request's head; more is answered 400 or 431."""
+
+
+class Applied(Struct, frozen=True):
+    """What became of a table."""
+
+    how: Literal["nothing", "runtime", "reload", "refused"]
+    """`runtime`: into the running process; `reload`: by a new one beside the old; `refused`: the old one goes on."""
+    changes: int = 0
+    """Commands that were needed, for `runtime`."""
+    reason: str = ""
+    """One line: why it was refused, or what could not be had (a port that is taken)."""
+
+
+class Served(Struct, frozen=True):
+    """A request that was answered, for the access log and the counters."""
+
+    started: float
+    """Seconds since the epoch."""
+    seconds: float
+    client: tuple[str, int]
+    frontend: tuple[str, int]
+    """The door's own address and port."""
+    entry: str
+    """`Ingress` or `Gateway`."""
+    method: str
+    host: str
+    path: str
+    """Without the query, which may hold secrets."""
+    status: int
+    """0: the client went away before there was an answer."""
+    route: str = ""
+    pool: str = ""
+    """Key of the table's pools."""
+    backend: tuple[str, int] | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+Report = Callable[[Served], None]
+
+
+class Engine(Protocol):
+    """Runs one door. Nothing listens before the first `apply`."""
+
+    async def start(self, door: Door, report: Report) -> None:
+        """Get ready. Raises OSError when that is not possible."""
+
+    async def apply(self, table: RouteTable) -> Applied:
+        """Do as this table says from now on; requests under way end as they began. Never raises for a table."""
+
+    async def stop(self) -> None:
+        """Take no more connections, let what is under way end (`Timings.drain`), and clean up."""

@@ -1,0 +1,187 @@
+"""One open port."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Protocol
+
+from portway.gateway.engine import Door
+from portway.gateway.router.hello import NotTls, server_name
+from portway.gateway.router.incoming import Downstream
+from portway.gateway.router.splice import Splice, join
+from portway.routing.table import Endpoint
+
+log = logging.getLogger(__name__)
+
+_MOST_HELLO = 1 << 15
+_BACKLOG = 4096
+
+
+class Engine(Protocol):
+    """What a port needs of its engine."""
+
+    door: Door
+
+    def connected(self) -> Downstream:
+        """A client comes."""
+
+    def passes(self, port: int, name: str) -> bool:
+        """Whether connections for this server name are passed through."""
+
+    def passed_to(self, port: int, name: str) -> Iterator[Endpoint]:
+        """Endpoints for a connection that is passed through."""
+
+
+class Face:
+    """Listens; TLS connections are looked into before they are accepted, without taking a byte of them."""
+
+    def __init__(self, engine: Engine, port: int, context: ssl.SSLContext | None) -> None:
+        self._engine, self.port, self._context = engine, port, context
+        self._servers: list[asyncio.Server] = []
+        self._sockets: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def tls(self) -> bool:
+        """Whether TLS is spoken here."""
+        return self._context is not None
+
+    @classmethod
+    async def opened(cls, engine: Engine, port: int, context: ssl.SSLContext | None) -> "Face":
+        """Raises OSError when not one of the door's addresses can be bound."""
+        face = cls(engine, port, context)
+        for listening in _bound(engine.door.addresses, port):
+            await face._serve(listening)
+        return face
+
+    async def _serve(self, listening: socket.socket) -> None:
+        if self._context is None:
+            loop = asyncio.get_running_loop()
+            self._servers.append(await loop.create_server(self._engine.connected, sock=listening, backlog=_BACKLOG))
+        else:
+            listening.listen(_BACKLOG)
+            self._sockets.append(listening)
+            self._begin(self._accept(listening))
+
+    def close(self) -> None:
+        """Take no more; connections stay."""
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        for listening in self._sockets:
+            listening.close()
+
+    def _begin(self, steps: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(steps)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                log.warning("port %d: %s", self.port, error)
+                await asyncio.sleep(0.1)
+                continue
+            accepted.setblocking(False)
+            self._begin(self._welcome(accepted))
+
+    async def _welcome(self, client: socket.socket) -> None:
+        given = False
+        try:
+            async with asyncio.timeout(self._engine.door.timings.head):
+                name = await _peeked(client)
+            if self._engine.passes(self.port, name):
+                given = await self._pass(client, name)
+            else:
+                given = True
+                await self._end_tls(client)
+        except (OSError, NotTls, ssl.SSLError) as error:
+            log.debug("port %d: %s", self.port, error)
+        finally:
+            if not given:
+                client.close()
+
+    async def _end_tls(self, client: socket.socket) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            self._engine.connected,
+            client,
+            ssl=self._context,
+            ssl_handshake_timeout=self._engine.door.timings.head,
+            ssl_shutdown_timeout=2.0,
+        )
+
+    async def _pass(self, client: socket.socket, name: str) -> bool:
+        loop = asyncio.get_running_loop()
+        for endpoint in self._engine.passed_to(self.port, name):
+            try:
+                async with asyncio.timeout(self._engine.door.timings.connect):
+                    _, there = await loop.create_connection(Splice, endpoint.address, endpoint.port)
+            except OSError as error:
+                log.debug("%s:%s: %s", endpoint.address, endpoint.port, error)
+                continue
+            _, here = await loop.connect_accepted_socket(Splice, client)
+            join(here, there)
+            return True
+        return False
+
+
+async def _peeked(client: socket.socket) -> str:
+    """The server name. Raises NotTls, OSError."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await _readable(loop, client)
+        data = client.recv(_MOST_HELLO, socket.MSG_PEEK)
+        name = server_name(data)
+        if name is not None:
+            return name
+        if not data or len(data) == _MOST_HELLO:
+            raise NotTls("it ended before its ClientHello did")
+        await asyncio.sleep(0.005)  # the rest is on its way; what is here stays readable
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, client: socket.socket) -> None:
+    ready = loop.create_future()
+    loop.add_reader(client, _resolve, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(client)
+
+
+def _resolve(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def _bound(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
+    """A socket for each address; of several, those of a family that is not here are left out."""
+    made: list[socket.socket] = []
+    failure: OSError | None = None
+    for address in addresses:
+        try:
+            made.append(_socket(address, port))
+        except OSError as error:
+            failure = error
+    if failure is not None and not made:
+        raise failure
+    return made
+
+
+def _socket(address: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in address:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        listening.bind((address, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -1,0 +1,185 @@
+"""The engine: ports, connections, the table of the moment."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Iterator
+from itertools import count
+from time import monotonic, time
+
+from portway.gateway.engine import Applied, Door, Report, Served, Timings
+from portway.gateway.router.certificates import Contexts, choosing, name_of
+from portway.gateway.router.exchange import Answering
+from portway.gateway.router.face import Face
+from portway.gateway.router.incoming import Downstream, Incoming
+from portway.gateway.router.narrow import Narrowed
+from portway.gateway.router.upstream import Kept
+from portway.routing import backend_status, certificate_for, host_of, listener_for, pick
+from portway.routing.door import of_door
+from portway.routing.hosts import virtual_host
+from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
+
+log = logging.getLogger(__name__)
+
+_SWEEP = 0.25
+"""Seconds between two looks at deadlines: how exact they are."""
+_TRIES = 4
+"""Endpoints that a request is offered, at most."""
+
+
+class BuiltinEngine:
+    """One door. A table is swapped whole between two requests."""
+
+    def __init__(self) -> None:
+        self.table = RouteTable()
+        self.connections: set[Downstream] = set()
+        self.draining = False
+        self._listeners: dict[int, tuple[Listener, ...]] = {}
+        self._narrowed: dict[str, Narrowed] = {}
+        self._faces: dict[int, Face] = {}
+        self._turns: dict[str, count[int]] = {}
+        self._contexts = Contexts()
+
+    async def start(self, door: Door, report: Report) -> None:
+        """Nothing can go wrong yet: ports are opened by `apply`."""
+        self.door, self._report, self.max_head = door, report, door.max_head
+        self.kept = Kept(self.now, door.timings.connect, door.timings.kept)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    @property
+    def timings(self) -> Timings:
+        """The door's."""
+        return self.door.timings
+
+    def now(self) -> float:
+        """A clock that only goes forward."""
+        return monotonic()
+
+    def chance(self) -> float:
+        """Which share a request falls into."""
+        return random.random()
+
+    async def apply(self, table: RouteTable) -> Applied:
+        """Requests that come from now on find this table; connections stay."""
+        mine = of_door(table, self.door.name)
+        if mine == self.table and not self._missing():
+            return Applied("nothing")
+        self.table = mine
+        self._listeners = {
+            at.port: tuple(one for one in mine.listeners if one.port == at.port) for at in mine.listeners
+        }
+        old = self._narrowed
+        self._narrowed = {at.name: Narrowed.of(at, old.get(at.name)) for at in mine.listeners}
+        self._turns = {key: turn for key, turn in self._turns.items() if key in mine.pools}
+        self._contexts.keep(list(mine.certificates.values()))
+        self.kept.only({(e.address, e.port) for pool in mine.pools.values() for e in pool.endpoints})
+        return Applied("runtime", 1, await self._open())
+
+    async def stop(self) -> None:
+        """Let what is under way end."""
+        self.draining = True
+        for face in self._faces.values():
+            face.close()
+        for client in list(self.connections):
+            if client.is_idle():
+                client.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.timings.drain):
+                while self.connections:
+                    await asyncio.sleep(0.02)
+        for client in list(self.connections):
+            client.transport.abort()
+        self._sweeper.cancel()
+        self.kept.close()
+
+    # for connections and exchanges
+
+    def listener(self, client: Downstream, host: str) -> Listener | None:
+        """Who takes a request: by the server name that the connection was made with, else by Host."""
+        port = client.transport.get_extra_info("sockname")[1]
+        name = host_of(host)
+        tls = client.transport.get_extra_info("ssl_object")
+        here = self._listeners.get(port, ())
+        found = listener_for(here, self.door.name, port, name if tls is None else name_of(tls))
+        return self._narrowed[found.name].to(name) if found is not None else None
+
+    def endpoints(self, key: str, pool: Pool) -> Iterator[Endpoint]:
+        """In turn."""
+        if not pool.endpoints:
+            return
+        first = next(self._turns.setdefault(key, count(random.randrange(len(pool.endpoints)))))
+        for offset in range(min(_TRIES, len(pool.endpoints))):
+            yield pool.endpoints[(first + offset) % len(pool.endpoints)]
+
+    def served(self, served: Served) -> None:
+        """For the log."""
+        self._report(served)
+
+    def refused(self, client: Downstream, status: int) -> None:
+        """What was no request: there is nothing to say of it but where it came from."""
+        transport = client.transport
+        peer, own = (transport.get_extra_info(name) or ("", 0) for name in ("peername", "sockname"))
+        at = next(iter(self._listeners.get(own[1], ())), None)
+        self._report(Served(time(), 0.0, peer[:2], own[:2], at.entry if at else "", "", "", "", status))
+
+    # for faces
+
+    def connected(self) -> Downstream:
+        """A client comes."""
+        return Downstream(self, self._answering)
+
+    def _answering(self, client: Downstream, request: Incoming) -> Answering:
+        return Answering(self, client, request)
+
+    def passes(self, port: int, name: str) -> bool:
+        """Whether connections for this server name are passed through."""
+        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
+        return found is not None and found.protocol == "TLS"
+
+    def passed_to(self, port: int, name: str) -> Iterator[Endpoint]:
+        """Endpoints for a connection that is passed through."""
+        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
+        narrow = self._narrowed[found.name].to(name) if found is not None else None
+        host = virtual_host(narrow.hosts, name) if narrow is not None else None
+        for route in host.routes[:1] if host is not None else ():
+            backend = pick(route.backends, self.chance()) if route.backends else None
+            if backend is not None and not backend_status(self.table, route, backend):
+                yield from self.endpoints(backend.pool, self.table.pools[backend.pool])
+
+    def certificate(self, port: int, name: str) -> Certificate | None:
+        """What a handshake shows."""
+        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
+        return certificate_for(self.table, found, name) if found is not None else None
+
+    # within
+
+    def _missing(self) -> bool:
+        return any(port not in self._faces for port in self._listeners)
+
+    async def _open(self) -> str:
+        """Have the ports that the table names; what could not be had, in a line."""
+        wanted = {port: any(at.protocol != "HTTP" for at in here) for port, here in self._listeners.items()}
+        for port, face in list(self._faces.items()):
+            if wanted.get(port) != face.tls:
+                self._faces.pop(port).close()
+        complaints = []
+        for port, tls in wanted.items():
+            if port not in self._faces:
+                try:
+                    self._faces[port] = await self._face(port, tls)
+                except OSError as error:
+                    complaints.append(f"port {port}: {error.strerror or error}")
+        return "; ".join(complaints)
+
+    async def _face(self, port: int, tls: bool) -> Face:
+        context = choosing(lambda name: self.certificate(port, name), self._contexts) if tls else None
+        return await Face.opened(self, port, context)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            now = self.now()
+            for client in list(self.connections):
+                client.check(now)
+            self.kept.sweep(now)

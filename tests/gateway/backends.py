@@ -1,0 +1,103 @@
+"""Small real backends, and a client that shows bytes."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from msgspec import Struct
+
+from portway.routing.table import Endpoint
+
+
+class Backend(Struct):
+    """One that tells what it got: JSON of name, method, path, host, headers, body length."""
+
+    name: str
+    port: int
+    requests: list[str]
+    connections: set[tuple[str, int]]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """It as an endpoint."""
+        return Endpoint("127.0.0.1", self.port, f"test/{self.name}")
+
+
+@asynccontextmanager
+async def backend(name: str) -> AsyncIterator[Backend]:
+    """`?status=`, `?size=` (bytes of the answer, chunked), `?wait=` (until the client goes), `?header=name:value`."""
+    made = Backend(name, 0, [], set())
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        made.requests.append(f"{request.method} {request.raw_path if False else request.path_qs}")
+        assert request.transport is not None
+        made.connections.add(request.transport.get_extra_info("peername"))
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await _echo_websocket(request)
+        return await _tell(made, request)
+
+    server = web.Server(handle, keepalive_timeout=3600)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+    await site.start()
+    made.port = runner.addresses[0][1]
+    try:
+        yield made
+    finally:
+        await runner.cleanup()
+
+
+async def _tell(made: Backend, request: web.BaseRequest) -> web.StreamResponse:
+    body = await request.read()
+    if "wait" in request.query:
+        await asyncio.Event().wait()
+    headers = dict([request.query["header"].split(":")] if "header" in request.query else ())
+    if "size" in request.query:
+        response = web.StreamResponse(headers=headers)
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        left = int(request.query["size"])
+        while left:
+            await response.write(b"x" * min(left, 65536))
+            left -= min(left, 65536)
+        return response
+    told = {
+        "name": made.name,
+        "method": request.method,
+        "path": request.path_qs,
+        "host": request.headers.get("Host", ""),
+        "headers": [[key.lower(), value] for key, value in request.headers.items()],
+        "body": len(body),
+    }
+    return web.Response(status=int(request.query.get("status", 200)), headers=headers, text=json.dumps(told))
+
+
+async def _echo_websocket(request: web.BaseRequest) -> web.WebSocketResponse:
+    answer = web.WebSocketResponse()
+    await answer.prepare(request)
+    async for message in answer:
+        await answer.send_str(f"echo {message.data}")
+    return answer
+
+
+def free_port() -> int:
+    """A port of the loopback that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+async def exchange(port: int, data: bytes, *, end: bool = False) -> bytes:
+    """What comes back for these bytes until the door closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    if end:
+        writer.write_eof()
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
