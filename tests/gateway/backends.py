@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 from msgspec import Struct
@@ -32,7 +33,7 @@ async def backend(name: str) -> AsyncIterator[Backend]:
     made = Backend(name, 0, [], set())
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        made.requests.append(f"{request.method} {request.raw_path if False else request.path_qs}")
+        made.requests.append(f"{request.method} {request.path_qs}")
         assert request.transport is not None
         made.connections.add(request.transport.get_extra_info("peername"))
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -40,9 +41,9 @@ async def backend(name: str) -> AsyncIterator[Backend]:
         return await _tell(made, request)
 
     server = web.Server(handle, keepalive_timeout=3600)
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     made.port = runner.addresses[0][1]
     try:
@@ -84,10 +85,16 @@ async def _echo_websocket(request: web.BaseRequest) -> web.WebSocketResponse:
     return answer
 
 
+_PORTS = iter(range(10000 + os.getpid() % 10000, 32000))
+"""Below those that the kernel gives to backends and clients."""
+
+
 def free_port() -> int:
-    """A port of the loopback that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+    """A port of the loopback that was free a moment ago; never the same one twice."""
+    for port in _PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 async def exchange(port: int, data: bytes, *, end: bool = False) -> bytes:

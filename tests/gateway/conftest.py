@@ -1,0 +1,83 @@
+"""Engines at a door of the loopback, with real backends behind."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from portway.gateway.engine import Applied, Door, Engine, Served, Timings
+from portway.gateway.router import BuiltinEngine
+from portway.routing.table import RouteTable
+from tests.gateway.backends import Backend, backend
+
+DOOR = "gateway/shop/gateway"
+
+
+class Run:
+    """An engine that runs, and what it told."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine, self.name = engine, name
+        self.served: list[Served] = []
+        self.heard = asyncio.Event()
+
+    def report(self, served: Served) -> None:
+        """Keep it."""
+        self.served.append(served)
+        self.heard.set()
+
+    async def apply(self, table: RouteTable) -> Applied:
+        """It has to work."""
+        applied = await self.engine.apply(table)
+        assert not applied.reason, applied
+        return applied
+
+    async def told(self, path: str) -> Served:
+        """What it says of the request for this path, as soon as it does."""
+        async with asyncio.timeout(10):
+            while not (found := [one for one in self.served if one.path == path]):
+                self.heard.clear()
+                await self.heard.wait()
+        return found[-1]
+
+
+def _engine(name: str) -> Engine:
+    if name == "builtin":
+        return BuiltinEngine()
+    if not shutil.which("haproxy"):
+        pytest.skip("haproxy is not installed")
+    from portway.gateway.haproxy import HaproxyEngine
+
+    return HaproxyEngine()
+
+
+@asynccontextmanager
+async def running(name: str, timings: Timings = Timings()) -> AsyncIterator[Run]:  # noqa: B008  # frozen
+    """An engine of this name."""
+    run = Run(_engine(name), name)
+    with tempfile.TemporaryDirectory(prefix="portway-door-") as folder:
+        await run.engine.start(Door(DOOR, Path(folder), ("127.0.0.1",), timings), run.report)
+        try:
+            yield run
+        finally:
+            await run.engine.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module", params=["builtin", "haproxy"])
+async def run(request: pytest.FixtureRequest) -> AsyncIterator[Run]:
+    """Each engine in turn; a module's tests share it."""
+    async with running(request.param, replace(Timings(), drain=1.0)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def web() -> AsyncIterator[list[Backend]]:
+    """Three pods of one Service."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(backend(f"web-{number}")) for number in range(3)]
