@@ -54,7 +54,7 @@ def choosing(choose: Choose, contexts: Contexts) -> ssl.SSLContext:
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         return None
 
-    context.sni_callback = by_name  # type: ignore[assignment]  # typeshed knows sockets only
+    context.sni_callback = by_name
     return context
 
 

@@ -1,0 +1,208 @@
+"""The engine: files, the process, and what the runtime API is told."""
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from portway.gateway.engine import Applied, Door, Report
+from portway.gateway.haproxy import runtime
+from portway.gateway.haproxy.log import LogSocket
+from portway.gateway.haproxy.process import Process
+from portway.routing.door import of_door
+from portway.routing.haproxy import Rendered, config_text, map_text, plan, ran, render
+from portway.routing.haproxy.config import Seconds
+from portway.routing.haproxy.frontends import Place
+from portway.routing.haproxy.plan import Plan, Server, replacement
+from portway.routing.table import RouteTable
+
+log = logging.getLogger(__name__)
+
+_CLEAN_SECONDS = 5.0
+"""Between two tries to delete servers that are in maintenance but still have connections."""
+_PAUSES = (0.05, 0.5, 2.0, 5.0)
+"""Before HAProxy is started again, when it dies again and again."""
+
+
+class HaproxyEngine:
+    """One door."""
+
+    def __init__(self) -> None:
+        self._table = RouteTable()
+        self._running: Rendered | None = None
+        self._leaving: dict[str, Server] = {}
+        """In maintenance, to be deleted when their connections have ended."""
+        self._lock = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self, door: Door, report: Report) -> None:
+        """Raises OSError when the folder cannot be used."""
+        self.door = door
+        door.folder.chmod(0o700)
+        (door.folder / "certs").mkdir(mode=0o700, exist_ok=True)
+        timings = door.timings
+        self._place = Place(str(door.folder), door.addresses)
+        self._seconds = Seconds(
+            timings.head, timings.idle, timings.connect, timings.answer, timings.tunnel, timings.drain
+        )
+        self._process = Process(door.folder)
+        self._log = LogSocket(report)
+        await self._log.open(door.folder / "log.sock")
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._clean_up()))
+
+    async def apply(self, table: RouteTable) -> Applied:
+        """By the runtime API if that is enough."""
+        async with self._lock:
+            mine, complaint = self._possible(of_door(table, self.door.name))
+            if mine == self._table and self._running is not None:
+                return Applied("nothing", reason=complaint)
+            try:
+                applied = await self._become(render(mine, self._place, self._seconds))
+            except (OSError, ValueError) as error:
+                return Applied("refused", reason=_one_line(error))
+            if applied.how != "refused":
+                self._table = mine
+            return replace(applied, reason=applied.reason or complaint)
+
+    async def stop(self) -> None:
+        """Let what is under way end."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await self._process.stop(self.door.timings.drain + 1.0)
+        await asyncio.sleep(0)  # the last lines of the log are here already
+        self._log.close()
+
+    def _possible(self, table: RouteTable) -> tuple[RouteTable, str]:
+        """Without the ports that others have: HAProxy would take none at all."""
+        mine = {listener.port for listener in self._table.listeners}
+        taken = {}
+        for port in {listener.port for listener in table.listeners} - mine:
+            for address in self.door.addresses:
+                if reason := _taken(address, port):
+                    taken[port] = reason
+        listeners = tuple(listener for listener in table.listeners if listener.port not in taken)
+        complaint = "; ".join(f"port {port}: {reason}" for port, reason in sorted(taken.items()))
+        return (replace(table, listeners=listeners) if taken else table), complaint
+
+    async def _become(self, new: Rendered) -> Applied:
+        self._log.learn(new)
+        old = self._running
+        steps = plan(old, new, self._place) if old is not None and self._process.alive else None
+        if old is not None and steps is not None:
+            try:
+                await self._tell(steps, new)
+                self._running = ran(old, new)
+                return Applied("runtime", steps.size()) if steps.size() else Applied("nothing")
+            except OSError as error:
+                log.warning("HAProxy's runtime API: %s; reloading", _one_line(error))
+        return await self._reload(old, new)
+
+    async def _tell(self, steps: Plan, new: Rendered) -> None:
+        commands: list[str] = []
+        for server in steps.come:
+            if self._leaving.pop(server.name, None) is None:
+                commands.append(server.add)
+            commands.append(f"set server {server.name} state ready")
+        commands += [*steps.certificates, *steps.maps]
+        await runtime.do(self._process.worker_socket, commands)
+        for name in steps.replaced:
+            await self._replace(name, new)
+        await runtime.do(self._process.worker_socket, [f"set server {one.name} state maint" for one in steps.go])
+        self._leaving |= {server.name: server for server in steps.go}
+
+    async def _replace(self, name: str, new: Rendered) -> None:
+        file = self._place.map(name)
+        prepared = (await runtime.ask(self._process.worker_socket, [f"prepare map {file}"]))[0]
+        version = prepared.rpartition(" ")[2]
+        fill = [*replacement(new.maps[name], file, version), f"commit map @{version} {file}"]
+        await runtime.do(self._process.worker_socket, fill)
+
+    async def _reload(self, old: Rendered | None, new: Rendered) -> Applied:
+        self._write(new)
+        if complaint := await self._process.check():
+            if old is not None:
+                self._write(old)
+            return Applied("refused", reason=complaint)
+        self._leaving.clear()
+        self._running = new
+        if self._process.alive:
+            await self._process.reload()
+        else:
+            await self._process.start()
+            self._tasks.append(asyncio.get_running_loop().create_task(self._watch()))
+        return Applied("reload")
+
+    async def _watch(self) -> None:
+        """Start it again when it dies, as the table of the moment has it."""
+        pauses = iter(_PAUSES)
+        while True:
+            said = await self._process.ended()
+            if self._stopping:
+                return
+            log.error("HAProxy died (%s) and is started again", said or "it said nothing")
+            await asyncio.sleep(next(pauses, _PAUSES[-1]))
+            async with self._lock:
+                assert self._running is not None
+                self._running = render(self._table, self._place, self._seconds)
+                self._write(self._running)
+                self._leaving.clear()
+                with suppress(OSError):
+                    await self._process.start()
+
+    async def _clean_up(self) -> None:
+        """Delete servers that are left; those with connections refuse, and are asked again."""
+        while True:
+            await asyncio.sleep(_CLEAN_SECONDS)
+            async with self._lock:
+                with suppress(OSError):
+                    await self._delete(list(self._leaving))
+
+    async def _delete(self, names: list[str]) -> None:
+        answers = await runtime.ask(self._process.worker_socket, [f"del server {name}" for name in names])
+        for name, answer in zip(names, answers, strict=True):
+            if answer.startswith("Server deleted"):
+                self._leaving.pop(name, None)
+
+    def _write(self, rendered: Rendered) -> None:
+        folder = self.door.folder
+        for name, entries in rendered.maps.items():
+            _put(folder / f"{name}.map", map_text(entries))
+        for name, text in {**rendered.certificates, **rendered.lists}.items():
+            _put(folder / name, text)
+        for path in (folder / "certs").iterdir():
+            if f"certs/{path.name}" not in rendered.certificates:
+                path.unlink()
+        _put(self._process.config, config_text(rendered))
+
+
+def _put(path: Path, text: str) -> None:
+    """All of it or nothing, for our eyes only."""
+    draft = path.with_name(f".{path.name}.new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _taken(address: str, port: int) -> str:
+    """Why it cannot be bound; a family that is not here is the configuration's affair."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,113 @@
+"""What HAProxy tells of each request: lines of JSON over a Unix socket, made what every engine tells."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from portway.gateway.engine import Report, Served
+from portway.routing.haproxy import Rendered
+
+log = logging.getLogger(__name__)
+
+_BUFFER = 8 << 20
+"""Bytes of lines that may wait for us; HAProxy drops what is more, and counts it."""
+
+
+class Line(Struct):
+    """As the frontends' log-format has it."""
+
+    at: float
+    took: int
+    """Milliseconds; -1 for what was no request."""
+    client: str
+    port: int
+    address: str
+    status: int
+    target: str
+    section: str
+    backend: str
+    backend_port: str
+    listener: str
+    method: str
+    host: str
+    path: str
+    from_: int = msgspec.field(name="from")
+    in_: int = msgspec.field(name="in")
+    out: int = 0
+
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+class LogSocket(asyncio.DatagramProtocol):
+    """Reads lines and reports them. `learn` tells what names in them mean; old ones stay known for late lines."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._routes: dict[str, str] = {}
+        self._pools: dict[str, str] = {}
+        self._entries: dict[str, str] = {}
+        self._transport: asyncio.BaseTransport | None = None
+
+    async def open(self, path: Path) -> None:
+        """Raises OSError."""
+        path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listening.bind(str(path))
+        path.chmod(0o600)
+        with suppress(OSError):
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        listening.setblocking(False)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=listening)
+
+    def learn(self, rendered: Rendered) -> None:
+        """From now on, lines may name these."""
+        self._routes |= rendered.routes
+        self._pools |= {name: section.pool for name, section in rendered.sections.items()}
+        self._entries |= rendered.entries
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """A line."""
+        try:
+            line = _decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.debug("HAProxy wrote %r: %s", data, error)
+            return
+        self._report(_served(line, self._routes, self._pools, self._entries))
+
+
+def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], entries: Mapping[str, str]) -> Served:
+    """A dash is HAProxy's word for nothing."""
+    port = int(line.backend_port) if line.backend_port.isdecimal() else 0
+    return Served(
+        started=line.at,
+        seconds=max(0, line.took) / 1000,
+        client=(line.client, line.from_),
+        frontend=(line.address, line.port),
+        entry=entries.get(line.listener, next(iter(entries.values()), "")),
+        method=_known(line.method),
+        host=_known(line.host),
+        path=_known(line.path),
+        status=max(0, line.status),
+        route=routes.get(line.target, ""),
+        pool=pools.get(line.section, ""),
+        backend=(line.backend, port) if port else None,
+        bytes_in=line.in_,
+        bytes_out=line.out,
+    )
+
+
+def _known(text: str) -> str:
+    return "" if text == "-" else text

@@ -1,0 +1,70 @@
+"""The runtime API: a Unix socket that takes commands."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+_PROMPT = b"\n> "
+_SECONDS = 10.0
+_GOOD = ("New server registered.", "Server deleted.", "New version created", "Transaction", "Committing", "Success!")
+
+
+class Refused(OSError):
+    """HAProxy did not do what a command says."""
+
+
+async def ask(path: Path, commands: Sequence[str]) -> list[str]:
+    """The answer to each, over one connection; "" where there is nothing to say. Raises OSError."""
+    if not commands:
+        return []
+    async with asyncio.timeout(_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(path, limit=1 << 26)
+        try:
+            writer.write(b"prompt\n")
+            await reader.readuntil(_PROMPT)
+            sending = asyncio.get_running_loop().create_task(_send(writer, commands))
+            answers = [_answer(await reader.readuntil(_PROMPT)) for _ in commands]
+            await sending
+            return answers
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionError("HAProxy closed its runtime API") from error
+        finally:
+            writer.close()
+
+
+async def do(path: Path, commands: Sequence[str]) -> None:
+    """All of these have to work. Raises OSError (Refused: what the first of them was told)."""
+    for command, answer in zip(commands, await ask(path, commands), strict=True):
+        if answer and not answer.startswith(_GOOD):
+            raise Refused(f"{command.partition('<<')[0].strip()}: {' '.join(answer.split())}")
+
+
+async def reload(master: Path) -> None:
+    """Have the master begin a new worker; it closes the connection while it does."""
+    async with asyncio.timeout(_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(master)
+        writer.write(b"reload\n")
+        await reader.read()
+        writer.close()
+
+
+async def worker(path: Path) -> int:
+    """The process id of the worker that answers; 0: none does."""
+    try:
+        info = (await ask(path, ["show info"]))[0]
+    except OSError:
+        return 0
+    found = [line.removeprefix("Pid: ") for line in info.splitlines() if line.startswith("Pid: ")]
+    return int(found[0]) if found else 0
+
+
+async def _send(writer: asyncio.StreamWriter, commands: Sequence[str]) -> None:
+    for number, command in enumerate(commands):
+        writer.write(f"{command}\n".encode())
+        if number % 64 == 63:
+            await writer.drain()
+    await writer.drain()
+
+
+def _answer(text: bytes) -> str:
+    return text.removesuffix(_PROMPT).decode(errors="replace").replace("+ ", "").strip("+ \n")

@@ -1,0 +1,221 @@
+"""The whole configuration."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct, field
+
+from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
+from portway.routing.haproxy.maps import (
+    NAMES,
+    Entries,
+    host_entries,
+    is_mappable,
+    key,
+    listener_entries,
+    path_entries,
+)
+from portway.routing.haproxy.sections import Section, passed_through, sections_of
+from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
+from portway.routing.hosts import covers, specificity
+from portway.routing.table import Endpoint, Listener, Route, RouteTable, UpstreamProtocol, VirtualHost
+
+
+class Seconds(Struct, frozen=True):
+    """Timeouts, as `gateway.Timings` has them."""
+
+    head: float = 10.0
+    idle: float = 60.0
+    connect: float = 2.0
+    answer: float = 60.0
+    tunnel: float = 3600.0
+    drain: float = 30.0
+
+
+class Rendered(Struct, frozen=True):
+    """A table in the parts that change in different ways."""
+
+    head: str
+    """global, defaults, frontends: a change is a reload."""
+    sections: Mapping[str, Section]
+    """By name; so is a change of these."""
+    lists: Mapping[str, str]
+    """Certificate lists by file name; so is a change of these."""
+    maps: Mapping[str, tuple[tuple[str, str], ...]]
+    """By name."""
+    servers: Mapping[str, tuple[Endpoint, ...]]
+    """By section."""
+    protocols: Mapping[str, UpstreamProtocol]
+    """How the servers of a section are spoken to."""
+    certificates: Mapping[str, str]
+    """PEM, key and chain, by file name."""
+    routes: Mapping[str, str] = field(default_factory=dict)
+    """Names of routes by target, for the log."""
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """What the log calls a listener, by its name."""
+
+
+class _Ways(Struct):
+    """What is gathered while a table is gone through."""
+
+    sections: dict[str, Section] = field(default_factory=dict)
+    maps: dict[str, Entries] = field(default_factory=lambda: {name: [] for name in NAMES})
+    conditions: dict[int, list[Condition]] = field(default_factory=dict)
+    shares: dict[int, dict[str, Share]] = field(default_factory=dict)
+    routes: dict[str, str] = field(default_factory=dict)
+
+
+def render(table: RouteTable, place: Place, seconds: Seconds = Seconds()) -> Rendered:  # noqa: B008  # frozen
+    """A door's table. Raises ValueError for what HAProxy cannot be told."""
+    ways = _Ways()
+    ways.maps["at"], ways.maps["at-wild"] = listener_entries(table.listeners)
+    for listener in table.listeners:
+        exact, wild = host_entries(listener)
+        ways.maps["hosts"] += exact
+        ways.maps["hosts-wild"] += wild
+        for host in listener.hosts:
+            _host(table, listener, host, ways)
+    ports = _by_port(table.listeners)
+    return Rendered(
+        head="\n".join([*_global(place, seconds), *_frontends(place, ports, ways), ""]),
+        sections=ways.sections,
+        lists={crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
+        maps={name: tuple(entries) for name, entries in ways.maps.items()},
+        servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},
+        protocols={name: table.pools[s.pool].protocol for name, s in ways.sections.items() if s.pool},
+        certificates={
+            certificate_file(name): f"{one.key.strip()}\n{one.chain.strip()}\n"
+            for name, one in table.certificates.items()
+        },
+        routes=ways.routes,
+        entries={listener.name: listener.entry for listener in table.listeners},
+    )
+
+
+def config_text(rendered: Rendered) -> str:
+    """The file, with the servers of the moment."""
+    return rendered.head + "\n".join(_section_lines(rendered)) + "\n"
+
+
+def _section_lines(rendered: Rendered) -> Iterator[str]:
+    for name, section in sorted(rendered.sections.items()):
+        yield f"backend {name}"
+        yield from (f"  {line}" for line in section.lines)
+        for endpoint in rendered.servers.get(name, ()):
+            yield f"  server {server_name(endpoint)} {server_address(endpoint)}{options(rendered.protocols[name])}"
+
+
+def options(protocol: UpstreamProtocol) -> str:
+    """Of a server."""
+    return {"h2c": " proto h2", "https": " ssl verify none sni req.hdr(host),field(1,:)"}.get(protocol, "")
+
+
+def _servers(table: RouteTable, section: Section) -> tuple[Endpoint, ...]:
+    """Each address and port once."""
+    return tuple({(e.address, e.port): e for e in table.pools[section.pool].endpoints}.values())
+
+
+def _by_port(listeners: Iterable[Listener]) -> dict[int, list[Listener]]:
+    ports: dict[int, list[Listener]] = {}
+    for listener in listeners:
+        ports.setdefault(listener.port, []).append(listener)
+    return dict(sorted(ports.items()))
+
+
+def _host(table: RouteTable, listener: Listener, host: VirtualHost, ways: _Ways) -> None:
+    targets = [(route, _target(table, listener, host, route, ways)) for route in host.routes]
+    where = key(listener, host)
+    if listener.protocol == "TLS":
+        ways.maps["prefix"] += [(f"{where}|/", target) for _, target in targets[:1]]
+    elif is_mappable(host.routes):
+        exact, prefix = path_entries(where, targets)
+        ways.maps["exact"] += exact
+        ways.maps["prefix"] += prefix
+    else:
+        rules = ways.conditions.setdefault(listener.port, [])
+        rules += [Condition(where, route.match, target) for route, target in targets]
+
+
+def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Route, ways: _Ways) -> str:
+    """Named after all that a request's line of the log is to say, so that old and new never share a name."""
+    passing = listener.protocol == "TLS"
+    found = passed_through(table, route) if passing else sections_of(table, listener, route)
+    ways.sections.update({section.name: section for section, _ in found})
+    target = digest(listener.name, route.name, *(f"{section.name}={weight}" for section, weight in found))
+    ways.routes[target] = route.name
+    if len(found) == 1:
+        ways.maps["target"].append((target, found[0][0].name))
+    elif found:
+        ends, end = [], 0
+        for section, weight in found:
+            end += weight
+            ends.append((section.name, end))
+        ways.shares.setdefault(listener.port, {})[target] = Share(target, tuple(ends))
+    return target
+
+
+def _global(place: Place, seconds: Seconds) -> Iterator[str]:
+    yield "global"
+    yield f"  stats socket {place.folder}/worker.sock mode 600 level admin expose-fd listeners"
+    yield "  stats timeout 1h"
+    yield f"  log {place.folder}/log.sock len 16384 format raw local0 info"
+    yield f"  hard-stop-after {_ms(seconds.drain)}"
+    yield "  ssl-default-bind-options ssl-min-ver TLSv1.2"
+    yield "defaults"
+    yield "  mode http"
+    yield "  log global"
+    yield "  option dontlognull"
+    yield "  option idle-close-on-response"
+    yield f"  timeout connect {_ms(seconds.connect)}"
+    yield f"  timeout client {_ms(seconds.answer)}"
+    yield f"  timeout server {_ms(seconds.answer)}"
+    yield f"  timeout tunnel {_ms(seconds.tunnel)}"
+    yield f"  timeout http-request {_ms(seconds.head)}"
+    yield f"  timeout http-keep-alive {_ms(seconds.idle)}"
+    yield "  retries 3"
+    yield "  option redispatch 1"
+    yield "  retry-on conn-failure empty-response"
+    for status, text in _ERRORS.items():
+        yield f"  http-error status {status} content-type 'text/plain; charset=utf-8' string '{text}'"
+
+
+_ERRORS = {
+    400: "not HTTP",
+    408: "the request took too long",
+    500: "an error in the door",
+    502: "the backend closed the connection",
+    503: "no endpoint of the backend can be reached",
+    504: "the backend took too long",
+}
+
+
+def _ms(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _frontends(place: Place, ports: Mapping[int, list[Listener]], ways: _Ways) -> Iterator[str]:
+    for port, here in ports.items():
+        requests = [at for at in here if at.protocol != "TLS"]
+        shares = list(ways.shares.get(port, {}).values())
+        if len(requests) < len(here):
+            yield from passing_frontend(place, port, here, shares)
+        if requests:
+            yield from http_frontend(place, port, here, ways.conditions.get(port, []), shares)
+
+
+def _list(place: Place, table: RouteTable, listeners: Iterable[Listener]) -> str:
+    """A port's certificates, its default one first: whoever names no host, or one that nobody covers, gets that."""
+    ordered = sorted((at for at in listeners if at.protocol == "HTTPS"), key=lambda at: specificity(at.hostname))
+    lines = []
+    for listener in ordered:
+        there = [name for name in listener.certificates if name in table.certificates]
+        for number, name in enumerate(there):
+            names = [host for host in table.certificates[name].hosts if _within(listener.hostname, host)]
+            own = [listener.hostname] if listener.hostname and number == 0 else []
+            filters = " ".join(dict.fromkeys([*own, *names]))
+            if filters or number == 0:
+                lines.append(f"{place.folder}/{certificate_file(name)} {filters}".rstrip())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _within(listener: str, host: str) -> bool:
+    return bool(host) and (listener == host or covers(listener, host.removeprefix("*.")) or not listener)

@@ -1,0 +1,202 @@
+"""Frontends: one a port; its lines are the same for every table, but for conditions and shares."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from portway.routing.answers import answer_text
+from portway.routing.haproxy.words import digest, plain, quoted
+from portway.routing.table import Listener, Match, ValueMatch
+
+
+class Place(Struct, frozen=True):
+    """Where this machine has things."""
+
+    folder: str
+    """Private; sockets and files are in it."""
+    addresses: tuple[str, ...]
+
+    def map(self, name: str) -> str:
+        """A map's file."""
+        return f"{self.folder}/{name}.map"
+
+
+class Condition(Struct, frozen=True):
+    """A route that is found by trying: its virtual host, match and target."""
+
+    host: str
+    match: Match
+    target: str
+
+
+class Share(Struct, frozen=True):
+    """A target with several sections: each with the end of its part of the line."""
+
+    target: str
+    ends: tuple[tuple[str, int], ...]
+
+
+_HTTP_LOG = (
+    '{"at":%Ts.%ms,"took":%Ta,"client":"%ci","from":%cp,"address":"%fi","port":%fp,"status":%ST,"in":%U,"out":%B,'
+    '"target":"%[var(txn.to)]","section":"%b","backend":"%si","backend_port":"%sp","listener":"%[var(txn.at)]",'
+    '"method":"%[var(txn.method),json(utf8ps)]","host":"%[var(txn.host),json(utf8ps)]",'
+    '"path":"%[var(txn.path),json(utf8ps)]"}'
+)
+
+
+def http_frontend(
+    place: Place, port: int, listeners: Sequence[Listener], rules: Sequence[Condition], shares: Iterable[Share]
+) -> Iterator[str]:
+    """Where requests are read."""
+    tls = listeners[0].protocol != "HTTP"
+    yield f"frontend http-{port}"
+    for bind in _binds(place, port, listeners, tls):
+        yield f"  bind {bind}"
+    yield f"  log-format {quoted(_HTTP_LOG)}"
+    yield from (f"  {line}" for line in _understood(tls))
+    yield from (f"  {line}" for line in _found(place, port, "http-request", "txn"))
+    yield from (f"  {line}" for line in _parameters(rules))
+    yield from (f"  {line}" for rule in rules for line in _condition(rule))
+    yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }}"
+    yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }}"
+    yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
+
+
+def passing_frontend(place: Place, port: int, listeners: Sequence[Listener], shares: Iterable[Share]) -> Iterator[str]:
+    """Where connections are told by the server name of a ClientHello, and passed on."""
+    yield f"frontend tls-{port}"
+    yield "  mode tcp"
+    yield "  no log"
+    for address in place.addresses:
+        yield f"  bind {_at(address, port)}"
+    yield "  tcp-request inspect-delay 10s"
+    yield "  tcp-request content set-var(sess.name) req.ssl_sni,lower if { req.ssl_hello_type 1 }"
+    yield "  tcp-request content set-var(sess.host) var(sess.name)"
+    yield "  tcp-request content set-var(sess.path) str(/)"
+    yield from (f"  {line}" for line in _found(place, port, "tcp-request content", "sess"))
+    for at in _ends(listeners):
+        yield f"  use_backend here-{port} if {{ var(sess.at) -m str {quoted(at.name)} }}"
+    yield from (f"  {line}" for line in _sent(place, "tcp-request content", "sess", shares))
+    if _ends(listeners):
+        yield f"  default_backend here-{port}"
+        yield f"backend here-{port}"
+        yield "  mode tcp"
+        yield f"  server here unix@{place.folder}/https-{port}.sock send-proxy-v2"
+
+
+def _ends(listeners: Sequence[Listener]) -> list[Listener]:
+    return [at for at in listeners if at.protocol == "HTTPS"]
+
+
+def _binds(place: Place, port: int, listeners: Sequence[Listener], tls: bool) -> Iterator[str]:
+    """Behind a port that also passes connections through, a socket of our own takes its place."""
+    ssl = ""
+    if tls:
+        anybody = any(at.protocol == "HTTPS" and not at.hostname and at.certificates for at in listeners)
+        strict = "" if anybody else " strict-sni"
+        ssl = f" ssl crt-list {place.folder}/{crt_list(port)} alpn h2,http/1.1{strict}"
+    if any(at.protocol == "TLS" for at in listeners):
+        yield f"unix@{place.folder}/https-{port}.sock mode 600 accept-proxy{ssl}"
+        return
+    for address in place.addresses:
+        yield f"{_at(address, port)}{ssl}"
+
+
+def crt_list(port: int) -> str:
+    """The file with a port's certificates."""
+    return f"crt-list-{port}"
+
+
+def _at(address: str, port: int) -> str:
+    return f"{address}:{port} v6only" if ":" in address else f"{address}:{port}"
+
+
+def _understood(tls: bool) -> Iterator[str]:
+    yield "http-request set-var(txn.method) method"
+    yield "http-request set-var(txn.path) path"
+    yield "http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,)"
+    yield "http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }"
+    yield "http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }"
+    yield f"http-request set-var(txn.name) {'ssl_fc_sni,lower' if tls else 'var(txn.host)'}"
+    yield "http-request set-header X-Forwarded-For %[src]"
+    yield f"http-request set-header X-Forwarded-Proto {'https' if tls else 'http'}"
+    yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
+    yield "http-request set-header X-Forwarded-Port %[dst_port]"
+
+
+def _found(place: Place, port: int, rule: str, scope: str) -> Iterator[str]:
+    """The way through the maps; each step is tried while the one before has found nothing."""
+
+    def step(variable: str, *ways: str) -> Iterator[str]:
+        yield f"{rule} set-var({scope}.{variable}) {ways[0]}"
+        for way in ways[1:]:
+            yield f"{rule} set-var({scope}.{variable}) {way} if !{{ var({scope}.{variable}) -m found }}"
+
+    yield from step(
+        "at",
+        f"str({port}|),concat(,{scope}.name),map_str({place.map('at')})",
+        f"var({scope}.name),concat(|{port}),map_end({place.map('at-wild')})",
+        f"str({port}|),map_str({place.map('at')})",
+    )
+    yield f"{rule} set-var({scope}.parent) var({scope}.host),regsub(^[^.]*,)"
+    yield from step(
+        "vh",
+        f"var({scope}.at),concat(|,{scope}.host),map_str({place.map('hosts')})",
+        f"var({scope}.at),concat(|*,{scope}.parent),map_str({place.map('hosts')})",
+        f"var({scope}.host),concat(|,{scope}.at),map_end({place.map('hosts-wild')})",
+        f"var({scope}.at),concat(|),map_str({place.map('hosts')})",
+    )
+    yield from step(
+        "to",
+        f"var({scope}.vh),concat(|,{scope}.path),map_str({place.map('exact')})",
+        f"var({scope}.vh),concat(|,{scope}.path,/),map_beg({place.map('prefix')})",
+    )
+
+
+def _parameters(rules: Iterable[Condition]) -> Iterator[str]:
+    """The first of a repeated parameter counts, where a test by itself would try all of them."""
+    for name in sorted({query.name for rule in rules for query in rule.match.query}):
+        yield f"http-request set-var({_parameter(name)}) url_param({plain(name)}),url_dec(1)"
+
+
+def _parameter(name: str) -> str:
+    return f"txn.q_{digest(name)}"
+
+
+def _condition(rule: Condition) -> Iterator[str]:
+    """One route that is tried; each is tried while none has matched."""
+    tests = ["!{ var(txn.to) -m found }", f"{{ var(txn.vh) -m str {quoted(rule.host)} }}", _path(rule.match)]
+    if rule.match.method:
+        tests.append(f"{{ method {quoted(rule.match.method)} }}")
+    tests += [_value(f"req.fhdr({plain(header.name)})", header) for header in rule.match.headers]
+    tests += [_value(f"var({_parameter(query.name)})", query) for query in rule.match.query]
+    yield f"http-request set-var(txn.to) str({rule.target}) if {' '.join(test for test in tests if test)}"
+
+
+def _path(match: Match) -> str:
+    if match.path_type == "Exact":
+        return f"{{ var(txn.path) -m str {quoted(match.path)} }}"
+    if match.path_type == "Prefix":
+        prefix = match.path.rstrip("/")
+        return f"{{ var(txn.path),concat(/) -m beg {quoted(prefix + '/')} }}" if prefix else ""
+    return f"{{ var(txn.path) -m reg {quoted(f'^(?:{match.path})$')} }}"
+
+
+def _value(sample: str, wanted: ValueMatch) -> str:
+    if wanted.type == "Exact":
+        return f"{{ {sample} -m str -- {quoted(wanted.value)} }}"
+    return f"{{ {sample} -m reg -- {quoted(f'^(?:{wanted.value})$')} }}"
+
+
+def _not_found(code: str) -> str:
+    return f"status 404 content-type 'text/plain; charset=utf-8' string {quoted(answer_text(code))}"
+
+
+def _sent(place: Place, rule: str, scope: str, shares: Iterable[Share]) -> Iterator[str]:
+    for share in shares:
+        mine = f"{{ var({scope}.to) -m str {quoted(share.target)} }}"
+        yield f"{rule} set-var({scope}.slot) rand({share.ends[-1][1]}) if {mine}"
+        for section, end in share.ends:
+            yield f"use_backend {section} if {mine} {{ var({scope}.slot) -m int lt {end} }}"
+    yield f"{rule} set-var({scope}.be) var({scope}.to),map_str({place.map('target')})"
+    yield f"use_backend %[var({scope}.be)] if {{ var({scope}.be) -m found }}"
