@@ -90,6 +90,8 @@ def growth(points: Points) -> float:
 
 def draw(bench: str, rows: Sequence[Row]) -> None:
     """The plot over the number of Services, where there are two sizes at least."""
+    if bench not in _PLOTS:
+        return
     unit, chosen, series = _PLOTS[bench]
     lines = {name: _points([row for row in rows if chosen(row)], value) for name, value in series.items()}
     lines = {name: points for name, points in lines.items() if len({x for x, _ in points}) > 1}
@@ -161,6 +163,10 @@ def _seconds(value: float) -> str:
     return f"{value:.2f} s"
 
 
+def _microseconds(value: float) -> str:
+    return f"{value:.0f} µs"
+
+
 def _milliseconds(value: float) -> str:
     return f"{value * 1000:.2f} ms"
 
@@ -214,6 +220,15 @@ _COLUMNS: dict[str, Sequence[Column]] = {
             Column(name, _plain(name), "{:.2f}".format)
             for name in ("bare", "one rule", "peer", "kube-proxy", "portway")
         ),
+    ),
+    "log": (
+        Column("log", lambda row: row["what"], str),
+        Column("wall", _plain("wall"), _microseconds),
+        Column("to off", _plain("wall ratio"), "{:.2f}".format),
+        Column("path", _plain("path"), _microseconds),
+        Column("to off", _plain("path ratio"), "{:.2f}".format),
+        Column("agent", _plain("agent"), _microseconds),
+        Column("looks, of a processor", _plain("looks"), "{:.1%}".format),
     ),
 }
 _Plot = tuple[str, Callable[[Row], bool], dict[str, Callable[[Row], float]]]

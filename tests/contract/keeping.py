@@ -28,7 +28,7 @@ from portway.model import Pod, ProxyConfig, Snapshot
 from portway.nftables import compile
 from tests.contract.cluster import PODS, pod_address
 
-CLOSED_SECONDS = 2
+CLOSED_SECONDS = 1
 
 
 class Keeper(Struct, frozen=True):

@@ -60,6 +60,13 @@ def test_memory(binary: Path, tmp_path: Path) -> None:
     assert 10 < row["proxies"]["kube-proxy"]["resident"] <= row["proxies"]["kube-proxy"]["most"]
 
 
+def test_log(binary: Path, tmp_path: Path) -> None:
+    off, on, states = bench("log", binary, tmp_path, RUNS="2", CONNECTIONS="20", STORM="50")
+    assert [row["what"] for row in (off, on, states)] == ["off", "on", "states"]
+    assert off["path"] > 0 and off["agent"] == 0 and off["path ratio"] == off["wall ratio"] == 1
+    assert on["agent"] > 0 and on["cpu"] == on["path"] + on["agent"] and on["path ratio"] > 0
+
+
 def test_connect(binary: Path, tmp_path: Path) -> None:
     rows = bench("connect", binary, tmp_path, SIZES="12,20", RUNS="1", PEER_LIMIT="12")
     found = {(row["services"], row["what"], row["spread"]): row for row in rows}

@@ -5,8 +5,9 @@ where a backend's own machine refused.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from portway.accesslog.entrances import PROTOCOLS, Entrance, Entrances
 from portway.accesslog.flow import SOURCE_TRANSLATED, TCP, Flow, last_packet
@@ -20,6 +21,8 @@ PORT_NOT_LISTENING = "PORT_NOT_LISTENING"
 """The backend answered the first packet with a RST: nobody listens on its targetPort."""
 _REFUSED = {Reason.NO_ENDPOINTS.value, Reason.SERVICE_PORT_UNDEFINED.value, PORT_NOT_LISTENING, NODEPORT_UNSET}
 _DROPPED = {Reason.NO_LOCAL_ENDPOINT.value, Reason.SOURCE_NOT_ALLOWED.value, Reason.CLUSTER_IP_UNALLOCATED.value}
+_MOST_TARGETS = 1024
+"""Whose backends are kept."""
 _ENDS: dict[VerdictWord, End] = {"REFUSED": "refused", "DROPPED": "dropped", "DENIED": "denied"}
 
 Judge = Callable[[Connection], Judgement]
@@ -42,6 +45,20 @@ class Refusal(Struct, frozen=True, gc=False):
     dialled_port: int = 0
 
 
+class _Answerers(Struct, dict=True):
+    """Who stands behind one Target, as far as anybody asked."""
+
+    target: Target
+    generation: int
+    """Of what was known of addresses then."""
+    parties: dict[tuple[bytes, int], Party] = field(default_factory=dict)
+
+    @cached_property
+    def backends(self) -> dict[str, Backend]:
+        """By address."""
+        return {b.address: b for b in (*self.target.local, *self.target.cluster)}
+
+
 def verdict_of(reason: str) -> VerdictWord:
     """The word for a refusal with this code."""
     if reason in _REFUSED:
@@ -57,7 +74,8 @@ class Attribution:
         self.config = ProxyConfig(node)
         """The configuration that the rules follow."""
         self.judge: Judge | None = None
-        self._backends: tuple[Target | None, dict[str, Backend]] = (None, {})
+        self._answerers: dict[int, _Answerers] = {}
+        """By the id of the Target, which is kept and so keeps it."""
 
     def connection(self, flow: Flow, entrance: Entrance) -> Record:
         """Of a flow that ended; `stopped` is when the kernel let go of it, or 0: then it still is open."""
@@ -120,8 +138,16 @@ class Attribution:
 
     def backend(self, flow: Flow, entrance: Entrance) -> Party:
         """Who answers it."""
-        backends = self._backends_of(entrance)
-        return self._parties.backend(flow.answerer, flow.answerer_port, entrance.name.namespace, backends)
+        target, generation = entrance.frontend.target, self._parties.generation
+        known = self._answerers.get(id(target))
+        if known is None or known.generation != generation:
+            if len(self._answerers) >= _MOST_TARGETS:
+                self._answerers.clear()
+            known = self._answerers[id(target)] = _Answerers(target, generation)
+        where = flow.answerer, flow.answerer_port
+        if where not in known.parties:
+            known.parties[where] = self._parties.backend(*where, entrance.name.namespace, known.backends)
+        return known.parties[where]
 
     def entrance(self, flow: Flow) -> Entrance | None:
         """Where it came in; None for what is none of ours."""
@@ -157,15 +183,6 @@ class Attribution:
             return reason, told
         namespace, _, name = decision.policies[0].rpartition("/") if decision.policies else ("", "", "")
         return decision.reason, PolicyRef(decision.kind, namespace, name, decision.rule, direction)
-
-    def _backends_of(self, entrance: Entrance) -> dict[str, Backend]:
-        """By address; kept for the next record, which is often of the same Service."""
-        target = entrance.frontend.target
-        known, backends = self._backends
-        if known is not target:
-            backends = {b.address: b for b in (*target.local, *target.cluster)}
-            self._backends = target, backends
-        return backends
 
 
 def _entry(reason: str, verdict: VerdictWord) -> Entry:

@@ -63,7 +63,8 @@ class Ledger:
             if key not in self._ended:
                 self._first_seen(key, flow, now)
             return
-        _count(known, flow)
+        if (flow.bytes_in, flow.bytes_out) != (known.flow.bytes_in, known.flow.bytes_out):
+            _count(known, flow)
         known.flow, known.dump, known.seen = flow, self._dump, now
         if known.active and flow.over:
             known.active = False

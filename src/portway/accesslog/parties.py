@@ -28,6 +28,8 @@ class Parties:
         self._cluster_cidrs: tuple[str, ...] = ()
         self._own: tuple[str, tuple[str, ...]] = ("", ())
         self._answers: dict[bytes, Party] = {}
+        self.generation = 0
+        """Another one when an address may be somebody else's than before."""
 
     def put_pod(self, key: tuple[str, str], pod: Pod | None) -> None:
         """A pod came, changed or went. Pods in their node's network are the node's own clients."""
@@ -45,7 +47,7 @@ class Parties:
             holders[key] = pod  # type: ignore[assignment]  # it has addresses
         if addresses:
             known.addresses[key] = addresses
-        self._answers.clear()
+        self._forget()
 
     def put_node(self, name: str, node: Node | None) -> None:
         """A node came, changed or went."""
@@ -54,12 +56,16 @@ class Parties:
         if node is not None:
             known.nodes[name] = node
         known.node_of = {address: n.name for n in known.nodes.values() for address in n.addresses}
-        self._answers.clear()
+        self._forget()
 
     def put_cluster(self, node_name: str, node_addresses: tuple[str, ...], cidrs: tuple[str, ...]) -> None:
         """This node, and where pods are, known or not."""
         self._own, self._cluster_cidrs = (node_name, node_addresses), cidrs
+        self._forget()
+
+    def _forget(self) -> None:
         self._answers.clear()
+        self.generation += 1
 
     def party(self, packed: bytes, port: int) -> Party:
         """Who has the address now, or had it last."""

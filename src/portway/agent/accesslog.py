@@ -42,6 +42,8 @@ IDLE = 10.0
 """Seconds after which we look although nothing seems to have changed."""
 _AT_ONCE = 64
 """Messages between two chances for everything else on the loop: a millisecond's worth."""
+_TOGETHER = 0.005
+"""Seconds from a first event to when it and what follows are taken: less than a small buffer has room for."""
 _SYSCTLS = {
     "net/netfilter/nf_conntrack_acct": 1,
     "net/netfilter/nf_conntrack_timestamp": 1,
@@ -67,7 +69,7 @@ class AccessLog:
         self._ledger = Ledger(self._attribution, self.counters, clock())
         self._refusals = Refusals()
         self._encode = msgspec.json.Encoder().encode
-        self._written: list[bytes] = []
+        self._resumed: asyncio.TimerHandle | None = None
         self._lines = _lines(config, clock)
 
     def put_contributions(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
@@ -153,8 +155,19 @@ class AccessLog:
             self._ledger.seen(flow, now)
 
     def _take_ends(self, ends: Ends) -> None:
-        """The loop says that there are events; what is left it says again."""
-        self._end(ends.flows(_AT_ONCE))
+        """The loop says that there is an event: those of the next moment are taken together, which costs a third."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(ends)
+        self._resumed = loop.call_later(_TOGETHER, self._take_more, ends)
+
+    def _take_more(self, ends: Ends) -> None:
+        flows = ends.flows(_AT_ONCE)
+        self._end(flows)
+        loop = asyncio.get_running_loop()
+        if len(flows) < _AT_ONCE:
+            loop.add_reader(ends, self._take_ends, ends)
+        else:
+            self._resumed = loop.call_later(0, self._take_more, ends)
 
     def _end(self, flows: Iterable[Flow]) -> None:
         self._write(filter(None, map(self._ledger.ended, flows)))
@@ -206,6 +219,8 @@ class AccessLog:
     def _finish(self, sources: "_Sources") -> None:
         """What is known is written; what still is open is left to the next agent."""
         loop = asyncio.get_running_loop()
+        if self._resumed:
+            self._resumed.cancel()
         if sources.ends:
             loop.remove_reader(sources.ends)
             while flows := sources.ends.flows(_AT_ONCE):

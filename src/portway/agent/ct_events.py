@@ -7,7 +7,7 @@ little earlier, are six more.) Source: include/uapi/linux/netfilter/nfnetlink_co
 
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,12 +38,17 @@ _NATIVE = struct.Struct("=i")
 _SYSCTLS = Path("/proc/sys/net/netfilter")
 
 
+def only_translated() -> Sequence[Instruction]:
+    """A socket's filter that keeps events of flows away whose destination nobody translated."""
+    return _ONLY_TRANSLATED
+
+
 class Ends:
     """Events of flows that ended, in this network namespace. Raises OSError where there is no conntrack."""
 
     def __init__(self) -> None:
         self._netlink = Netlink(groups=_ENDS)
-        self._netlink.attach_filter(_ONLY_TRANSLATED)
+        self._netlink.attach_filter(only_translated())
         self._reader = FlowReader()
         self.overruns = 0
         """How often the kernel had more than it could keep for us."""

@@ -15,7 +15,7 @@ from portway.kubeapi import clusterdns, fallbackpool
 from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
 
-_CLOSED_SECONDS = 2
+_CLOSED_SECONDS = 1
 """In a fleet no packet is late, so a connection may be forgotten, and logged, soon after its end."""
 _LEASE_SECONDS = 2.0
 """In a fleet only processes can hang, as a link that is cut is seen at once: better late than in vain."""
