@@ -200,6 +200,17 @@ class Bundle:
         for kind in kinds:
             yield from self.by_kind.get(kind, ())
 
+    def within(self, namespace: str, kind: str) -> tuple[Item, ...]:
+        """The items of a kind in a namespace."""
+        return self._by_namespace.get((namespace, kind), ())
+
+    @cached_property
+    def _by_namespace(self) -> Mapping[tuple[str, str], tuple[Item, ...]]:
+        found: dict[tuple[str, str], list[Item]] = {}
+        for item in self.items:
+            found.setdefault((item.namespace, item.kind), []).append(item)
+        return {key: tuple(items) for key, items in found.items()}
+
     def find(self, kind: str, namespace: str, name: str) -> Item | None:
         """The object of that name; the last one where several inputs have it, as `apply` leaves it."""
         return self._named.get((kind, namespace, name))
@@ -214,6 +225,17 @@ class Bundle:
         made = [Workload(item, TEMPLATED[item.kind]) for item in self.of(*TEMPLATED) if not self._owned(item)]
         bare = [Workload(item, ()) for item in self.of("Pod") if not self._owned(item)]
         return (*made, *bare)
+
+    def workloads_in(self, namespace: str) -> tuple[Workload, ...]:
+        """Those of a namespace."""
+        return self._workloads_by_namespace.get(namespace, ())
+
+    @cached_property
+    def _workloads_by_namespace(self) -> Mapping[str, tuple[Workload, ...]]:
+        found: dict[str, list[Workload]] = {}
+        for workload in self.workloads:
+            found.setdefault(workload.namespace, []).append(workload)
+        return {namespace: tuple(workloads) for namespace, workloads in found.items()}
 
     def _owned(self, item: Item) -> bool:
         """Whether its controller is in the bundle too (a Deployment's ReplicaSet, a ReplicaSet's pod)."""
