@@ -7,6 +7,10 @@ port of a door with its protocol, hostname and certificates. A **virtual host** 
 `decide(table, listener, request)` is the meaning of a table; every engine (HAProxy, the built-in router) must do the
 same, and one contract suite holds them to it. Endpoints change without touching routes: they are in `pools` alone, so
 that an engine can tell an endpoint's change (no reload) from a change of structure by comparing the two parts.
+
+`compute.compute(documents)` is what the documents come to: listeners, and what their writers are to be told
+(`reports`, made into status documents by `statuses`); `compute.table` puts the endpoints in. These modules read
+certificates and are imported by those who need them.
 """
 
 from portway.routing.decide import backend_status, decide, pick

@@ -1,0 +1,100 @@
+"""Annotations of Ingresses that are understood: those of ingress-nginx that people use most.
+
+ssl-redirect and force-ssl-redirect (both have to be asked for), rewrite-target and use-regex, proxy-body-size,
+proxy-read-timeout, backend-protocol. Every other one of its prefix is complained about.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from portway.routing.documents import Doc, annotation, meta
+from portway.routing.table import Match, PathEdit, Pool, Redirect, Rewrite, Route, Timeouts, UpstreamProtocol
+
+PREFIX = "nginx.ingress.kubernetes.io/"
+KNOWN = (
+    "ssl-redirect",
+    "force-ssl-redirect",
+    "rewrite-target",
+    "use-regex",
+    "proxy-body-size",
+    "proxy-read-timeout",
+    "backend-protocol",
+)
+_PERMANENT_REDIRECT = 308
+_SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_PROTOCOLS: dict[str, UpstreamProtocol] = {"HTTP": "http", "HTTPS": "https", "GRPC": "h2c"}
+_REST = re.compile(r"(?P<prefix>/[^()]*?)\(/\|\$\)\(\.\*\)")
+"""The idiom for "this prefix": `/shop(/|$)(.*)`, whose second group is what follows."""
+
+
+def _value(ingress: Doc, name: str) -> str:
+    return annotation(ingress, PREFIX + name)
+
+
+def complaints(ingress: Doc) -> Iterator[str]:
+    """What nobody here will do."""
+    for name in meta(ingress).get("annotations") or {}:
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in KNOWN:
+            yield f"annotation {name} is not known here and does nothing"
+    if (size := _value(ingress, "proxy-body-size")) and _bytes(size) is None:
+        yield f"annotation {PREFIX}proxy-body-size: {size!r} is no size such as 8m"
+    target = _value(ingress, "rewrite-target")
+    if "$" in target.replace("$2", "", 1):
+        yield f"annotation {PREFIX}rewrite-target: of groups only $2 of a path like /shop(/|$)(.*) is known here"
+
+
+def _bytes(size: str) -> int | None:
+    found = re.fullmatch("([0-9]+)([kmg]?)", size.strip().lower())
+    return int(found[1]) * _SUFFIXES[found[2]] if found else None
+
+
+def effects(ingress: Doc) -> dict[str, Any]:
+    """Fields of its Routes."""
+    found: dict[str, Any] = {"max_body": _bytes(_value(ingress, "proxy-body-size")) or 0}
+    seconds = _value(ingress, "proxy-read-timeout").strip()
+    if seconds.isdecimal():
+        found["timeouts"] = Timeouts(backend_request=float(seconds))
+    return found
+
+
+def redirects(ingress: Doc, is_secured: bool) -> bool:
+    """Whether plain requests are sent to HTTPS."""
+    forced = _value(ingress, "force-ssl-redirect") == "true"
+    return forced or (is_secured and _value(ingress, "ssl-redirect") == "true")
+
+
+def redirected(route: Route) -> Route:
+    """The route that sends its requests to HTTPS instead."""
+    return Route(route.name, route.match, redirect=Redirect(scheme="https", status=_PERMANENT_REDIRECT))
+
+
+def rewriting(ingress: Doc, match: Match) -> tuple[Match, Rewrite | None]:
+    """The match and the rewrite of a path under rewrite-target and use-regex."""
+    target = _value(ingress, "rewrite-target")
+    if found := _REST.fullmatch(match.path):
+        match = Match(found["prefix"] or "/", "Prefix")
+        if "$2" in target:
+            return match, Rewrite(path=PathEdit("ReplacePrefixMatch", target.replace("$2", "").rstrip("/") or "/"))
+    elif _value(ingress, "use-regex") == "true" and match.path_type == "Prefix" and _compiles(match.path):
+        match = Match(f"(?i:{match.path}).*", "RegularExpression")
+    return match, Rewrite(path=PathEdit("ReplaceFullPath", target)) if target and "$" not in target else None
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def spoken(ingress: Doc, pool: Pool) -> tuple[Pool, str]:
+    """The pool with the protocol that the annotation says, and the end of its key."""
+    protocol = _PROTOCOLS.get(_value(ingress, "backend-protocol").upper())
+    if protocol in (None, pool.protocol):
+        return pool, "TCP"
+    assert protocol is not None
+    return replace(pool, protocol=protocol), protocol

@@ -1,0 +1,113 @@
+"""Which listeners a route belongs to: parentRefs, allowedRoutes, hostnames."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from portway.kubeapi.selectors import from_document
+from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
+from portway.routing.hosts import covers
+from portway.routing.listeners import Judged
+from portway.routing.references import labels_of
+from portway.routing.reports import Condition
+
+NAMED_BY_HOST = ("HTTPRoute", "GRPCRoute", "TLSRoute")
+
+
+class Attachment(Struct, frozen=True):
+    """A parentRef of a route to one of our Gateways."""
+
+    gateway: Name
+    parent: Doc
+    accepted: Condition
+    hostnames: Mapping[str, tuple[str, ...]] = {}
+    """By listener that takes the route: the hostnames under which it does."""
+
+
+def attachments(documents: Documents, route: Doc, gateways: Mapping[Name, Sequence[Judged]]) -> list[Attachment]:
+    """One for each parentRef that names a Gateway of ours."""
+    found = []
+    for parent in spec(route).get("parentRefs") or ():
+        name = (parent.get("namespace") or name_of(route)[0], str(parent["name"]))
+        if (parent.get("group", GROUP), parent.get("kind", "Gateway")) == (GROUP, "Gateway") and name in gateways:
+            found.append(_attachment(documents, route, parent, name, gateways[name]))
+    return found
+
+
+def _attachment(
+    documents: Documents, route: Doc, parent: Doc, gateway: Name, listeners: Sequence[Judged]
+) -> Attachment:
+    """Each step leaves fewer listeners; the one that leaves none is the reason."""
+    named = [at for at in listeners if _is_meant(parent, at)]
+    if not named:
+        return Attachment(gateway, parent, _refused("NoMatchingParent", "no listener has this sectionName and port"))
+    allowed = [at for at in named if _allows(documents, gateway, at, route)]
+    if not allowed:
+        return Attachment(gateway, parent, _refused("NotAllowedByListeners", _why_not(route, named)))
+    hostnames = {at.name: intersection(at.hostname, _hostnames(route)) for at in allowed}
+    taken = {name: hosts for name, hosts in hostnames.items() if hosts}
+    if not taken:
+        why = "no listener's hostname meets one of the route's"
+        return Attachment(gateway, parent, _refused("NoMatchingListenerHostname", why))
+    return Attachment(gateway, parent, Condition("Accepted", True, "Accepted"), taken)
+
+
+def _refused(reason: str, message: str) -> Condition:
+    return Condition("Accepted", False, reason, message)
+
+
+def _is_meant(parent: Doc, listener: Judged) -> bool:
+    section, port = parent.get("sectionName"), parent.get("port")
+    return section in (None, "", listener.name) and port in (None, listener.document["port"])
+
+
+def _why_not(route: Doc, listeners: Sequence[Judged]) -> str:
+    if not any(route.get("kind") in listener.kinds for listener in listeners):
+        return f"no listener takes routes of kind {route.get('kind')}"
+    return f"no listener takes routes from namespace {name_of(route)[0]}"
+
+
+def _allows(documents: Documents, gateway: Name, listener: Judged, route: Doc) -> bool:
+    return route.get("kind") in listener.kinds and _allows_namespace(documents, gateway[0], listener, name_of(route)[0])
+
+
+def _allows_namespace(documents: Documents, own: str, listener: Judged, namespace: str) -> bool:
+    allowed = (listener.document.get("allowedRoutes") or {}).get("namespaces") or {}
+    match allowed.get("from") or "Same":
+        case "All":
+            return True
+        case "Selector":
+            selector = allowed.get("selector")
+            return selector is not None and from_document(selector).matches(labels_of(documents, namespace))
+        case _:
+            return namespace == own
+
+
+def _hostnames(route: Doc) -> tuple[str, ...]:
+    if route.get("kind") not in NAMED_BY_HOST:
+        return ()
+    return tuple(name.lower() for name in spec(route).get("hostnames") or ())
+
+
+def intersection(listener: str, route: Sequence[str]) -> tuple[str, ...]:
+    """The hostnames that both a listener (empty: any) and a route (none: any) take; empty when there are none."""
+    if not route:
+        return (listener,)
+    met = (_meet(listener, name) for name in route)
+    return tuple(dict.fromkeys(name for name in met if name is not None))
+
+
+def _meet(listener: str, route: str) -> str | None:
+    """The narrower of two patterns, if the wider one takes it."""
+    if listener == route or not listener:
+        return route
+    if covers(listener, route.removeprefix("*.") if _is_deeper(route, listener) else route):
+        return route
+    if covers(route, listener.removeprefix("*.") if _is_deeper(listener, route) else listener):
+        return listener
+    return None
+
+
+def _is_deeper(one: str, other: str) -> bool:
+    """Two wildcards, the first below the second: `*.a.b` below `*.b`, but not `*.b` itself."""
+    return one.startswith("*.") and other.startswith("*.") and one.endswith(other[1:]) and one != other

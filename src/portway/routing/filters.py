@@ -1,0 +1,72 @@
+"""Filters of Gateway API's routes become what a Route does; what is not known here is said."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from portway.routing.documents import Doc
+from portway.routing.table import HeaderEdit, PathEdit, Redirect, Rewrite
+
+BACKEND_FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier")
+"""Those that a single backend may have."""
+ROUTE_FILTERS = (*BACKEND_FILTERS, "RequestRedirect", "URLRewrite", "RequestMirror")
+
+
+def header_edit(modifier: Doc) -> HeaderEdit:
+    """`requestHeaderModifier`, `responseHeaderModifier`."""
+    pairs = {verb: tuple((item["name"], item["value"]) for item in modifier.get(verb) or ()) for verb in ("set", "add")}
+    return HeaderEdit(pairs["set"], pairs["add"], tuple(modifier.get("remove") or ()))
+
+
+def path_edit(path: Doc | None) -> PathEdit | None:
+    """HTTPPathModifier."""
+    if path is None:
+        return None
+    if path["type"] == "ReplaceFullPath":
+        return PathEdit("ReplaceFullPath", path.get("replaceFullPath") or "")
+    return PathEdit("ReplacePrefixMatch", path.get("replacePrefixMatch") or "")
+
+
+def redirect(of: Doc) -> Redirect:
+    """`requestRedirect`."""
+    return Redirect(
+        of.get("scheme") or "",
+        of.get("hostname") or "",
+        of.get("port"),
+        path_edit(of.get("path")),
+        of.get("statusCode") or 302,
+    )
+
+
+def rewrite(of: Doc) -> Rewrite:
+    """`urlRewrite`."""
+    return Rewrite(of.get("hostname") or "", path_edit(of.get("path")))
+
+
+def effects(filters: Sequence[Doc]) -> dict[str, Any]:
+    """The fields of a Route or WeightedBackend that the filters fill; mirrors are not among them."""
+    found: dict[str, Any] = {}
+    for filter_ in filters:
+        if filter_["type"] == "RequestHeaderModifier":
+            found["request_headers"] = header_edit(filter_["requestHeaderModifier"])
+        elif filter_["type"] == "ResponseHeaderModifier":
+            found["response_headers"] = header_edit(filter_["responseHeaderModifier"])
+        elif filter_["type"] == "RequestRedirect":
+            found["redirect"] = redirect(filter_["requestRedirect"])
+        elif filter_["type"] == "URLRewrite":
+            found["rewrite"] = rewrite(filter_["urlRewrite"])
+    return found
+
+
+def mirrored(filters: Sequence[Doc]) -> list[Doc]:
+    """The backendRefs of mirrors."""
+    return [filter_["requestMirror"]["backendRef"] for filter_ in filters if filter_["type"] == "RequestMirror"]
+
+
+def unsupported(filters: Sequence[Doc], known: Sequence[str]) -> Iterator[str]:
+    """What of them nobody here does."""
+    for filter_ in filters:
+        mirror = filter_.get("requestMirror") or {}
+        if filter_["type"] not in known:
+            yield f"filter {filter_['type']} is not supported"
+        elif mirror.get("percent") not in (None, 100) or mirror.get("fraction"):
+            yield "a mirror of some of the requests is not supported"

@@ -1,0 +1,170 @@
+"""Listeners of a Gateway by themselves: which can be served, for which kinds of routes, with which certificates."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from portway.routing.certificates import certificate
+from portway.routing.documents import GROUP, Doc, Documents, name_of, spec
+from portway.routing.references import is_permitted
+from portway.routing.reports import Condition
+from portway.routing.table import Certificate
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "HTTP": ("HTTPRoute", "GRPCRoute"),
+    "HTTPS": ("HTTPRoute", "GRPCRoute"),
+    "TLS": ("TLSRoute",),
+    "TCP": ("TCPRoute",),
+    "UDP": ("UDPRoute",),
+}
+"""The kinds of routes that fit a protocol."""
+
+
+class Judged(Struct, frozen=True):
+    """A listener and what is to be said of it before any route is looked at."""
+
+    document: Doc
+    """As in spec.listeners."""
+    kinds: tuple[str, ...]
+    """status.listeners[].supportedKinds."""
+    accepted: Condition
+    conflicted: Condition
+    resolved: Condition
+    certificates: tuple[tuple[str, Certificate], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """spec.listeners[].name."""
+        return str(self.document["name"])
+
+    @property
+    def hostname(self) -> str:
+        """Lower case; empty: any."""
+        return str(self.document.get("hostname") or "").lower()
+
+    @property
+    def serves(self) -> bool:
+        """It is accepted and has what it needs."""
+        needs = self.document["protocol"] == "HTTPS" and not self.certificates
+        return self.accepted.status and bool(self.kinds) and not needs
+
+
+def judged(documents: Documents, gateway: Doc) -> list[Judged]:
+    """All listeners of a Gateway, in its order."""
+    listeners = spec(gateway).get("listeners") or []
+    conflicts = _conflicts(listeners)
+    return [_judged(documents, gateway, listener, conflicts.get(listener["name"], "")) for listener in listeners]
+
+
+def _judged(documents: Documents, gateway: Doc, listener: Doc, conflict: str) -> Judged:
+    kinds, foreign = _kinds(listener)
+    certificates, broken = _certificates(documents, gateway, listener)
+    return Judged(
+        listener,
+        kinds,
+        _accepted(listener, conflict),
+        Condition("Conflicted", bool(conflict), conflict or "NoConflicts", _CONFLICTS.get(conflict, "")),
+        foreign or broken or Condition("ResolvedRefs", True, "ResolvedRefs"),
+        certificates,
+    )
+
+
+_CONFLICTS = {
+    "ProtocolConflict": "another listener uses the same port with a protocol that cannot share it",
+    "HostnameConflict": "another listener uses the same port and hostname",
+}
+
+
+def _accepted(listener: Doc, conflict: str) -> Condition:
+    protocol = listener["protocol"]
+    if protocol not in KINDS:
+        known = ", ".join(KINDS)
+        return Condition("Accepted", False, "UnsupportedProtocol", f"protocol {protocol} is none of {known}")
+    if protocol == "TLS" and (listener.get("tls") or {}).get("mode") != "Passthrough":
+        why = "of protocol TLS only mode Passthrough is supported; HTTPS ends TLS here"
+        return Condition("Accepted", False, "UnsupportedProtocol", why)
+    if conflict:
+        return Condition("Accepted", False, conflict, _CONFLICTS[conflict])
+    return Condition("Accepted", True, "Accepted")
+
+
+def _transport(listener: Doc) -> tuple[int, bool]:
+    return listener["port"], listener["protocol"] == "UDP"
+
+
+def _conflicts(listeners: Sequence[Doc]) -> dict[str, str]:
+    """By name, why a listener cannot be told apart from another: none of those concerned is the winner.
+
+    HTTPS and TLS share a port by SNI; every other mixture of protocols on a port does not work.
+    """
+    found: dict[str, str] = {}
+    by_port: dict[tuple[int, bool], list[Doc]] = {}
+    for listener in listeners:
+        by_port.setdefault(_transport(listener), []).append(listener)
+    for sharing in by_port.values():
+        if len({"TLS" if at["protocol"] == "HTTPS" else at["protocol"] for at in sharing}) > 1:
+            found |= {at["name"]: "ProtocolConflict" for at in sharing}
+            continue
+        hostnames = Counter((at.get("hostname") or "").lower() for at in sharing)
+        alike = [at for at in sharing if hostnames[(at.get("hostname") or "").lower()] > 1]
+        found |= {at["name"]: "HostnameConflict" for at in alike}
+    return found
+
+
+def _kinds(listener: Doc) -> tuple[tuple[str, ...], Condition | None]:
+    """The kinds of routes that it takes; the condition when it names others."""
+    fitting = KINDS.get(listener["protocol"], ())
+    wanted = (listener.get("allowedRoutes") or {}).get("kinds")
+    if not wanted:
+        return fitting, None
+    named = [(kind.get("group", GROUP), kind["kind"]) for kind in wanted]
+    kinds = tuple(kind for group, kind in dict.fromkeys(named) if group == GROUP and kind in fitting)
+    if others := [f"{kind}.{group}" for group, kind in named if group != GROUP or kind not in fitting]:
+        why = f"protocol {listener['protocol']} has no routes of kind {', '.join(others)}"
+        return kinds, Condition("ResolvedRefs", False, "InvalidRouteKinds", why)
+    return kinds, None
+
+
+def _certificates(
+    documents: Documents, gateway: Doc, listener: Doc
+) -> tuple[tuple[tuple[str, Certificate], ...], Condition | None]:
+    """Those that are whole; the condition of the first that is not."""
+    tls = listener.get("tls") or {}
+    if listener["protocol"] != "HTTPS" or tls.get("mode") == "Passthrough":
+        return (), None
+    found: list[tuple[str, Certificate]] = []
+    problems: list[Condition] = []
+    for reference in tls.get("certificateRefs") or ():
+        result = _certificate(documents, gateway, reference)
+        if isinstance(result, Condition):
+            problems.append(result)
+        else:
+            found.append(result)
+    if not found and not problems:
+        problems.append(Condition("ResolvedRefs", False, "InvalidCertificateRef", "it has no certificateRefs"))
+    return tuple(found), next(iter(problems), None)
+
+
+def _certificate(documents: Documents, gateway: Doc, reference: Doc) -> tuple[str, Certificate] | Condition:
+    group, kind = reference.get("group") or "", reference.get("kind") or "Secret"
+    name = (reference.get("namespace") or name_of(gateway)[0], str(reference["name"]))
+    shown = "/".join(name)
+    if (group, kind) != ("", "Secret"):
+        return _unresolved("InvalidCertificateRef", f"{kind}{group and '.' + group} {name[1]} is no Secret")
+    if not is_permitted(documents, gateway, "", "Secret", name):
+        return _unresolved("RefNotPermitted", f"no ReferenceGrant in {name[0]} permits Secret {name[1]}")
+    secret = documents.secrets.get(name)
+    if secret is None:
+        return _unresolved("InvalidCertificateRef", f"Secret {shown} does not exist")
+    read = certificate(secret)
+    return _unresolved("InvalidCertificateRef", f"Secret {shown}: {read}") if isinstance(read, str) else (shown, read)
+
+
+def _unresolved(reason: str, message: str) -> Condition:
+    return Condition("ResolvedRefs", False, reason, message)
+
+
+def names(listeners: Iterable[Judged]) -> str:
+    """For messages."""
+    return ", ".join(listener.name for listener in listeners)

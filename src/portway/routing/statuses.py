@@ -1,0 +1,170 @@
+"""Reports become status documents: with the generation they are about, and times that change only with the status.
+
+What other controllers wrote stays.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from portway.routing.documents import GATEWAY_CONTROLLER, GROUP, Doc, meta, name_of, spec
+from portway.routing.reports import Condition, GatewayReport, ListenerReport, ParentReport
+
+FEATURES = (
+    "GRPCRoute",
+    "Gateway",
+    "GatewayAddressEmpty",
+    "GatewayHTTPListenerIsolation",
+    "GatewayInfrastructurePropagation",
+    "GatewayPort8080",
+    "GatewayStaticAddresses",
+    "HTTPRoute",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
+    "HTTPRouteBackendRequestHeaderModification",
+    "HTTPRouteBackendTimeout",
+    "HTTPRouteDestinationPortMatching",
+    "HTTPRouteHostRewrite",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteNamedRouteRule",
+    "HTTPRouteParentRefPort",
+    "HTTPRoutePathRedirect",
+    "HTTPRoutePathRewrite",
+    "HTTPRoutePortRedirect",
+    "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestTimeout",
+    "HTTPRouteResponseHeaderModification",
+    "HTTPRouteSchemeRedirect",
+    "ReferenceGrant",
+    "TCPRoute",
+    "TLSRoute",
+    "UDPRoute",
+)
+"""status.supportedFeatures of the GatewayClass, in the names of Gateway API's pkg/features."""
+
+
+class DoorState(Struct, frozen=True):
+    """What is known of a door that runs."""
+
+    points: Sequence[Doc] = ()
+    """status.loadBalancer.ingress of its Service."""
+    ready: bool = False
+    """Whether a pod of it is; true of a Gateway that needs none."""
+
+
+def class_status(gateway_class: Doc, now: str) -> Doc:
+    """The status of a GatewayClass of ours. `now`: RFC 3339."""
+    accepted = Condition("Accepted", True, "Accepted", "Portway serves Gateways of this class")
+    if spec(gateway_class).get("parametersRef"):
+        accepted = Condition("Accepted", False, "InvalidParameters", "no kind of parameters is known here")
+    old = _status(gateway_class)
+    return {
+        **old,
+        "conditions": _conditions(gateway_class, old.get("conditions"), [accepted], now),
+        "supportedFeatures": [{"name": name} for name in FEATURES],
+    }
+
+
+def gateway_status(gateway: Doc, report: GatewayReport, door: DoorState, now: str) -> Doc:
+    """The status of a Gateway of ours."""
+    old = _status(gateway)
+    listeners = {listener["name"]: listener for listener in old.get("listeners") or ()}
+    programmed = _programmed(report, door)
+    status: Doc = {
+        **{key: value for key, value in old.items() if key not in ("addresses", "conditions", "listeners")},
+        "conditions": _conditions(gateway, old.get("conditions"), [report.accepted, programmed], now),
+        "listeners": [_listener(gateway, at, listeners.get(at.name, {}), now) for at in report.listeners],
+    }
+    addresses = [_address(point) for point in door.points if report.accepted.status]
+    return {"addresses": addresses, **status} if addresses else status
+
+
+def _address(point: Doc) -> Doc:
+    if point.get("ip"):
+        return {"type": "IPAddress", "value": point["ip"]}
+    return {"type": "Hostname", "value": point.get("hostname") or ""}
+
+
+def _programmed(report: GatewayReport, door: DoorState) -> Condition:
+    if not report.accepted.status or not report.programmable:
+        return Condition("Programmed", False, "Invalid", report.accepted.message or "no listener can be served")
+    given = {point.get("ip") for point in door.points}
+    if unmet := [address for address in report.addresses if address not in given]:
+        why = f"{', '.join(unmet)} cannot be had: see the Events of its Service"
+        return Condition("Programmed", False, "AddressNotUsable", why)
+    if not door.points:
+        why = "its Service has no address yet: see the Events of its Service"
+        return Condition("Programmed", False, "AddressNotAssigned", why)
+    if not door.ready:
+        return Condition("Programmed", False, "Pending", "no pod of its door is ready yet")
+    return Condition("Programmed", True, "Programmed")
+
+
+def _listener(gateway: Doc, report: ListenerReport, old: Doc, now: str) -> Doc:
+    return {
+        "name": report.name,
+        "supportedKinds": [{"group": group, "kind": kind} for group, kind in report.supported_kinds],
+        "attachedRoutes": report.attached_routes,
+        "conditions": _conditions(gateway, old.get("conditions"), report.conditions, now),
+    }
+
+
+def route_status(route: Doc, parents: Sequence[ParentReport], now: str) -> Doc:
+    """The status of a route: our parents after those of others, in the order of spec.parentRefs."""
+    old = _status(route).get("parents") or []
+    others = [parent for parent in old if parent.get("controllerName") != GATEWAY_CONTROLLER]
+    before = {
+        _identity(route, parent["parentRef"]): parent.get("conditions")
+        for parent in old
+        if parent.get("controllerName") == GATEWAY_CONTROLLER
+    }
+    mine = [
+        {
+            "parentRef": report.parent,
+            "controllerName": GATEWAY_CONTROLLER,
+            "conditions": _conditions(route, before.get(_identity(route, report.parent)), report.conditions, now),
+        }
+        for report in parents
+    ]
+    return {"parents": others + mine}
+
+
+def _identity(route: Doc, parent: Doc) -> tuple[Any, ...]:
+    return (
+        parent.get("group", GROUP),
+        parent.get("kind", "Gateway"),
+        parent.get("namespace") or name_of(route)[0],
+        parent.get("name"),
+        parent.get("sectionName"),
+        parent.get("port"),
+    )
+
+
+def _status(document: Doc) -> Doc:
+    return document.get("status") or {}
+
+
+def _conditions(of: Doc, old: Iterable[Doc] | None, new: Sequence[Condition], now: str) -> list[Doc]:
+    """The new conditions, and old ones of types that are not ours; of ours those that no longer hold go."""
+    before = {condition["type"]: condition for condition in old or ()}
+    made = [_condition(of, before.get(condition.type, {}), condition, now) for condition in new]
+    foreign = [condition for type_, condition in before.items() if type_ not in _OURS]
+    return made + foreign
+
+
+_OURS = ("Accepted", "Programmed", "ResolvedRefs", "Conflicted", "PartiallyInvalid")
+
+
+def _condition(of: Doc, old: Doc, new: Condition, now: str) -> Doc:
+    status = "True" if new.status else "False"
+    return {
+        "type": new.type,
+        "status": status,
+        "reason": new.reason,
+        "message": new.message,
+        "observedGeneration": int(meta(of).get("generation") or 0),
+        "lastTransitionTime": old["lastTransitionTime"] if old.get("status") == status else now,
+    }

@@ -1,0 +1,227 @@
+"""Suites of Ingress: the features of kubernetes-sigs/ingress-controller-conformance, and what else is promised."""
+
+from portway.routing.table import Request
+from portway.testing.doordocs import (
+    endpoint_slice,
+    host_rule,
+    ingress,
+    ingress_class,
+    ingress_path,
+    service,
+    tls_secret,
+    to_service,
+)
+from portway.testing.doors import get
+from portway.testing.doorsuites import INGRESS, SHOP, Row, Suite
+
+INGRESS_SUITES = (
+    Suite(
+        "Ingress default backend: every host and path",
+        INGRESS,
+        (*SHOP, ingress("all", defaultBackend=to_service("one"))),
+        (
+            Row(get("/", "sub.example.com"), "one"),
+            Row(get("/any/path?a=b", "10.0.0.1"), "one"),
+        ),
+    ),
+    Suite(
+        "Ingress default backend: of paths that its hosts do not have",
+        INGRESS,
+        (*SHOP, ingress("some", host_rule("a.com", ingress_path("/x", "one")), defaultBackend=to_service("two"))),
+        (
+            Row(get("/x", "a.com"), "one"),
+            Row(get("/y", "a.com"), "two"),
+            Row(get("/x", "b.com"), "two"),
+        ),
+    ),
+    Suite(
+        "Ingress paths",
+        INGRESS,
+        (
+            *SHOP,
+            ingress(
+                "paths",
+                host_rule("exact.com", ingress_path("/foo", "one", "Exact")),
+                host_rule("prefix.com", ingress_path("/foo", "two")),
+                host_rule(
+                    "many.com",
+                    ingress_path("/", "one"),
+                    ingress_path("/aaa", "two"),
+                    ingress_path("/aaa/bbb", "three"),
+                    ingress_path("/foo", "four", "Exact"),
+                    ingress_path("/foo", "five"),
+                    ingress_path("/tail/", "six"),
+                ),
+                host_rule("any.com", ingress_path("/x", "one", "ImplementationSpecific")),
+            ),
+        ),
+        (
+            Row(get("/foo", "exact.com"), "one"),
+            Row(get("/foo/", "exact.com"), "404"),
+            Row(get("/FOO", "exact.com"), "404"),
+            Row(get("/bar", "exact.com"), "404"),
+            Row(get("/foo", "prefix.com"), "two"),
+            Row(get("/foo/", "prefix.com"), "two"),
+            Row(get("/foo/bar", "prefix.com"), "two"),
+            Row(get("/foobar", "prefix.com"), "404"),
+            Row(get("/FOO", "prefix.com"), "404"),
+            Row(get("/", "many.com"), "one"),
+            Row(get("/ccc", "many.com"), "one"),
+            Row(get("/aaa", "many.com"), "two"),
+            Row(get("/aaa/ccc", "many.com"), "two"),
+            Row(get("/aaaccc", "many.com"), "one"),
+            Row(get("/aaa/bbb", "many.com"), "three"),
+            Row(get("/aaa/bbb/c", "many.com"), "three"),
+            Row(get("/foo", "many.com"), "four"),
+            Row(get("/foo/", "many.com"), "five"),
+            Row(get("/tail", "many.com"), "six"),
+            Row(get("/tail/x", "many.com"), "six"),
+            Row(get("/x/y", "any.com"), "one"),
+        ),
+    ),
+    Suite(
+        "Ingress hosts and TLS",
+        INGRESS,
+        (
+            *SHOP,
+            service("named", {"port": 81, "name": "web", "targetPort": 8080}),
+            endpoint_slice("named", "10.0.0.9", port_name="web"),
+            tls_secret("foo-tls", "foo.com", "*.foo.com"),
+            ingress(
+                "hosts",
+                host_rule("*.foo.com", ingress_path("/", "one")),
+                host_rule("foo.bar.com", ingress_path("/", to_service("named", "web"))),
+                host_rule("foo.com", ingress_path("/", "two")),
+                tls=[{"hosts": ["foo.com", "*.foo.com"], "secretName": "foo-tls"}],
+            ),
+        ),
+        (
+            Row(get("/", "wild.foo.com"), "one"),
+            Row(get("/", "baz.bar.foo.com"), "404"),
+            Row(get("/", "foo.com"), "two"),
+            Row(get("/", "foo.bar.com"), "named"),
+            Row(get("/", "sub.foo.bar.com"), "404"),
+            Row(get("/", "foo.com"), "two", 443),
+            Row(get("/", "wild.foo.com"), "one", 443),
+            Row(get("/", "foo.bar.com"), "404", 443),
+        ),
+    ),
+    Suite(
+        "Ingress classes: another class's is not served",
+        INGRESS,
+        (
+            *SHOP,
+            ingress_class(),
+            ingress_class("other", "example.com/other"),
+            ingress("mine", host_rule("mine.com", ingress_path("/", "one"))),
+            ingress("theirs", host_rule("theirs.com", ingress_path("/", "one")), class_name="other"),
+            ingress("nobodys", host_rule("nobodys.com", ingress_path("/", "one")), class_name="unknown"),
+            ingress("plain", host_rule("plain.com", ingress_path("/", "one")), class_name=None),
+            ingress(
+                "annotated",
+                host_rule("annotated.com", ingress_path("/", "one")),
+                class_name=None,
+                annotations={"kubernetes.io/ingress.class": "portway"},
+            ),
+        ),
+        (
+            Row(get("/", "mine.com"), "one"),
+            Row(get("/", "annotated.com"), "one"),
+            Row(get("/", "theirs.com"), "404"),
+            Row(get("/", "nobodys.com"), "404"),
+            Row(get("/", "plain.com"), "404"),
+        ),
+    ),
+    Suite(
+        "Ingress classes: ours is the default",
+        INGRESS,
+        (
+            *SHOP,
+            ingress_class(default=True),
+            ingress("plain", host_rule("plain.com", ingress_path("/", "one")), class_name=None),
+        ),
+        (Row(get("/", "plain.com"), "one"),),
+    ),
+    Suite(
+        "Ingress annotations",
+        INGRESS,
+        (
+            *SHOP,
+            tls_secret("a-tls", "a.com"),
+            ingress(
+                "redirects",
+                host_rule("a.com", ingress_path("/", "one")),
+                host_rule("plain.com", ingress_path("/", "one")),
+                tls=[{"hosts": ["a.com"], "secretName": "a-tls"}],
+                annotations={"nginx.ingress.kubernetes.io/ssl-redirect": "true"},
+            ),
+            ingress(
+                "forced",
+                host_rule("forced.com", ingress_path("/", "one")),
+                annotations={"nginx.ingress.kubernetes.io/force-ssl-redirect": "true"},
+            ),
+            ingress(
+                "idiom",
+                host_rule("idiom.com", ingress_path("/app(/|$)(.*)", "two", "ImplementationSpecific")),
+                annotations={
+                    "nginx.ingress.kubernetes.io/rewrite-target": "/$2",
+                    "nginx.ingress.kubernetes.io/use-regex": "true",
+                },
+            ),
+            ingress(
+                "rewrites",
+                host_rule("rewrites.com", ingress_path("/app", "two")),
+                annotations={"nginx.ingress.kubernetes.io/rewrite-target": "/start"},
+            ),
+            ingress(
+                "regex",
+                host_rule("regex.com", ingress_path("/v[0-9]+", "three", "ImplementationSpecific")),
+                annotations={"nginx.ingress.kubernetes.io/use-regex": "true"},
+            ),
+            ingress(
+                "small",
+                host_rule("small.com", ingress_path("/", "one")),
+                annotations={"nginx.ingress.kubernetes.io/proxy-body-size": "1k"},
+            ),
+        ),
+        (
+            Row(get("/x?y", "a.com"), "https://a.com/x?y"),
+            Row(get("/x", "a.com"), "one", 443),
+            Row(get("/x", "plain.com"), "one"),
+            Row(get("/x", "forced.com"), "https://forced.com/x"),
+            Row(get("/app/x/y", "idiom.com"), "two", path="/x/y"),
+            Row(get("/app", "idiom.com"), "two", path="/"),
+            Row(get("/apps", "idiom.com"), "404"),
+            Row(get("/app/x", "rewrites.com"), "two", path="/start"),
+            Row(get("/v12/x", "regex.com"), "three"),
+            Row(get("/x", "regex.com"), "404"),
+            Row(Request("POST", "small.com", "/", (("content-length", "1025"),)), "413"),
+        ),
+    ),
+    Suite(
+        "Ingress backends that are not there",
+        INGRESS,
+        (
+            *SHOP,
+            service("empty", 80),
+            ingress(
+                "bad",
+                host_rule(
+                    "bad.com",
+                    ingress_path("/gone", "gone"),
+                    ingress_path("/port", to_service("one", 81)),
+                    ingress_path("/bucket", {"resource": {"kind": "Bucket", "name": "b"}}),
+                    ingress_path("/empty", "empty"),
+                    ingress_path("/good", "one"),
+                ),
+            ),
+        ),
+        (
+            Row(get("/gone", "bad.com"), "503"),
+            Row(get("/port", "bad.com"), "503"),
+            Row(get("/bucket", "bad.com"), "503"),
+            Row(get("/empty", "bad.com"), "503"),
+            Row(get("/good", "bad.com"), "one"),
+        ),
+    ),
+)
