@@ -31,7 +31,11 @@ def test_codes_are_unique() -> None:
     assert len(set(_ids)) == len(_ids)
 
 
-_KINDS = ["Service", "Deployment", "Pod", "Ingress", "NetworkPolicy", "EndpointSlice", "HTTPRoute", "CronJob"]
+_KINDS = [
+    *("Service", "Deployment", "Pod", "Ingress", "NetworkPolicy", "EndpointSlice", "HTTPRoute", "CronJob"),
+    *("StatefulSet", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ServiceMonitor", "ReferenceGrant", "ConfigMap"),
+    *("ValidatingWebhookConfiguration", "APIService", "Gateway", "IngressClass", "Endpoints"),
+]
 _FIELDS = [
     "spec",
     "ports",

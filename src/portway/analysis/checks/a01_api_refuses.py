@@ -1,0 +1,73 @@
+"""PW-A01: an object that the API server would refuse."""
+
+from collections.abc import Iterator
+
+from portway.analysis import examples
+from portway.analysis.bundle import Bundle, Item
+from portway.analysis.check import Check, Settings
+from portway.analysis.finding import Finding
+from portway.kubeapi import catalogue
+from portway.kubeapi.cluster import Cluster
+from portway.kubeapi.errors import ApiError
+from portway.kubeapi.pipeline.create import create
+from portway.kubeapi.pipeline.request import Request
+
+_NOW = "2000-01-01T00:00:00Z"
+
+
+def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
+    if bundle.complete:
+        return  # what a cluster has, its API server took
+    for item in bundle.items:
+        yield from _refusals(item, settings)
+
+
+def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
+    kind = catalogue.by_kind(str(item.value.get("apiVersion")), item.kind)
+    if kind is None or kind.inert or "create" not in kind.verbs:
+        return
+    # Each alone: that two want the same number is another check's to say.
+    cluster = Cluster(node_port_range=settings.node_ports, pick=lambda _: 0)
+    body = {key: value for key, value in item.value.items() if key != "status"}
+    body["metadata"] = {k: v for k, v in item.metadata.items() if k not in ("resourceVersion", "managedFields")}
+    request = Request(
+        kind=kind,
+        namespace=item.namespace,
+        cluster=cluster,
+        now=_NOW,
+        uid="0",
+        suffix="00000",
+        field_validation="Strict",
+    )
+    try:
+        create(body, request)
+    except ApiError as error:
+        causes = (error.details or {}).get("causes") or []
+        for cause in causes or [{"field": "", "message": error.message}]:
+            yield _finding(item, str(cause.get("field") or ""), str(cause.get("message")))
+
+
+def _finding(item: Item, field: str, message: str) -> Finding:
+    path = field if field and item.get(field) is not None else field.rpartition(".")[0]
+    return Finding(
+        "PW-A01",
+        "error",
+        f"{item.named}: {field + ': ' if field else ''}{message}",
+        item.where(path),
+        effect="the API server refuses the object",
+    )
+
+
+CHECK = Check(
+    code="PW-A01",
+    title="an object that the API server would refuse",
+    severity="error",
+    hop="change",
+    run=_run,
+    cause="Kubernetes' own validation, in its own words, for the kinds that Portway's API server knows; unknown fields "
+    "included, which kubectl refuses too.",
+    mend="As the message says.",
+    rule="pkg/apis/*/validation",
+    fails=examples.service("{port: 70000}"),
+    passes=examples.service("{port: 7000}"),
+)
