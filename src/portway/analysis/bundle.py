@@ -108,6 +108,12 @@ class Item:
         """The value at a path; `default` where something on the way is missing or of another shape."""
         return dig(self.value, path, default)
 
+    def draft(self) -> Doc:
+        """A copy that a create request could send: without status, and without what only a cluster says."""
+        body = {key: copied(value) for key, value in self.value.items() if key != "status"}
+        body["metadata"] = {k: v for k, v in body["metadata"].items() if k not in ("resourceVersion", "managedFields")}
+        return body
+
     def where(self, path: Path = ()) -> Where:
         """The place of a field, for a finding."""
         line, column = self._position(path) if self._position else (0, 0)
@@ -293,6 +299,13 @@ def dig(value: Any, path: Path, default: Any = None) -> Any:
                 return default
             value = value[part]
     return default if value is None else value
+
+
+def copied(value: Any) -> Any:
+    """A document, or a part of one, that may be changed without changing this one."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def steps(path: Path) -> tuple[str | int, ...]:

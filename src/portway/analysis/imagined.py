@@ -162,9 +162,6 @@ class _Maker:
     def _created(self, item: Item) -> Doc | None:
         kind = catalogue.by_kind("v1", "Service")
         assert kind is not None
-        body = {key: value for key, value in item.value.items() if key != "status"}
-        # A manifest that was taken from a cluster keeps its version, which creating refuses.
-        body["metadata"] = {k: v for k, v in item.metadata.items() if k not in ("resourceVersion", "managedFields")}
         request = Request(
             kind=kind,
             namespace=item.namespace,
@@ -175,7 +172,7 @@ class _Maker:
             field_validation="Ignore",
         )
         try:
-            prepared = create(body, request)
+            prepared = create(item.draft(), request)
         except ApiError as error:
             self._refused.append(Refusal(item, error))
             return None

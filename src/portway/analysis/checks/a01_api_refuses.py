@@ -28,8 +28,6 @@ def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
         return
     # Each alone: that two want the same number is another check's to say.
     cluster = Cluster(node_port_range=settings.node_ports, pick=lambda _: 0)
-    body = {key: value for key, value in item.value.items() if key != "status"}
-    body["metadata"] = {k: v for k, v in item.metadata.items() if k not in ("resourceVersion", "managedFields")}
     request = Request(
         kind=kind,
         namespace=item.namespace,
@@ -40,7 +38,7 @@ def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
         field_validation="Strict",
     )
     try:
-        create(body, request)
+        create(item.draft(), request)
     except ApiError as error:
         causes = (error.details or {}).get("causes") or []
         for cause in causes or [{"field": "", "message": error.message}]:

@@ -1,5 +1,6 @@
 """Every check's own examples, and what all checks have in common."""
 
+import json
 import re
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.check import Check, Settings
 from portway.analysis.checks import built_in
+from portway.analysis.imagined import imagine
 from portway.analysis.lint import lint
-from portway.testing.checks import hold_to_examples
+from portway.testing.checks import bundle_of, hold_to_examples
 
 CHECKS = built_in()
 _ids = [check.code for check in CHECKS]
@@ -25,6 +27,15 @@ def test_a_check_keeps_what_its_page_says(check: Check) -> None:
 def test_a_check_is_told_whole(check: Check) -> None:
     assert re.fullmatch(r"PW-[A-Z]\d{2}", check.code)
     assert check.cause and check.mend and check.title[0].islower() and not check.title.endswith(".")
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=_ids)
+def test_a_check_changes_no_document(check: Check) -> None:
+    bundle = bundle_of(check.fails)
+    before = json.dumps([item.value for item in bundle.items])
+    lint(bundle, [check], Settings())
+    imagine(bundle)
+    assert json.dumps([item.value for item in bundle.items]) == before
 
 
 def test_codes_are_unique() -> None:
