@@ -4,6 +4,6 @@ The writing side makes a Record of what the kernel reports. The reading side tak
 (`order`), picks (`selection`) and tells (`report`); `top` tells what counters say of the last moments.
 """
 
-from portway.accesslog.record import Door, Party, PolicyRef, Record, ServiceRef
+from portway.accesslog.record import Door, Http, Party, PolicyRef, Record, ServiceRef
 
-__all__ = ["Door", "Party", "PolicyRef", "Record", "ServiceRef"]
+__all__ = ["Door", "Http", "Party", "PolicyRef", "Record", "ServiceRef"]

@@ -54,7 +54,9 @@ def dialled(record: Record) -> tuple[str, int]:
 
 
 def door_name(record: Record) -> str:
-    """`node-1:32100` for a nodePort, else `10.96.0.10:80`; "-" when it is not known."""
+    """A request's host, `node-1:32100` for a nodePort, else `10.96.0.10:80`; "-" when it is not known."""
+    if record.http is not None and record.http.host:
+        return record.http.host
     address, port = dialled(record)
     if record.entry == "nodePort" and record.node:
         return f"{record.node}:{port}"

@@ -5,11 +5,11 @@ Names follow Hubble's flows and ECS where those have one. Times are seconds sinc
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 End = Literal["fin", "rst", "timeout", "open", "refused", "dropped", "denied", ""]
 """How it ended; `open`: it had not when this was written (an agent that stops, or `--follow` of what is under way)."""
-Entry = Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP", "podIP", ""]
+Entry = Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP", "podIP", "Ingress", "Gateway", ""]
 VerdictWord = Literal["FORWARDED", "REFUSED", "DROPPED", "DENIED"]
 
 
@@ -52,6 +52,20 @@ class PolicyRef(Struct, frozen=True, omit_defaults=True):
     direction: str = ""
 
 
+class Http(Struct, frozen=True, omit_defaults=True):
+    """A request, where a door of layer 7 took it: then the record is of that request, not of its connection."""
+
+    method: str = ""
+    host: str = ""
+    """Without a port."""
+    path: str = ""
+    """Without the query, which may hold secrets."""
+    status: int = 0
+    """Of the answer; 0: the client went away before there was one."""
+    route: str = ""
+    """What decided, as `portway trace` names it: `Ingress shop/web`, `HTTPRoute shop/web`; empty: nothing matched."""
+
+
 class Record(Struct, frozen=True, omit_defaults=True):
     """One line of the log. What is unknown or does not apply is left out of the JSON."""
 
@@ -81,5 +95,4 @@ class Record(Struct, frozen=True, omit_defaults=True):
     """Packets that this record of a refusal stands for: a client repeats an unanswered SYN."""
     flow_id: str = ""
     """Stable for one connection on one node."""
-    http: dict[str, str | int] = field(default_factory=dict)
-    """method, host, path, status, route, where a layer 7 door served it."""
+    http: Http | None = None

@@ -10,6 +10,7 @@ from portway.accesslog.lines import moment
 from portway.accesslog.names import Client
 from portway.accesslog.peaks import Peaks, PortPeaks
 from portway.accesslog.record import Record
+from portway.accesslog.requests import Requests, RouteUse
 from portway.accesslog.scans import Scan, Scans
 from portway.accesslog.shares import PortShares, Shares
 from portway.accesslog.usage import DoorUse, NewClient, Usage
@@ -45,11 +46,13 @@ class AccessReport(Struct, frozen=True):
     scans: tuple[Scan, ...]
     denials: tuple[Denial, ...]
     shares: tuple[PortShares, ...]
+    requests: tuple[RouteUse, ...] = ()
+    """What came through doors of layer 7."""
 
 
 def report(records: Iterable[Record], now: float, known_before: Set[Client] | None = None) -> AccessReport:
     """Of all these records, in any order; `known_before`: the clients of the time before them, where that is known."""
-    usage, peaks, scans, closed, shares = parts = Usage(), Peaks(), Scans(), Closed(), Shares()
+    usage, peaks, scans, closed, shares, requests = parts = Usage(), Peaks(), Scans(), Closed(), Shares(), Requests()
     sums = _Sums()
     for record in records:
         sums.add(record)
@@ -66,6 +69,7 @@ def report(records: Iterable[Record], now: float, known_before: Set[Client] | No
         scans=scans.found(),
         denials=closed.found(),
         shares=shares.found(),
+        requests=requests.found(),
     )
 
 

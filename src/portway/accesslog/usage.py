@@ -8,16 +8,16 @@ from portway.accesslog.lines import moment
 from portway.accesslog.names import Client, PortKey, client_of, dialled, port_key
 from portway.accesslog.record import Record
 
-_OUTSIDE = frozenset({"nodePort", "externalIP", "loadBalancerIP"})
+_OUTSIDE = frozenset({"nodePort", "externalIP", "loadBalancerIP", "Ingress", "Gateway"})
 
 
 class DoorUse(Struct, frozen=True):
     """What one client did at one door that is open to the outside."""
 
     entry: str
-    """nodePort, externalIP or loadBalancerIP."""
+    """nodePort, externalIP, loadBalancerIP, Ingress or Gateway."""
     number: int
-    """The nodePort; behind other addresses the Service's port."""
+    """The port that was dialled."""
     proto: str
     port: PortKey | None
     """None where no Service is (any more)."""

@@ -47,18 +47,17 @@ class LogTable:
         return self._padded(self._head).rstrip()
 
     def lines(self, record: Record) -> Iterator[str]:
-        """A line, or two when what became of a refused connection does not fit behind the rest."""
-        cells = self._cells(record)
-        if record.verdict == "FORWARDED":
-            yield self._padded(cells).rstrip()
+        """A line, or two when what became of a refused connection, or what a request was, does not fit behind it."""
+        front, (word, rest) = self._padded(self._cells(record)), _ending(record)
+        if not (word or rest):
+            yield front.rstrip()
             return
-        front, (verdict, rest) = self._padded(cells), _refusal(record)
-        text = f"{click.style(verdict, fg=_COLOURS[record.verdict]) if self._look.coloured else verdict} {rest}"
-        if len(front) + len(_GAP) + len(verdict) + 1 + len(rest) <= self._look.width:
-            yield f"{front}{_GAP}{text}"
+        shown = click.style(word, fg=_COLOURS.get(word)) if self._look.coloured and word else word
+        if len(front) + len(_GAP) + len(f"{word} {rest}".strip()) <= self._look.width:
+            yield f"{front}{_GAP}{shown} {rest}" if word else f"{front}{_GAP}{rest}"
         else:
             yield front.rstrip()
-            yield f"{_INDENT}{text}"
+            yield f"{_INDENT}{f'{shown} {rest}'.strip()}"
 
     def _cells(self, record: Record) -> tuple[str, ...]:
         front = (
@@ -103,11 +102,21 @@ def _took(record: Record) -> str:
     return took if record.tcp_end in ("", "fin") else f"{took} {record.tcp_end}"
 
 
-def _refusal(record: Record) -> tuple[str, str]:
-    """(verdict, `REASON by NetworkPolicy NAMESPACE/NAME, 3 times`)."""
+def _ending(record: Record) -> tuple[str, str]:
+    """(verdict, `REASON by NetworkPolicy NAMESPACE/NAME, 3 times`) of what was not let in; of a request what it was."""
+    request = _request(record)
+    if record.verdict == "FORWARDED":
+        return "", request
     text = record.reason
     if (policy := record.policy) is not None and policy.name:
         text += f" by {policy.kind or 'policy'} {f'{policy.namespace}/' if policy.namespace else ''}{policy.name}"
     if record.attempts > 1:
         text += f", {record.attempts} times"
-    return record.verdict, text
+    return record.verdict, f"{text}  {request}".rstrip()
+
+
+def _request(record: Record) -> str:
+    """`GET /cart 200`; `-` for a client that did not wait for its answer."""
+    if (http := record.http) is None:
+        return ""
+    return f"{http.method} {http.path} {http.status or '-'}"

@@ -10,6 +10,7 @@ from portway.accesslog.closed import Denial
 from portway.accesslog.names import Client
 from portway.accesslog.peaks import Peak, PortPeaks
 from portway.accesslog.report import AccessReport
+from portway.accesslog.requests import RouteUse
 from portway.accesslog.scans import Scan
 from portway.accesslog.shares import BackendShare, PortShares
 from portway.accesslog.usage import DoorUse, NewClient
@@ -19,7 +20,7 @@ Clock = Callable[[float], str]
 """Shows a moment, in seconds since the epoch."""
 _SHOWN = 30
 """Rows of a section; JSON has all of them."""
-_NAMES = ("SERVICE", "CLIENT", "TO", "BACKEND", "NODE", "GOT INTO")
+_NAMES = ("SERVICE", "CLIENT", "TO", "BACKEND", "NODE", "GOT INTO", "HOST", "ROUTE")
 """Columns that a narrow terminal may shorten; numbers never are."""
 
 
@@ -131,6 +132,13 @@ def sections(report: AccessReport) -> Iterator[Section]:
             ("CLIENT", "FIRST", "LET IN", "REFUSED", "SERVICES"),
             [_new(row, clock) for row in report.new_clients],
         )
+    if report.requests:
+        yield Section(
+            "Requests",
+            "what came through Ingress and Gateway, by host and route",
+            ("HOST", "ROUTE", "REQUESTS", "2XX", "3XX", "4XX", "5XX", "MEAN", "LONGEST"),
+            [_requests(use) for use in report.requests],
+        )
     yield Section(
         "Scans",
         "clients that tried many doors that are not there, or not theirs",
@@ -200,6 +208,12 @@ def _peaks(port: PortPeaks, clock: Clock) -> Sequence[str]:
 def _new(row: NewClient, clock: Clock) -> Sequence[str]:
     into = ", ".join(row.ports) or "-"
     return row.client.name, clock(row.first), units.count(row.connections), units.count(row.refused), into
+
+
+def _requests(use: RouteUse) -> Sequence[str]:
+    answers = (units.count(use.answers.get(kind, 0)) for kind in ("2xx", "3xx", "4xx", "5xx"))
+    times = (units.seconds(ms / 1000) for ms in (use.mean_ms, use.longest_ms))
+    return use.host or "-", use.route or "-", units.count(use.requests), *answers, *times
 
 
 def _scan(scan: Scan, clock: Clock) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portway.accesslog import Door, Party, PolicyRef, Record, ServiceRef
+from portway.accesslog import Door, Http, Party, PolicyRef, Record, ServiceRef
 
 NOON = 1_700_000_000.0
 WEB = ServiceRef("shop", "web", "http", 80)
@@ -70,3 +70,14 @@ def denial(at: float = 0.0, **other: Any) -> Record:
         "attempts": 3,
     }
     return connection(at, 3.0, **fields | other)
+
+
+def request(at: float = 0.0, status: int = 200, **other: Any) -> Record:
+    """A request for shop.example that the cluster's Ingress door sent to web."""
+    fields: dict[str, Any] = {
+        "entry": "Ingress",
+        "frontend": Door("172.18.0.1", 80),
+        "http": Http("GET", "shop.example", "/cart", status, "Ingress shop/web"),
+        "tcp_end": "",
+    }
+    return connection(at, 0.02, **fields | other)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portway.accesslog import Record
+from portway.accesslog import Http, Record
 from portway.accesslog.lines import Reading, moment, read, record_of
-from tests.unit.accesslog.builders import connection, denial, refusal
+from tests.unit.accesslog.builders import connection, denial, refusal, request
 
 TEXT = st.text(max_size=8)
 JSON = st.recursive(
@@ -24,7 +24,7 @@ def line_of(record: Record, **changed: Any) -> bytes:
     return msgspec.json.encode(msgspec.to_builtins(record) | changed)
 
 
-@pytest.mark.parametrize("record", [connection(), refusal(), denial()])
+@pytest.mark.parametrize("record", [connection(), refusal(), denial(), request()])
 def test_what_was_written_is_read(record: Record) -> None:
     assert record_of(msgspec.json.encode(record)) == record
 
@@ -33,13 +33,14 @@ def test_what_was_written_is_read(record: Record) -> None:
     ("changed", "what_is_left_out"),
     [
         ({"hops": ["a", {"b": 1}]}, {}),
-        ({"entry": "Gateway"}, {"entry": ""}),
+        ({"entry": "Tunnel"}, {"entry": ""}),
         ({"tcp_end": "migrated"}, {"tcp_end": ""}),
         ({"policy": {"rule": "seven"}}, {"policy": msgspec.convert({}, type(denial().policy))}),
         ({"policy": 7}, {"policy": None}),
         ({"frontend": {"ip": "10.0.0.1"}}, {"frontend": None}),
         ({"service": {"namespace": "shop", "name": "web", "port": "eighty"}}, {}),
-        ({"http": {"trailers": [1]}}, {"http": {}}),
+        ({"http": {"trailers": [1], "status": 200}}, {"http": Http(status=200)}),
+        ({"http": {"method": 7, "path": "/"}}, {"http": Http(path="/")}),
     ],
 )
 def test_what_a_newer_release_added_does_no_harm(changed: dict[str, Any], what_is_left_out: dict[str, Any]) -> None:

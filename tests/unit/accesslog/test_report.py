@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portway.accesslog import Door, Party, Record, ServiceRef
+from portway.accesslog import Door, Http, Party, Record, ServiceRef
 from portway.accesslog.names import Client, PortKey, client_of
 from portway.accesslog.peaks import Peak
 from portway.accesslog.report import AccessReport, report
 from portway.accesslog.scans import ADDRESSES, PORTS, SLOW, WINDOW_SECONDS
-from tests.unit.accesslog.builders import NOON, WEB, connection, denial, external, pod, refusal
+from tests.unit.accesslog.builders import NOON, WEB, connection, denial, external, pod, refusal, request
 
 WEB_PORT = PortKey("shop", "web", "http", 80, "TCP")
 STRANGER = Client("external", "203.0.113.9")
@@ -277,3 +277,14 @@ def test_every_record_counts_once_and_their_order_does_not_matter(records: list[
 def test_nothing_is_nothing() -> None:
     found = told()
     assert (found.first, found.last, found.totals.connections, found.doors) == (0.0, 0.0, 0, ())
+
+
+def test_requests_are_told_by_host_and_route() -> None:
+    nowhere = Http("GET", "shop.example", "/nothing", 404)
+    seen = [request(0.0), request(1.0, 503), request(2.0, duration_ms=220.0), request(3.0, 0)]
+    unmatched = request(4.0, verdict="REFUSED", reason="NO_ROUTE", service=None, backend=None, http=nowhere)
+    web, none = report([*seen, unmatched, connection()], NOON).requests
+    assert (web.entry, web.host, web.route, web.requests) == ("Ingress", "shop.example", "Ingress shop/web", 4)
+    assert web.answers == {"2xx": 2, "5xx": 1, "none": 1}
+    assert (web.mean_ms, web.longest_ms) == (70.0, 220.0)
+    assert (none.route, none.answers) == ("", {"4xx": 1})

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from portway.accesslog import Record
-from tests.unit.accesslog.builders import connection, denial, refusal
+from portway.accesslog import Http, Record
+from tests.unit.accesslog.builders import connection, denial, refusal, request
 
 PORTWAY = [sys.executable, "-m", "portway"]
 PATIENCE = 20.0
@@ -215,3 +215,19 @@ def test_eighty_columns_are_enough(log: Path) -> None:
     coloured = on_a_terminal(80, "logs", "--file", str(log), "-A", NO_COLOR="")
     assert "\x1b[31mDENIED\x1b[0m" in coloured
     assert "\x1b[33mREFUSED\x1b[0m" in coloured
+
+
+def test_requests_say_what_they_were(tmp_path: Path) -> None:
+    nowhere = Http("GET", "shop.example", "/nothing", 404)
+    path = write(
+        tmp_path / "door.jsonl",
+        request(0.0),
+        request(1.0, verdict="REFUSED", reason="NO_ROUTE", service=None, backend=None, http=nowhere),
+        request(2.0, 0, http=Http("POST", "shop.example", "/pay")),
+    )
+    assert logs(path, "-A").stdout.splitlines() == [
+        "TIME          CLIENT       VIA           SERVICE        BACKEND     IN/OUT      TOOK",
+        "Nov 14 22:13  203.0.113.9  shop.example  shop/web:http  web-0:8080  100B/1.0kB  20ms  GET /cart 200",
+        "Nov 14 22:13  203.0.113.9  shop.example  -              REFUSED NO_ROUTE  GET /nothing 404",
+        "Nov 14 22:13  203.0.113.9  shop.example  shop/web:http  web-0:8080  100B/1.0kB  20ms  POST /pay -",
+    ]

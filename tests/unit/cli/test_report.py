@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.accesslog.builders import connection, denial, external, refusal
+from tests.unit.accesslog.builders import connection, denial, external, refusal, request
 from tests.unit.cli.test_logs import on_a_terminal, write
 
 
@@ -78,3 +78,9 @@ def test_markdown_has_the_same_sections(log: Path) -> None:
 
 def test_a_time_without_records(log: Path) -> None:
     assert report(log, "--since", "5m").startswith("No records in this time.\n")
+
+
+def test_requests_have_a_section_where_there_are_any(tmp_path: Path) -> None:
+    shown = report(write(tmp_path / "door.jsonl", request(), request(1.0, 503)))
+    assert "REQUESTS  what came through Ingress and Gateway, by host and route\n" in shown
+    assert "shop.example  Ingress shop/web  2         1    0    0    1    20ms  20ms\n" in shown
