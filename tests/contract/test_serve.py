@@ -291,6 +291,41 @@ def _hold_port(port: int) -> None:
                 connection.send(b"HTTP/1.1 418 Taken\r\nContent-Length: 0\r\n\r\n")
 
 
+@pytest.mark.parametrize("where", ["file", "-"])
+def test_access_log(place: Place, where: str) -> None:
+    """Who came through the nodePort, and a nodePort that nobody has; counted at /metrics."""
+    place.log.write_text("")
+    place.ask(lambda api: api.replace(ENDPOINT_SLICES, _slice("web", "ac")))
+    place.node.write("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait", "1")
+    path = place.folder / "access.jsonl" if where == "file" else place.log
+    pid = place.serve("--cluster-cidr", "10.244.0.0/16", "--access-log", str(path) if where == "file" else "-")
+    try:
+        place.expect(lambda: place.answers() == {"a", "c"}, "the Service answers")
+        assert place.cluster.ask("outside", NODE, 30999)["refused"] == 1
+        place.expect(
+            lambda: {"FORWARDED", "NODEPORT_UNSET"} <= {one["reason"] for one in _lines(path)}, "both are told"
+        )
+        let_in = next(one for one in _lines(path) if one["verdict"] == "FORWARDED")
+        assert (let_in["node"], let_in["entry"], let_in["service"]["name"]) == ("node-1", "nodePort", "web")
+        assert (let_in["client"]["ip"], let_in["frontend"]) == ("172.18.0.1", {"ip": NODE, "port": 30080})
+        _, _, text = place.get("node-1", "127.0.0.1", 10249, "/metrics")
+        assert 'portway_service_connections_total{namespace="shop",port="tcp",protocol="TCP",service="web"}' in text
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        assert place.end_of(pid) == 0
+        assert place.end_of(place.portway("serve", "--cleanup")) == 0
+    if where == "file":
+        argv = [sys.executable, "-m", "portway", "logs", "--file", str(path), "-n", "shop", "svc/web"]
+        shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        assert "node-1:30080" in shown and "web:tcp" in shown
+
+
+def _lines(path: Path) -> list[Doc]:
+    """Those that are whole, and JSON: standard output is shared with what the process says."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+
 def test_service_cidrs_are_followed(place: Place, serving: int) -> None:
     """Addresses that no Service has are not sent out into the world."""
     assert place.cluster.ask("a", "10.96.200.200", 80)["silent"] == 1

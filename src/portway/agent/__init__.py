@@ -5,7 +5,8 @@ agent runs. The table outlives the agent: a restart takes it over, and only `cle
 """
 
 from portway.agent.config import AgentConfig, LogConfig
+from portway.agent.logfile import Retention
 from portway.agent.nft import NftError, NftMissing
 from portway.agent.run import cleanup, run
 
-__all__ = ["AgentConfig", "LogConfig", "NftError", "NftMissing", "cleanup", "run"]
+__all__ = ["AgentConfig", "LogConfig", "NftError", "NftMissing", "Retention", "cleanup", "run"]

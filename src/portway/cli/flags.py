@@ -51,3 +51,13 @@ def _bind_address(ctx: click.Context, param: click.Parameter, text: str, port: i
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
     return text
+
+
+def port_range(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
+    """FIRST-LAST, both ends included."""
+    first, _, last = text.partition("-")
+    if not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in (first, last)):
+        raise click.BadParameter(f"{text!r}: must be FIRST-LAST, e.g. 30000-32767", ctx, param)
+    if not 1 <= int(first) <= int(last) <= 65535:
+        raise click.BadParameter(f"{text!r}: both between 1 and 65535, the first not above the last", ctx, param)
+    return int(first), int(last)

@@ -13,6 +13,7 @@ from portway.agent import machine, proxy_configuration
 from portway.agent.nft import NftError
 from portway.cli import cleanup, flags
 from portway.cli.failure import Failure, tell
+from portway.cli.logflags import access_log_flags, log_config
 from portway.model import LocalDetector
 
 _MODES = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")
@@ -84,6 +85,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, file: Path | None) 
 )
 @click.option("--healthz-bind-address", callback=flags.healthz_address, default="0.0.0.0:10256", show_default=True)
 @click.option("--metrics-bind-address", callback=flags.metrics_address, default="127.0.0.1:10249", show_default=True)
+@access_log_flags
 @click.option("--conntrack-max-per-core", type=click.IntRange(0), default=32768, show_default=True, help="0: leave.")
 @click.option("--conntrack-min", type=click.IntRange(0), default=131072, show_default=True)
 @click.option("--conntrack-tcp-timeout-established", callback=flags.duration, default="24h", show_default=True)
@@ -130,6 +132,8 @@ def _agent_config(**given: Any) -> agent.AgentConfig:
         node_port_addresses=given["nodeport_addresses"] or "primary",
         masquerade_all=given["masquerade_all"],
         network_policy=given["network_policy"],
+        access_log=log_config(**given),
+        node_port_range=given["service_node_port_range"],
         min_sync_interval=given["min_sync_period"],
         healthz_bind_address=given["healthz_bind_address"],
         metrics_bind_address=given["metrics_bind_address"],

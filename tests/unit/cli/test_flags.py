@@ -30,6 +30,8 @@ CONTEXT, OPTION = click.Context(click.Command("serve")), click.Option(["--flag"]
         (flags.healthz_address, "::", "[::]:10256"),
         (flags.healthz_address, "[::1]:5", "[::1]:5"),
         (flags.metrics_address, "127.0.0.1", "127.0.0.1:10249"),
+        (flags.port_range, "30000-32767", (30000, 32767)),
+        (flags.port_range, "1-1", (1, 1)),
     ],
 )
 def test_values(read: Reader, text: str, value: Any) -> None:
