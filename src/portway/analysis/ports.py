@@ -26,6 +26,8 @@ class PortRow(Struct, frozen=True, rename="camel"):
     ready: int
     """Backends that get traffic."""
     total: int
+    load_balancer_ips: tuple[str, ...] = ()
+    """The addresses of a Service of type LoadBalancer; empty while it is pending."""
 
 
 def rows(snapshot: Snapshot) -> tuple[PortRow, ...]:
@@ -62,6 +64,7 @@ def _row(service: Service, port: ServicePort, slices: Iterable[EndpointSlice]) -
         node_port=port.node_port,
         ready=len(ready),
         total=len({_identity(endpoint) for _, endpoint in behind}),
+        load_balancer_ips=service.load_balancer_ips,
     )
 
 

@@ -17,12 +17,13 @@ async def until_open(rows: Iterable[PortRow], addresses: list[str], seconds: flo
     deadline = time.monotonic() + seconds
     closed = [(address, port) for address in addresses for port in sorted(ports)]
     while closed and time.monotonic() < deadline:
-        answers = await asyncio.gather(*(_open(*door) for door in closed))
-        closed = [door for door, is_open in zip(closed, answers, strict=True) if not is_open]
+        answers = await asyncio.gather(*(is_open(*door) for door in closed))
+        closed = [door for door, answer in zip(closed, answers, strict=True) if not answer]
     return [f"{address}:{port}" for address, port in closed]
 
 
-async def _open(address: str, port: int) -> bool:
+async def is_open(address: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
     try:
         reader, writer = await asyncio.open_connection(address, port)
     except OSError:

@@ -1,15 +1,18 @@
 """`portway ports`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 import msgspec
 
 from portway import fleet
 from portway.analysis.ports import PortRow, rows
-from portway.cli import cluster, table
+from portway.cli import balancers, cluster, table
 from portway.cli.options import fleet_name, output_format
 from portway.client import Api
+from portway.fleet.hostdoors import HostDoor
 
 _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT", "TARGETPORT", "READY")
 
@@ -21,16 +24,30 @@ _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT
 @click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False), help="Another cluster than the fleet.")
 @output_format
 def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | None, output: str) -> None:
-    """Every Service port: nodePort → port → targetPort (its name and the numbers pods give it), ready/all backends."""
-    api = Api.from_kubeconfig(kubeconfig) if kubeconfig else Api.unix(fleet.find(name).paths.api_socket)
+    """Every Service port: nodePort → port → targetPort (its name and the numbers pods give it), ready/all backends.
+
+    Then LoadBalancers: their addresses inside the fleet, and where each port answers from this machine.
+    """
+    state = None if kubeconfig else fleet.find(name)
+    api = Api.unix(state.paths.api_socket) if state else Api.from_kubeconfig(kubeconfig)
     seen = cluster.ask(api, cluster.read(api, "" if all_namespaces else namespace))
     found = rows(seen.snapshot)
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        doors = balancers.told(state.paths.host_doors) if state else {}
+        click.echo(json.dumps([_document(row, doors) for row in found], indent=2))
     elif found:
-        click.echo("\n".join(drawn(found)))
+        balanced = balancers.lines(found, state.paths.host_doors) if state else []
+        click.echo("\n".join([*drawn(found), *(["", *balanced] if balanced else [])]))
     else:
         click.echo(f"no Services with ports {'' if all_namespaces else f'in namespace {namespace} '}", err=True)
+
+
+def _document(row: PortRow, doors: Mapping[balancers.Front, HostDoor]) -> dict[str, Any]:
+    """The row, and for a LoadBalancer where it answers from this machine."""
+    document: dict[str, Any] = msgspec.to_builtins(row)
+    front = balancers.front(row)
+    door = doors.get(front) if front else None
+    return document | ({"fromThisMachine": door.at, "note": door.problem} if door else {})
 
 
 def drawn(found: Sequence[PortRow], namespace: str = "") -> list[str]:

@@ -7,10 +7,11 @@ import click
 import msgspec
 
 from portway import fleet
-from portway.cli import cluster, table
+from portway.analysis.ports import rows
+from portway.cli import balancers, cluster, table
 from portway.cli.options import fleet_name, output_format
 from portway.client import Api
-from portway.fleet import FleetState
+from portway.fleet import FleetState, hostdoors
 from portway.kubeapi.errors import Doc
 
 
@@ -21,11 +22,13 @@ def command(name: str, output: str) -> None:
     """Nodes with their addresses, pods, the API server and the kubeconfig of a fleet."""
     state = fleet.find(name)
     api = Api.unix(state.paths.api_socket)
-    pods = cluster.ask(api, cluster.read(api)).pods
+    seen = cluster.ask(api, cluster.read(api))
+    pods = seen.pods
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(_document(state, pods)), indent=2))
     else:
-        click.echo("\n".join(_lines(state, pods)))
+        balanced = balancers.lines(rows(seen.snapshot), state.paths.host_doors)
+        click.echo("\n".join([*_lines(state, pods), *(["", *balanced] if balanced else [])]))
 
 
 def _document(state: FleetState, pods: list[Doc]) -> Doc:
@@ -35,6 +38,7 @@ def _document(state: FleetState, pods: list[Doc]) -> Doc:
         "nodes": [msgspec.to_builtins(node) for node in state.nodes],
         "processes": processes(state.keeper_pid),
         "pods": {"ready": sum(map(is_ready, pods)), "total": len(pods)},
+        "loadBalancers": msgspec.to_builtins(hostdoors.read(state.paths.host_doors)),
     }
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import click
 
 from portway import fleet
-from portway.analysis.ports import rows
-from portway.cli import cluster, doors, manifests, rollout, table
+from portway.analysis.ports import PortRow, rows
+from portway.cli import balancers, cluster, doors, manifests, rollout, table
 from portway.cli.apply import Applied, apply
 from portway.cli.failure import Failure
 from portway.cli.options import fleet_name
@@ -98,9 +98,11 @@ async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell
         await _wait_for_names(api, state, timeout, tell)
         found = rows((await cluster.read(api)).snapshot)
         closed = await doors.until_open(found, [node.loopback for node in state.nodes], _DOORS_SECONDS)
+        silent = await balancers.until_open(found, state.paths.host_doors, _DOORS_SECONDS)
     if closed:
         raise Failure(f"these nodePorts do not answer from this machine: {', '.join(closed)}")
     _say_addresses(state, tell)
+    _say_balancers(found, silent, state, tell)
 
 
 def _say_applied(applied: list[Applied], tell: Teller) -> None:
@@ -160,6 +162,14 @@ def _say_addresses(state: FleetState, tell: Teller) -> None:
     tell.plain("")
     tell.plain(f"kubectl:  export KUBECONFIG={state.paths.kubeconfig}")
     tell.plain(f"look:     portway ports -A{other}    portway trace {state.nodes[0].name}:NODEPORT{other}")
+
+
+def _say_balancers(found: Sequence[PortRow], silent: list[str], state: FleetState, tell: Teller) -> None:
+    lines = balancers.lines(found, state.paths.host_doors)
+    for line in ["", *lines] if lines else []:
+        tell.plain(line)
+    for one in silent:
+        tell.note(f"does not answer from this machine: {one}")
 
 
 def _stay(name: str) -> None:

@@ -2,7 +2,7 @@
 
 A socket belongs to the namespace it was made in, whoever holds it: the relay, in the host's network, connects
 these and so speaks from `outside`. One request is one packet: a kind, answered by BATCH sockets of it, or by no
-sockets and the reason.
+sockets and the reason. The request `lead to ADDRESS` makes a route to an address on the wire, and hands out none.
 """
 
 import logging
@@ -10,11 +10,14 @@ import os
 import resource
 import selectors
 import socket
+import subprocess
 from pathlib import Path
 
 log = logging.getLogger("portway.fleet.dialer")
 
 BATCH = 8
+DONE = b"done"
+_LEAD_TO = b"lead to "
 KINDS = {
     b"tcp4": (socket.AF_INET, socket.SOCK_STREAM),
     b"tcp6": (socket.AF_INET6, socket.SOCK_STREAM),
@@ -54,14 +57,23 @@ def listen(path: Path) -> socket.socket:
 def answer(client: socket.socket) -> bool:
     """Answer one request; False when the client is gone."""
     try:
-        kind = client.recv(16)
+        kind = client.recv(64)
         if not kind:
             return False
-        _hand_out(client, kind)
+        if kind.startswith(_LEAD_TO):
+            client.send(_lead_to(kind.removeprefix(_LEAD_TO).decode()))
+        else:
+            _hand_out(client, kind)
     except OSError as error:
         log.warning("a client went away: %s", error)
         return False
     return True
+
+
+def _lead_to(address: str) -> bytes:
+    """`outside` finds the address by ARP or NDP on its wire from now on; what was to be said."""
+    made = subprocess.run(["ip", "route", "replace", address, "dev", "eth0"], capture_output=True, check=False)
+    return made.stderr.strip() or DONE
 
 
 def _hand_out(client: socket.socket, kind: bytes) -> None:

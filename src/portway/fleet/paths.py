@@ -61,6 +61,11 @@ class FleetPaths(Struct, frozen=True):
         return self.folder / "dns.sock"
 
     @property
+    def host_doors(self) -> Path:
+        """What the relay tells of LoadBalancers: a list of HostDoor as JSON."""
+        return self.folder / "doors.json"
+
+    @property
     def kubelets(self) -> Path:
         """The folder of the kubelets' Unix sockets: NODE.sock."""
         return self.folder / "kubelets"

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from portway.fleet import NodePlan, dialer
-from portway.fleet.relay import Doors, NodePort, node_ports
+from portway.fleet import NodePlan, dialer, hostdoors
+from portway.fleet.hostdoors import HostDoor
+from portway.fleet.relay import Doors, NodePort, entrance, node_ports
+from portway.fleet.relay.balancers import Front, HostAddresses, fronts, instead_of
 from portway.fleet.relay.dial import Dialer
 from portway.fleet.relay.tcp import open_tcp
 from portway.fleet.relay.udp import open_udp
@@ -212,3 +214,78 @@ async def test_a_taken_port_is_said_once_and_tried_again(dial: Dialer, caplog: p
                 continue  # it waited to be accepted when the door closed
             except ConnectionRefusedError:
                 break
+
+
+def _balanced(*ports: dict[str, Any], addresses: tuple[str, ...] = (INNER,)) -> dict[str, Any]:
+    ingress = [{"ip": address, "ipMode": "VIP"} for address in addresses]
+    return _service(*ports) | {"status": {"loadBalancer": {"ingress": ingress}}}
+
+
+def test_fronts() -> None:
+    service = _balanced({"port": 80}, {"port": 53, "protocol": "UDP"}, {"port": 9, "protocol": "SCTP"})
+    assert fronts(service) == {Front(INNER, "TCP", 80), Front(INNER, "UDP", 53)}
+    assert fronts(_balanced({"port": 80}, addresses=("10.0.0.1", "fd00::1"))) == {Front("10.0.0.1", "TCP", 80)}
+    assert not fronts(_balanced({"port": 80}, addresses=()))
+    assert entrance(_balanced({"port": 80, "nodePort": 30080})) == {Front(INNER, "TCP", 80), NodePort("TCP", 30080)}
+
+
+def test_host_addresses_keep_the_last_number_where_that_is_free() -> None:
+    hosts = HostAddresses("127.1.2", 3)
+    assert hosts.take("172.18.0.211") == "127.1.2.211"
+    assert hosts.take("172.18.0.211") == "127.1.2.211"
+    assert hosts.take("192.168.1.10") == "127.1.2.10"
+    assert hosts.take("fd00:18::212") == "127.1.2.212"
+    others = {hosts.take(f"10.0.{i}.1") for i in range(100)}  # node-1 has .1
+    assert len(others) == 100
+    assert all(3 < int(address.rpartition(".")[2]) <= 250 for address in others)
+    hosts.release("172.18.0.211")
+    assert hosts.take("172.18.0.211") == "127.1.2.211"
+    assert hosts.take("10.9.9.211") != "127.1.2.211"
+    full = HostAddresses("127.1.2", 248)
+    assert [full.take(f"10.0.0.{i}") != "" for i in range(249, 252)] == [True, True, True]
+    assert {full.take(f"10.1.{i}.0") for i in range(60)} & {""} == {""}
+
+
+async def _answering_at(told: Path, wanted: int) -> list[HostDoor]:
+    async with asyncio.timeout(10):
+        while len(found := [door for door in hostdoors.read(told) if door.host_port]) < wanted:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def test_balancers_on_the_same_port_each_with_an_address(dial: Dialer, tmp_path: Path) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"in")
+        writer.close()
+
+    told = tmp_path / "doors.json"
+    while (port := await _server(talk)) > 55_000:
+        pass  # another one, 10,000 above it, must be a port too
+    node = NodePlan(name="n", index=1, addresses=(INNER,), pod_cidrs=(), loopback="127.66.7.1", zone="z")
+    doors = Doors([node], dial, told)
+    taken = socket.create_server(("127.66.7.9", port))
+    one, other = Front(INNER, "TCP", port), Front("127.66.6.9", "TCP", port)
+    doors.change(("", "s"), None, frozenset({one}))
+    (first,) = await _answering_at(told, 1)
+    assert first.at == f"127.66.7.2:{port}" and not first.problem
+    reader, _ = await asyncio.open_connection(first.host_address, first.host_port)
+    assert await reader.read() == b"in"
+    doors.change(("", "t"), None, frozenset({other}))
+    second = next(door for door in await _answering_at(told, 2) if door.address == "127.66.6.9")
+    assert second.host_port == port + 10_000
+    assert second.problem == (
+        f"port {port} answers at {port + 10_000}: another program of this machine has port {port} on all addresses"
+    )
+    taken.close()
+    doors.change(("", "s"), frozenset({one}), None)
+    doors.change(("", "t"), frozenset({other}), None)
+    async with asyncio.timeout(10):
+        while hostdoors.read(told):
+            await asyncio.sleep(0.01)
+
+
+def test_ports_of_roots() -> None:
+    assert list(instead_of(80))[:3] == [80, 10_080, 20_080]
+    said = hostdoors.note(80, 10_080, taken=False)
+    assert "ip_unprivileged_port_start" in said and "sysctl -w net.ipv4.ip_unprivileged_port_start=80" in said
+    assert not hostdoors.note(80, 80, taken=False)

@@ -5,7 +5,7 @@ import socket
 from collections import defaultdict
 from pathlib import Path
 
-from portway.fleet.dialer import BATCH
+from portway.fleet.dialer import BATCH, DONE
 
 _PATIENCE = 5.0
 """Seconds to go on trying while the dialer is being restarted."""
@@ -34,6 +34,11 @@ class Dialer:
             raise
         return made
 
+    async def lead_to(self, address: str) -> None:
+        """Let `outside` know that an address is on its wire. OSError when that cannot be done."""
+        async with self._lock:
+            await self._ask_patiently(b"lead to " + address.encode())
+
     async def _take(self, kind: str) -> socket.socket:
         while not self._stock[kind]:
             async with self._lock:
@@ -61,7 +66,7 @@ class Dialer:
         text, fds, _, _ = socket.recv_fds(self._connection, 512, BATCH)
         if not text:
             raise ConnectionResetError("the dialer is gone")
-        if not fds:
+        if not fds and text != DONE:
             raise DialFailure(text.decode(errors="replace"))
         made = [socket.socket(fileno=fd) for fd in fds]
         for each in made:

@@ -19,12 +19,15 @@ _RESET = struct.pack("ii", 1, 0)
 """struct linger: on, zero seconds: closing sends RST (man 7 socket)."""
 
 
-async def open_tcp(address: str, port: int, inner: str, dialer: Dialer) -> Callable[[], None]:
-    """Answer at address:port, carrying connections to inner:port; returns what closes the door and all of them."""
+async def open_tcp(address: str, port: int, inner: str, dialer: Dialer, inner_port: int = 0) -> Callable[[], None]:
+    """Answer at address:port, carrying connections to inner:inner_port (0: the same port).
+
+    Returns what closes the door and all of them.
+    """
     connections: set[End] = set()
     listening = socket.create_server((address, port), backlog=1024)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Outer(dialer, inner, port, connections), sock=listening, backlog=1024
+        lambda: Outer(dialer, inner, inner_port or port, connections), sock=listening, backlog=1024
     )
 
     def close() -> None:

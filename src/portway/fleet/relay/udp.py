@@ -20,10 +20,13 @@ Address = tuple[str, int]
 
 
 async def open_udp(
-    address: str, port: int, inner: str, dialer: Dialer, idle: float = IDLE_SECONDS
+    address: str, port: int, inner: str, dialer: Dialer, inner_port: int = 0, idle: float = IDLE_SECONDS
 ) -> Callable[[], None]:
-    """Answer at address:port, carrying datagrams to inner:port; returns what closes the door and all sessions."""
-    door = Door(inner, port, dialer, idle)
+    """Answer at address:port, carrying datagrams to inner:inner_port (0: the same port).
+
+    Returns what closes the door and all sessions.
+    """
+    door = Door(inner, inner_port or port, dialer, idle)
     await asyncio.get_running_loop().create_datagram_endpoint(lambda: door, local_addr=(address, port))
     return door.close
 

@@ -1,0 +1,75 @@
+"""The host's address of each LoadBalancer address: one of the fleet's own 127.x.y.n, the same n where that is free."""
+
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import blake2b
+from ipaddress import ip_address
+
+from msgspec import Struct
+
+from portway.kubeapi.errors import Doc
+
+HIGHEST = 250
+"""The numbers above are the fleet's own (its DNS)."""
+_PLENTY = 200
+"""Nodes have the numbers up to theirs; above this there is no node."""
+
+
+class Front(Struct, frozen=True, order=True):
+    """A port of a LoadBalancer's address."""
+
+    address: str
+    protocol: str
+    port: int
+
+
+def fronts(service: Doc) -> frozenset[Front]:
+    """What a Service document answers at that the relay can carry: TCP and UDP, at the first of its addresses."""
+    points = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    address = next((point["ip"] for point in points if point.get("ip") and point.get("ipMode") != "Proxy"), "")
+    ports = (service.get("spec") or {}).get("ports") or ()
+    found = (Front(address, port.get("protocol", "TCP"), port["port"]) for port in ports if address)
+    return frozenset(front for front in found if front.protocol in ("TCP", "UDP"))
+
+
+class HostAddresses:
+    """Which host address stands for which LoadBalancer address, as long as one of its ports is wanted."""
+
+    def __init__(self, loopback: str, nodes: int) -> None:
+        """`loopback`: the fleet's `127.x.y`."""
+        self._loopback, self._nodes = loopback, nodes
+        self._of: dict[str, int] = {}
+        self._users: Counter[str] = Counter()
+
+    def take(self, address: str) -> str:
+        """Its host address; "" when there is none left."""
+        self._users[address] += 1
+        if address not in self._of:
+            taken = set(self._of.values())
+            number = next((n for n in self._preferred(address) if n not in taken), 0)
+            if not number:
+                return ""
+            self._of[address] = number
+        return f"{self._loopback}.{self._of[address]}"
+
+    def release(self, address: str) -> None:
+        """One port less."""
+        self._users[address] -= 1
+        if self._users[address] <= 0:
+            del self._users[address]
+            self._of.pop(address, None)
+
+    def _preferred(self, address: str) -> Iterator[int]:
+        """The address's own last number, then any that no node has, from a place that its hash says."""
+        own = address.rpartition(":" if ":" in address else ".")[2]
+        if own.isdecimal() and self._nodes < int(own) <= HIGHEST:
+            yield int(own)
+        span = HIGHEST - _PLENTY
+        start = int.from_bytes(blake2b(ip_address(address).packed, digest_size=4).digest(), "big")
+        yield from (_PLENTY + 1 + (start + step) % span for step in range(span))
+        yield from range(_PLENTY, self._nodes, -1)
+
+
+def instead_of(port: int) -> Iterator[int]:
+    """The ports to try at the host: its own, then others that an ordinary user may have, always the same."""
+    yield from range(port, 65536, 10_000)
