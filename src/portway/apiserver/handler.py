@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from portway.apiserver import about, answer, logs, reads, streams, subresources, watch, writes
+from portway.apiserver import about, answer, logs, proxying, reads, streams, subresources, watch, writes
 from portway.apiserver.accept import negotiate
 from portway.apiserver.call import Call
 from portway.apiserver.identity import User, identify
@@ -63,11 +63,14 @@ _SCALE: Mapping[str, Answer] = {
     "PUT": subresources.update_scale,
     "PATCH": subresources.patch_scale,
 }
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
     ("pods", "binding"): {"POST": subresources.bind},
     ("pods", "exec"): {"GET": streams.execute, "POST": streams.execute},
     ("pods", "log"): {"GET": logs.log},
     ("pods", "eviction"): {"POST": subresources.evict},
+    ("pods", "proxy"): dict.fromkeys(_METHODS, proxying.proxy),
+    ("services", "proxy"): dict.fromkeys(_METHODS, proxying.proxy),
     ("namespaces", "finalize"): {"PUT": subresources.finalize},
 }
 _REVIEWS: Mapping[str, Mapping[str, Answer]] = {

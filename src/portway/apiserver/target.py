@@ -1,10 +1,13 @@
 """What a URL path means: which Kind, where, and which part of it."""
 
-from msgspec import Struct
+import re
+
+from msgspec import Struct, structs
 
 from portway.kubeapi.catalogue import by_resource
 from portway.kubeapi.kinds import Kind
 
+_PROXIED = re.compile(r"(/api/v1/namespaces/[^/]+/(?:pods|services)/[^/]+)/proxy(/.*|)", re.DOTALL)
 _OF_NAMESPACE = ("status", "finalize")
 
 
@@ -15,10 +18,16 @@ class Target(Struct, frozen=True):
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    path: str = ""
+    """What follows /proxy, from its slash on."""
 
 
 def find(path: str) -> Target | None:
     """`/apis/apps/v1/namespaces/shop/deployments/web/scale`; None: there is nothing at this path."""
+    proxied = _PROXIED.fullmatch(path)
+    if proxied is not None:
+        found = find(proxied[1])
+        return None if found is None else structs.replace(found, subresource="proxy", path=proxied[2])
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
         return _find("", parts[1], parts[2:])

@@ -61,6 +61,7 @@ def test_porter_serves_what_its_environment_says() -> None:
         {"name": "SERVE_TLS_PORT_82", "value": "not played"},
     ]
     assert served("porter", env=variables) == ["80/TCP text", "81/UDP text"]
+    assert served("porter", "--json-response", env=variables[:1]) == ["80/TCP json"]
 
 
 def during(wanted: list[Server], work: Callable[[], Awaitable[Any]]) -> Any:
@@ -119,6 +120,11 @@ def test_netexec_over_http(port: int, path: str, status: str, body: str) -> None
 def test_clients_are_told_who_they_are(port: int) -> None:
     said = during([Server(Port(port, "TCP"), "netexec")], lambda: get(port, "/clientip"))
     assert said.partition("\r\n\r\n")[2].startswith("127.0.0.1:")
+
+
+def test_porter_tells_the_method_where_json_is_wanted(port: int) -> None:
+    said = during([Server(Port(port, "TCP"), "json", "foo")], lambda: get(port, "/any"))
+    assert json.loads(said.partition("\r\n\r\n")[2]) == {"Method": "GET", "Body": "foo"}
 
 
 def test_what_is_no_http_is_refused(port: int) -> None:

@@ -18,7 +18,7 @@ _PORTER = re.compile(r"SERVE_(?:(TCP|UDP)_)?PORT_(\d+)")
 
 
 class Server(Struct, frozen=True):
-    """A port of such a container. `speaks`: "netexec", "hostname" (which says it and nothing else) or "text"."""
+    """A port of such a container. `speaks`: "netexec", "hostname" (says it and nothing else), "text" or "json"."""
 
     port: Port
     speaks: str
@@ -42,7 +42,7 @@ def servers(container: Doc) -> list[Server]:
     if name == "serve-hostname":
         return list(_serve_hostname(flags))
     if name == "porter":
-        return list(_porter(container.get("env") or ()))
+        return list(_porter(container.get("env") or (), "json" if "json-response" in flags else "text"))
     if name == "test-webserver":
         return [Server(Port(_port(flags, "port", 80) or 80, "TCP"), "text", "<pre>\n</pre>\n")]
     return []
@@ -87,8 +87,8 @@ def _serve_hostname(flags: Mapping[str, str]) -> Iterator[Server]:
         yield Server(Port(port, "UDP"), "hostname")
 
 
-def _porter(variables: Sequence[Doc]) -> Iterator[Server]:
+def _porter(variables: Sequence[Doc], speaks: str) -> Iterator[Server]:
     for variable in variables:
         found = _PORTER.fullmatch(variable.get("name") or "")
         if found:
-            yield Server(Port(int(found[2]), found[1] or "TCP"), "text", variable.get("value") or "")
+            yield Server(Port(int(found[2]), found[1] or "TCP"), speaks, variable.get("value") or "")

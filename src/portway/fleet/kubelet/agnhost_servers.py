@@ -155,6 +155,8 @@ class AgnhostServers:
                     return
 
     async def _reply(self, server: Server, request: Request, client: str) -> Reply:
+        if server.speaks == "json":
+            return Reply(json.dumps({"Method": request.method, "Body": server.text}))
         if server.speaks != "netexec":
             return Reply(server.text if server.speaks == "text" else self._hostname)
         place = urlsplit(request.path)
@@ -196,7 +198,7 @@ def host_port(address: Sequence[Any]) -> str:
 def _encoded(reply: Reply, method: str, keep: bool) -> bytes:
     body = reply.body.encode()
     headers = (
-        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Type", f"text/{'html' if reply.body.startswith('<') else 'plain'}; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Connection", "keep-alive" if keep else "close"),
         *reply.headers,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -200,6 +200,11 @@ class Pod:
         """Where its programs run."""
         network = wiring.pod_network(self._uid)
         return Space(wiring.path(network) if self._own_network else None, etc.folder(network))
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """Its own, the primary one first."""
+        return self._runtime.pod_ips
 
     async def _populate(self) -> None:
         """Start what the pod's containers are."""

@@ -1,13 +1,13 @@
-"""What the API server asks of a kubelet, on a Unix socket: commands in its pods."""
+"""What the API server asks of a kubelet, on a Unix socket: commands in its pods, and requests to them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
-from portway.fleet.kubelet import agnhost
+from portway.fleet.kubelet import agnhost, proxying
 from portway.fleet.kubelet.environment import Missing
 from portway.fleet.kubelet.process import CannotRun, Space
 from portway.fleet.kubelet.session import Session, Wanted, command_of, failure, outcome
@@ -22,6 +22,10 @@ class Inside(Protocol):
     @property
     def space(self) -> Space:
         """Where its programs run."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """Its own, the primary one first."""
 
     async def variables(self, container: str) -> Mapping[str, str]:
         """The environment of a command in one of its containers. Raises environment.Missing."""
@@ -38,6 +42,7 @@ class Server:
         """Begin. An earlier kubelet's socket is replaced."""
         application = web.Application()
         application.router.add_get("/exec/{uid}/{container}", self._execute)
+        application.router.add_route("*", "/proxy/{uid}/{scheme}/{port}/{path:.*}", self._proxy)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -56,6 +61,12 @@ class Server:
             await peer.send_bytes(b"\3" + msgspec.json.encode(failure(f"failed to exec in container: {error}")))
         await peer.close()
         return peer
+
+    async def _proxy(self, request: web.Request) -> web.StreamResponse:
+        pod = self._find(request.match_info["uid"])
+        if pod is None:
+            return proxying.unreachable("the kubelet does not run this pod")
+        return await proxying.carry(request, pod.space.network, pod.addresses)
 
     async def _converse(self, peer: web.WebSocketResponse, pod: Inside, request: web.Request) -> None:
         argv = command_of(request.query.getall("command", []))

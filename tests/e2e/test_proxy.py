@@ -1,0 +1,80 @@
+"""`pods/NAME/proxy` and `services/NAME/proxy`: a person reaches what runs in the fleet through its API server."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Running
+
+MANIFEST = """
+apiVersion: v1
+kind: Pod
+metadata: {name: agnhost, labels: {app: agnhost}}
+spec:
+  containers:
+  - name: netexec
+    image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+    args: [netexec, --http-port, "8080"]
+    ports: [{containerPort: 8080}]
+  - name: porter
+    image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+    command: [/agnhost, porter]
+    env: [{name: SERVE_PORT_81, value: '<a href="/there">x</a>'}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: agnhost}
+spec:
+  selector: {app: agnhost}
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: pages, port: 81}, {name: nobody, port: 82}]
+"""
+PLACE = "/api/v1/namespaces/default"
+
+
+@pytest.fixture(scope="module")
+def agnhost(fleet: Running) -> Iterator[Running]:
+    fleet.kubectl("apply", "-f", "-", text=MANIFEST)
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/agnhost", "--timeout=30s")
+    fleet.kubectl("wait", "--for=jsonpath={.subsets}", "endpoints/agnhost", "--timeout=30s")
+    yield fleet
+    fleet.kubectl("delete", "-f", "-", "--now", text=MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("pods/agnhost/proxy/hostname", "agnhost"),
+        ("pods/agnhost:8080/proxy/echo?msg=a%20b%26c", "a b&c"),
+        ("pods/http:agnhost:8080/proxy/serverport", "8080"),
+        ("services/agnhost:http/proxy/hostname", "agnhost"),
+        ("services/agnhost:80/proxy/hostname", "agnhost"),
+        ("pods/agnhost:81/proxy/", f'<a href="{PLACE}/pods/agnhost:81/proxy/there">x</a>'),
+    ],
+)
+def test_what_a_pod_answers_is_told(agnhost: Running, path: str, answer: str) -> None:
+    assert agnhost.kubectl("get", "--raw", f"{PLACE}/{path}").stdout == answer
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("services/agnhost:nobody/proxy/", "error trying to reach service"),
+        ("services/agnhost:none/proxy/", 'no endpoints available for service "agnhost:none"'),
+        ("pods/agnhost:9/proxy/", "error trying to reach service"),
+        ("pods/nobody/proxy/", 'pods "nobody" not found'),
+        ("pods/ftp:agnhost:1/proxy/", 'invalid request "ftp:agnhost:1"'),
+    ],
+)
+def test_what_cannot_be_reached(agnhost: Running, path: str, words: str) -> None:
+    done = agnhost.kubectl("get", "--raw", f"{PLACE}/{path}", check=False)
+    assert done.returncode == 1
+    assert words in done.stderr
+
+
+def test_a_pod_is_asked_to_ask_another(agnhost: Running) -> None:
+    """How Kubernetes' own tests try connections between pods."""
+    address = agnhost.json("get", "service", "agnhost")["spec"]["clusterIP"]
+    query = f"dial?host={address}&port=80&request=hostname&protocol=http&tries=2"
+    done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
+    assert json.loads(done.stdout) == {"responses": ["agnhost", "agnhost"]}
