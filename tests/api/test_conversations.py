@@ -93,7 +93,7 @@ REFUSED = [
     ("POST", "{maps}", b"[]", 400, "the object provided is unrecognized (must be of type ConfigMap)"),
     ("POST", "{maps}", b"", 400, "the object provided is unrecognized (must be of type ConfigMap)"),
     ("POST", "{maps}", b"x" * (3 * 2**20 + 1), 413, "Request entity is too large: limit is 3145728"),
-    ("POST", "{maps}?dryRun=Some", configmap("x"), 400, "dryRun"),
+    ("POST", "{maps}?dryRun=Some", configmap("x"), 422, 'dryRun: Unsupported value: ["Some"]: supported values: "All"'),
     ("GET", "{maps}?resourceVersion=x", None, 400, "resourceVersion must be a number"),
     ("GET", "{maps}?resourceVersion=99999999", None, 504, "Too large resource version: 99999999"),
     ("GET", "{maps}?watch=1&resourceVersion=-1", None, 400, "resourceVersion must be a number"),

@@ -333,14 +333,14 @@ def test_service_cidrs_are_followed(place: Place, serving: int) -> None:
         "apiVersion": "networking.k8s.io/v1",
         "kind": "ServiceCIDR",
         "metadata": {"name": "more"},
-        "spec": {"cidrs": ["10.97.0.0/24"]},
+        "spec": {"cidrs": ["10.99.0.0/24"]},
     }
     ruleset = ("nft", "list", "table", "inet", "portway")
-    assert "10.97.0.0/24" not in place.node.command(*ruleset)
+    assert "10.99.0.0/24" not in place.node.command(*ruleset)
     place.ask(lambda api: api.create(SERVICE_CIDRS, more))
-    place.expect(lambda: "10.97.0.0/24" in place.node.command(*ruleset), "the new range is known")
+    place.expect(lambda: "10.99.0.0/24" in place.node.command(*ruleset), "the new range is known")
     place.ask(lambda api: api.delete(SERVICE_CIDRS, "", "more"))
-    place.expect(lambda: "10.97.0.0/24" not in place.node.command(*ruleset), "and forgotten")
+    place.expect(lambda: "10.99.0.0/24" not in place.node.command(*ruleset), "and forgotten")
 
 
 def _run_without_service_cidrs(config: agent.AgentConfig) -> None:

@@ -43,7 +43,7 @@ _DOCUMENTS: Mapping[str, Callable[[], Doc]] = {
 
 
 def _documented(make: Callable[[], Doc]) -> Callable[[web.BaseRequest], web.Response]:
-    return lambda request: answer.document(make(), negotiate(request.headers.get("Accept", "")))
+    return lambda request: answer.document(make(), (negotiate(request.headers.get("Accept", "")) or Form()))
 
 
 def _described(parts: list[str]) -> Doc | None:
@@ -59,7 +59,7 @@ def _described(parts: list[str]) -> Doc | None:
 
 def _discovery(request: web.BaseRequest) -> web.Response:
     core = request.path.rstrip("/") == "/api"
-    if negotiate(request.headers.get("Accept", "")).shape == "APIGroupDiscoveryList":
+    if (negotiate(request.headers.get("Accept", "")) or Form()).shape == "APIGroupDiscoveryList":
         doc = discovery.aggregated_api() if core else discovery.aggregated_apis()
         return _tagged(request, msgspec.json.encode(doc), discovery.AGGREGATED)
     doc = discovery.api_versions(request.host) if core else discovery.api_group_list()

@@ -12,6 +12,7 @@ _VERSIONS = {
     "PartialObjectMetadataList": ("v1",),
     "APIGroupDiscoveryList": ("v2",),
 }
+TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 _JSON = ("application/json", "application/*", "*/*")
 
 
@@ -25,9 +26,11 @@ class Form(Struct, frozen=True):
     """Of the shape."""
 
 
-def negotiate(header: str) -> Form:
-    """The client's best that we have; JSON when there is none (protobuf alone, too)."""
+def negotiate(header: str) -> Form | None:
+    """The client's best that we have, JSON for protobuf too; None: nothing that we have is accepted."""
+    known = not header.strip()
     for media, parameters in _preferred(header):
+        known = known or media in (*TYPES, *_JSON)
         shape = parameters.get("as", "")
         if media == "application/yaml" and not shape:
             return Form(yaml=True)
@@ -35,7 +38,7 @@ def negotiate(header: str) -> Form:
             return Form()
         if media == "application/json" and parameters.get("v") in _VERSIONS.get(shape, ()):
             return Form(shape, version=parameters["v"])  # type: ignore[arg-type]
-    return Form()
+    return Form() if known else None
 
 
 def _preferred(header: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -4,11 +4,13 @@ import ipaddress
 import logging
 
 from portway.apiserver.config import ServerConfig
-from portway.apiserver.registry import Options, Registry, collection
+from portway.apiserver.registry import Options, Registry, collection, key_of
 from portway.apiserver.target import Target
+from portway.kubeapi import pipeline
 from portway.kubeapi.catalogue import by_kind, by_resource
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
+from portway.kubeapi.pipeline import Prepared, Request
 from portway.store import Key
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ async def bootstrap(registry: Registry, config: ServerConfig, port: int) -> None
         await _create(registry, Target(_kind("namespaces")), {"metadata": {"name": name}})
     services = Target(_kind("services"), "default")
     await _create(registry, services, _service(config, port))
+    await _default_service_cidr(registry, config)
     for document in config.first_objects:
         kind = by_kind(document["apiVersion"], document["kind"])
         assert kind is not None, document["kind"]
@@ -44,6 +47,26 @@ def _service(config: ServerConfig, port: int) -> Doc:
             "type": "ClusterIP",
         },
     }
+
+
+async def _default_service_cidr(registry: Registry, config: ServerConfig) -> None:
+    """The ranges of the configuration as the ServiceCIDR `kubernetes`, ready (KEP-1880)."""
+    kind = by_resource("networking.k8s.io", "v1", "servicecidrs")
+    assert kind is not None
+    target = Target(kind, "", "kubernetes")
+    if registry.store.get(key_of(target)):
+        return
+    await _create(
+        registry, Target(kind), {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": list(config.service_cidrs)}}
+    )
+
+    def ready(old: Doc, revision: int, request: Request) -> Prepared:
+        message = "Kubernetes default Service CIDR is ready"
+        condition = {"type": "Ready", "status": "True", "reason": "", "message": message}
+        conditions = [condition | {"lastTransitionTime": request.now}]
+        return pipeline.update_status(old | {"status": {"conditions": conditions}}, old, revision, request)
+
+    await registry.change(target, ready, Options())
 
 
 async def _create(registry: Registry, target: Target, doc: Doc) -> None:

@@ -7,17 +7,17 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.apiserver import body
+from portway.apiserver import body, parameters
 from portway.apiserver.accept import Form
 from portway.apiserver.identity import User
 from portway.apiserver.registry import Options
 from portway.apiserver.target import Target
 from portway.kubeapi.errors import bad_request
+from portway.kubeapi.pipeline import APPLY
 
 _DIGITS = 19
 """Of the largest number there may be; more could not be 64 bits long."""
 _TRUE = ("", "1", "t", "T", "true", "True", "TRUE")
-_VALIDATIONS = ("Strict", "Warn", "Ignore")
 
 
 class Call(Struct, frozen=True):
@@ -66,17 +66,12 @@ class Call(Struct, frozen=True):
         return document, replace(self.options(), duplicates=sent.duplicates())
 
     def options(self) -> Options:
-        """dryRun and fieldValidation. Raises 400."""
-        dry_run, validation = self.query.get("dryRun", ""), self.query.get("fieldValidation") or "Warn"
-        if dry_run not in ("", "All"):
-            raise bad_request(f'Invalid value: "{dry_run}": dryRun must be "All"')
-        if validation not in _VALIDATIONS:
-            raise bad_request(
-                f'Invalid value: "{validation}": fieldValidation must be one of {", ".join(_VALIDATIONS)}'
-            )
+        """dryRun, fieldValidation and fieldManager. Raises 422."""
+        apply = self.request.content_type == APPLY
+        parameters.check_write(self.request.method, self.query, apply=apply)
         return Options(
-            dry_run=dry_run == "All",
-            field_validation=validation,  # type: ignore[arg-type]
+            dry_run=self.query.get("dryRun") == "All",
+            field_validation=self.query.get("fieldValidation") or "Warn",  # type: ignore[arg-type]
             manager=self.query.get("fieldManager") or self.request.headers.get("User-Agent", "").partition("/")[0],
             subresource=self.target.subresource,
         )

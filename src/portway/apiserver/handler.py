@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from portway.apiserver import about, answer, logs, proxying, reads, streams, subresources, watch, writes
-from portway.apiserver.accept import negotiate
+from portway.apiserver import about, answer, logs, parameters, proxying, reads, streams, subresources, watch, writes
+from portway.apiserver.accept import TYPES, Form, negotiate
 from portway.apiserver.call import Call
 from portway.apiserver.identity import User, identify
 from portway.apiserver.registry import Registry
@@ -23,11 +23,13 @@ Answer = Callable[[Registry, Call], Awaitable[web.StreamResponse]]
 
 async def _get(registry: Registry, call: Call) -> web.StreamResponse:
     if call.flag("watch"):
+        parameters.check_list(call.query, watch=True)
         return await watch.watch(registry, call)
     return reads.get(registry, call)
 
 
 async def _list(registry: Registry, call: Call) -> web.StreamResponse:
+    parameters.check_list(call.query, watch=call.flag("watch"))
     if call.flag("watch"):
         return await watch.watch(registry, call)
     return reads.list_(registry, call)
@@ -73,6 +75,8 @@ _OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
     ("services", "proxy"): dict.fromkeys(_METHODS, proxying.proxy),
     ("namespaces", "finalize"): {"PUT": subresources.finalize},
 }
+_AS_IT_COMES = ("log", "exec", "proxy")
+"""What these answer has a form of its own."""
 _REVIEWS: Mapping[str, Mapping[str, Answer]] = {
     "SelfSubjectReview": {"POST": _self_review},
     "SelfSubjectAccessReview": {"POST": _self_access_review},
@@ -108,13 +112,13 @@ class Handler:
         try:
             return await self._answer(request)
         except ApiError as error:
-            return answer.failure(error, negotiate(request.headers.get("Accept", "")))
+            return answer.failure(error, negotiate(request.headers.get("Accept", "")) or Form())
         except StoreError as error:
             log.error("%s %s: %s", request.method, request.path, error)
-            return answer.failure(internal_error(str(error)), negotiate(""))
+            return answer.failure(internal_error(str(error)), Form())
         except Exception as error:
             log.exception("%s %s", request.method, request.path)
-            return answer.failure(internal_error(f"{type(error).__name__}: {error}"), negotiate(""))
+            return answer.failure(internal_error(f"{type(error).__name__}: {error}"), Form())
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = unquote(request.rel_url.raw_path)
@@ -136,7 +140,10 @@ class Handler:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             raise _not_allowed()
-        call = Call(request, target, user, negotiate(request.headers.get("Accept", "")))
+        form = negotiate(request.headers.get("Accept", ""))
+        if form is None and target.subresource not in _AS_IT_COMES:
+            raise _not_acceptable()
+        call = Call(request, target, user, form or Form())
         work = methods[method](self._registry, call)
         if method == "GET":
             return await work
@@ -150,6 +157,10 @@ def _heard(writing: "asyncio.Future[web.StreamResponse]") -> None:
     """Take note of a refusal that nobody waits for any more, so that it is not reported as lost."""
     if not writing.cancelled():
         writing.exception()
+
+
+def _not_acceptable() -> ApiError:
+    return ApiError(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {', '.join(TYPES)}")
 
 
 def _not_allowed() -> ApiError:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from portway.apiserver import answer, shapes
 from portway.apiserver.body import Body
 from portway.apiserver.call import Call
+from portway.apiserver.parameters import check_write
 from portway.apiserver.registry import Registry, Step, Written, collection, replacing, replacing_status
 from portway.apiserver.selection import selection
 from portway.kubeapi import pipeline
@@ -124,6 +125,7 @@ async def delete_collection(registry: Registry, call: Call) -> web.Response:
 
 
 async def _delete_options(call: Call) -> DeleteOptions:
+    check_write("DELETE", call.query)
     sent = await call.body()
     return pipeline.delete_options(sent.decode(), dict(call.query))
 

@@ -193,21 +193,22 @@ def test_subresources_are_managers_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "message"),
+    ("config", "code", "message"),
     [
-        ([], "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"),
-        (service({"managedFields": [{}]}), "metadata.managedFields must be nil"),
+        ([], 400, "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"),
+        (service({"managedFields": [{}]}), 400, "metadata.managedFields must be nil"),
         (
             service(ports=[port(80), port(80, protocol="TCP")]),
-            "failed to create typed patch object (v1, Kind=Service): "
+            500,
+            "failed to create typed patch object (/web; /v1, Kind=Service): "
             '.spec.ports: duplicate entries for key [port=80,protocol="TCP"]',
         ),
     ],
 )
-def test_refused(config: Any, message: str) -> None:
+def test_refused(config: Any, code: int, message: str) -> None:
     with pytest.raises(ApiError) as caught:
         apply.apply(None, config, "Service", ANN)
-    assert (caught.value.code, caught.value.message) == (400, message)
+    assert (caught.value.code, caught.value.message) == (code, message)
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

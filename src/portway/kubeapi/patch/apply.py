@@ -36,7 +36,7 @@ def apply(live: Doc | None, config: Any, schema_type: str, writer: Writer, force
 
     `config` is best decoded before (kubeapi/strict): `1000m` and `1` are two values here, and so two opinions.
     The same document comes back when nothing changes. Raises ApiError: 400 for a config that is no object, brings
-    managedFields, or names an item twice; 409 for conflicts when not `force`; with it the fields change hands.
+    managedFields, 500 that names an item twice; 409 for conflicts when not `force`; with it the fields change hands.
     """
     config = _intent(config)
     shape = typed.shape_of(schema_type)
@@ -90,9 +90,15 @@ def _refuse_duplicates(config: Doc, shape: typed.Shape) -> None:
     twice = typed.duplicate(config, shape)
     if twice:
         *path, element = twice
-        what = f"{config.get('apiVersion', '')}, Kind={config.get('kind', '')}"
-        where = f"{text(tuple(path))}: duplicate entries for key {text((element,))}"
-        raise bad_request(f"failed to create typed patch object ({what}): {where}")
+        raise untyped(config, f"{text(tuple(path))}: duplicate entries for key {text((element,))}")
+
+
+def untyped(config: Doc, why: str) -> ApiError:
+    """500, as kube-apiserver answers: the config is not what its kind's schema says."""
+    metadata, version = config.get("metadata") or {}, config.get("apiVersion") or ""
+    gvk = f"{version if '/' in version else f'/{version}'}, Kind={config.get('kind') or ''}"
+    what = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; {gvk}"
+    return ApiError(500, "", f"failed to create typed patch object ({what}): {why}")
 
 
 def _without_nulls(value: Any) -> Any:

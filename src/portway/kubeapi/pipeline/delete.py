@@ -53,7 +53,9 @@ def delete_options(body: Any, query: dict[str, str]) -> DeleteOptions:
     policy = given.get("propagationPolicy") or ("Orphan" if given.get("orphanDependents") else "")
     grace = given.get("gracePeriodSeconds")
     if policy and policy not in _POLICIES:
-        raise invalid("DeleteOptions", "", [not_supported("propagationPolicy", policy, (*_POLICIES, "nil"))])
+        raise invalid(
+            "DeleteOptions", "", [not_supported("propagationPolicy", policy, (*_POLICIES, "nil"))], "meta.k8s.io"
+        )
     if grace is not None and not isinstance(grace, int):
         raise bad_request(f"gracePeriodSeconds: {grace!r} is not a whole number of seconds")
     return DeleteOptions(
@@ -100,8 +102,11 @@ def _check_preconditions(old: Doc, revision: int, options: DeleteOptions, reques
     metadata, kind = old["metadata"], request.kind
     name = metadata["name"]
     if options.uid and options.uid != metadata["uid"]:
-        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
-        raise conflict(kind.plural, name, kind.group, why)
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(kind.kind, name, kind.group, why)
     if options.resource_version and options.resource_version != str(revision):
         wanted = options.resource_version
         why = f"Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: "

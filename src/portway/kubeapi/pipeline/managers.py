@@ -6,13 +6,17 @@ size. The first apply to an object that is there finds its fields owned by one m
 Source: k8s.io/apimachinery pkg/util/managedfields (skipNonAppliedManager).
 """
 
+import copy
+import re
 from typing import Any
 
+from portway.kubeapi import strict
 from portway.kubeapi.errors import Doc, invalid
 from portway.kubeapi.fault import required
 from portway.kubeapi.patch import apply
 from portway.kubeapi.pipeline.request import Request
 
+_UNKNOWN = re.compile(r'^unknown field "(.*)"$', re.MULTILINE)
 _BEFORE = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _CLIENT_SIDE_APPLY = "kubectl-client-side-apply"
@@ -22,16 +26,26 @@ _RESET: tuple[list[Doc], ...] = ([], [{}])
 
 
 def applied(live: Doc | None, config: Any, request: Request, force: bool) -> Doc:
-    """`live` (None: there is none) with the manager's intent in place. Raises 400, 409, 422."""
+    """`live` (None: there is none) with the manager's intent in place. Raises 400, 409, 422, 500."""
     if not request.manager:
         missing = required("fieldManager", "is required for apply patch")
         raise invalid("PatchOptions", "", [missing], "meta.k8s.io")
     schema = request.kind.schema
+    _refuse_undeclared(config, request)
     if live is not None and not live["metadata"].get("managedFields"):
         by_kubectl = _LAST_APPLIED in live["metadata"].get("annotations", {})
         before = apply.Writer(_CLIENT_SIDE_APPLY if by_kubectl else _BEFORE, request.now)
         live = apply.update(None, live, schema, before)
     return apply.apply(live, config, schema, _writer(request), force)
+
+
+def _refuse_undeclared(config: Any, request: Request) -> None:
+    """Who applies a field that there is not means something else: it is refused, whatever fieldValidation says."""
+    if not isinstance(config, dict):
+        return
+    found = sorted(_UNKNOWN.findall("\n".join(strict.check(request.kind, copy.deepcopy(config)).strict)))
+    if found:
+        raise apply.untyped(config, f".{found[0]}: field not declared in schema")
 
 
 def note(new: Doc, old: Doc, request: Request) -> Doc:

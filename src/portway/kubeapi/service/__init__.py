@@ -13,7 +13,7 @@ from portway.kubeapi.errors import Doc
 from portway.kubeapi.names import is_dns1123_label
 from portway.kubeapi.service.allocation import begin_create, begin_delete, begin_update
 from portway.kubeapi.service.defaulting import default, default_on_read
-from portway.kubeapi.service.document import spec_of
+from portway.kubeapi.service.document import needs_cluster_ip, spec_of
 from portway.kubeapi.service.normalize import drop_type_dependent_fields
 from portway.kubeapi.service.validation import validate, validate_status
 from portway.kubeapi.service.warnings import warnings
@@ -56,3 +56,5 @@ def prepare_update(service: Doc, old: Doc) -> None:
     """Kind hook: keeps the old status, drops fields that the new type does not have."""
     service["status"] = old.get("status") or {"loadBalancer": {}}
     drop_type_dependent_fields(service, old)
+    if not needs_cluster_ip(spec_of(service)):
+        spec_of(service).pop("internalTrafficPolicy", None)  # as kube-apiserver does whenever it reads one
