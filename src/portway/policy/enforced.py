@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from portway.model import Direction
+from portway.model import Direction, Node, contains
 from portway.policy.classes import Classes
 from portway.policy.portsets import PortSets
 from portway.policy.profiles import View
@@ -41,7 +41,7 @@ class Enforced:
         self._views: dict[str, Views] = {}
         self._ranges: dict[Span, int] = {}
         self._hairpins: frozenset[str] = frozenset()
-        self._own_node: tuple[str, ...] = ()
+        self._node: Node | None = None
 
     @property
     def table(self) -> PolicyTable:
@@ -57,18 +57,19 @@ class Enforced:
                 for other, number in (view or {}).items()
             },
             ports=self._port_sets.ranges,
-            own_node=self._own_node,
+            own_node=_addresses(self._node),
             hairpin_judged=self._hairpins,
         )
 
     def change(
-        self, views: Mapping[str, Views], space: Space, hairpins: frozenset[str], own_node: tuple[str, ...]
+        self, views: Mapping[str, Views], space: Space, hairpins: frozenset[str], node: Node | None
     ) -> PolicyChange:
         """From what was told to this, which is what was told from then on."""
+        was_own, own = _addresses(self._node), _addresses(node)
         ranges, narrowed = self._take_ranges(space)
         classes, shifts = self._take_classes(space)
         shifts.update((NOBODY, number) for number in ranges.values() if number is not None)
-        narrowed |= bool(set(self._own_node) - set(own_node)) or any(self._old(views, hairpins - self._hairpins))
+        narrowed |= bool(set(was_own) - set(own)) or any(self._old(views, hairpins - self._hairpins))
         pods, pairs, shrinks = self._take_views(views, shifts)
         change = PolicyChange(
             pods=pods,
@@ -80,10 +81,10 @@ class Enforced:
                 **dict.fromkeys(self._hairpins - hairpins),
                 **dict.fromkeys(hairpins - self._hairpins, True),
             },
-            own_node=own_node if own_node != self._own_node else None,
+            own_node=own if own != was_own else None,
             revokes=narrowed or shrinks,
         )
-        self._hairpins, self._own_node = hairpins, own_node
+        self._hairpins, self._node = hairpins, node
         return change
 
     def _old(self, views: Mapping[str, Views], addresses: Iterable[str]) -> Iterable[str]:
@@ -132,9 +133,20 @@ class Enforced:
             before = self._views.get(address)
             if before is None or before.constrained != now.constrained:
                 pods[address] = now.constrained
-            told.tell(address, before, now)
+            told.tell(address, _SILENT if before is None and self._was_open(address) else before, now)
             self._views[address] = now
         return pods, told.pairs, told.revokes or bool(gone)
+
+
+    def _was_open(self, address: str) -> bool:
+        """Whether packets to and from an address passed while it was no pod's here: another node's pod may have had
+        it. Those of our own pod CIDRs did not.
+        """
+        return self._node is None or not any(contains(cidr, address) for cidr in self._node.pod_cidrs)
+
+
+def _addresses(node: Node | None) -> tuple[str, ...]:
+    return node.addresses if node else ()
 
 
 class _Told:
@@ -153,7 +165,7 @@ class _Told:
         self._checked: set[tuple[int, int]] = set()
 
     def tell(self, address: str, before: Views | None, now: Views) -> None:
-        """An address that was told `before` (None: nothing, it was unknown) is told `now`."""
+        """An address that was told `before` (None: nothing, it was closed) is told `now`."""
         for (direction, old), (_, new) in zip((before or _SILENT).directions(), now.directions(), strict=True):
             if old is not new:
                 for other, number in self._difference(old, new).items():

@@ -110,17 +110,16 @@ class Peers:
 
     def _addresses(self, peer: Peer) -> Iterable[str]:
         if isinstance(peer, OwnNode):
-            return self.own_node
+            return self.own_node.addresses if self.own_node else ()
         if isinstance(peer, NodesPeer):
             taken = (n for n, node in self.nodes.items() if peer.nodes.matches(self.node_labels.get(n)))
             return [address for name in taken for address in self.nodes[name].addresses]
         return ()
 
     @property
-    def own_node(self) -> tuple[str, ...]:
-        """This node's addresses."""
-        node = self.nodes.get(self._node_name)
-        return node.addresses if node else ()
+    def own_node(self) -> Node | None:
+        """This node, where it is known."""
+        return self.nodes.get(self._node_name)
 
     def put_node(self, name: str, node: Node | None, labels: Labels) -> None:
         """A node came or changed, or went (None)."""

@@ -1,13 +1,13 @@
 """The compiled table says of every connection what `judge` says, and following changes is compiling anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from portway.model import Connection
+from portway.model import Connection, LabelSelector, NetworkPolicy, Pod, contains
 from portway.policy import PolicyInputs, PolicyTable, apply, compile, judge, verdict
 from portway.policy.table import ANYBODY, EVERYTHING, NOBODY
 from tests.unit.policy import worlds
@@ -60,13 +60,22 @@ def canonical(table: PolicyTable) -> Any:
     return dict(table.pods), set(classes.values()), set(spelt.values()), pairs, table.own_node, table.hairpin_judged
 
 
-def lost(old: PolicyTable, new: PolicyTable, connection: Connection) -> bool:
-    """Whether the node let it pass and does no more. An address that it no longer knows as its pod's gets nothing."""
+def lost(old: PolicyTable, new: PolicyTable, closed: Collection[str], connection: Connection) -> bool:
+    """Whether the node let it pass and does no more. An address that it no longer knows as its pod's gets nothing.
+
+    `closed`: the CIDRs in which it let nothing pass to or from addresses that it did not know as its pods'.
+    """
     ends = (connection.source, connection.destination)
-    if any(end in new.pods and end not in old.pods for end in ends):
-        return False  # nothing reached that pod while the node did not know it
+    if any(end not in old.pods and contains(cidr, end) for end in ends for cidr in closed):
+        return False
     gone = any(end in old.pods and end not in new.pods for end in ends)
     return verdict(old, connection) and (gone or not verdict(new, connection))
+
+
+def pod_cidrs(inputs: PolicyInputs) -> Collection[str]:
+    """Where the node drops whatever goes to or comes from unknown addresses."""
+    node = inputs.snapshot.nodes.get(NODE)
+    return node.pod_cidrs if node else ()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -74,11 +83,13 @@ def lost(old: PolicyTable, new: PolicyTable, connection: Connection) -> bool:
 def test_every_change_leads_to_what_judge_says(batches: list[list[Step]], data: st.DataObject) -> None:
     inputs = PolicyInputs(NODE)
     table = PolicyTable()
+    closed: Collection[str] = ()
     for batch in batches:
         for step in batch:
             step(inputs)
         change = inputs.take()
         old, table = table, apply(table, change)
+        was_closed, closed = closed, pod_cidrs(inputs)
         assert table == inputs.table
         assert canonical(table) == canonical(compile(inputs.snapshot, NODE))
         assert not inputs.take(), "nothing changed since"
@@ -86,4 +97,30 @@ def test_every_change_leads_to_what_judge_says(batches: list[list[Step]], data: 
             wanted = judge(inputs.snapshot, connection, NODE)
             assert verdict(table, connection) == wanted.allowed, (connection, wanted, table)
             assert inputs.judge(connection, NODE) == wanted
-            assert change.revokes or not lost(old, table, connection), connection
+            assert change.revokes or not lost(old, table, was_closed, connection), connection
+
+
+POLICY = NetworkPolicy("x", "closed", LabelSelector(), ("Ingress",))
+
+
+def test_a_pod_whose_address_was_another_nodes_pods_is_judged_at_once() -> None:
+    """Connections to the one that had it were judged there; what still comes by them must be judged here."""
+    inputs = PolicyInputs(NODE)
+    inputs.put_policy(("x", "closed"), POLICY)
+    inputs.put_node(NODE, worlds.NODES[NODE], {})
+    inputs.put_pod(("x", "old"), Pod("x", "old", ("10.244.9.9",), "node-2"))
+    inputs.take()
+    inputs.put_pod(("x", "old"), None)
+    inputs.put_pod(("x", "new"), Pod("x", "new", ("10.244.9.9",), NODE))
+    assert inputs.take().revokes
+
+
+def test_a_new_pod_revokes_nothing() -> None:
+    """Nothing reached its address before."""
+    inputs = PolicyInputs(NODE)
+    inputs.put_policy(("x", "closed"), POLICY)
+    inputs.put_node(NODE, worlds.NODES[NODE], {})
+    inputs.take()
+    inputs.put_pod(("x", "new"), Pod("x", "new", ("10.244.1.2",), NODE))
+    change = inputs.take()
+    assert change.pods and not change.revokes

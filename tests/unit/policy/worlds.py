@@ -23,7 +23,7 @@ from portway.model import (
 
 NAMESPACES = ("x", "y", "z")
 NODES = {
-    "node-1": Node("node-1", ("172.18.0.11", "fd00:18::11")),
+    "node-1": Node("node-1", ("172.18.0.11", "fd00:18::11"), ("10.244.1.2/31",)),
     "node-2": Node("node-2", ("172.18.0.12",)),
 }
 POD_ADDRESSES = (*tuple(f"10.244.{node}.{host}" for node in (1, 2) for host in (1, 2, 3)), "fd00:244::1", "fd00:244::2")
