@@ -64,15 +64,7 @@ class KernelTable:
     def _put_right(self, wanted: Ruleset, whole: bool) -> Transaction:
         begun, commits = self._kernel.generation(), self._kernel.commits
         standing, by_netlink = _divided(tuple(wanted.chains.values()))
-        stamps = tuple(chain for chain in by_netlink if chain.of_stamp)
-        commands = structure(Transaction(tuple(wanted.containers.values()), standing), stamps)
-        try:
-            nft.run(commands)
-        except nft.NftError as error:
-            if not whole:
-                raise
-            log.warning("the table that is here does not fit (%s): it is made anew", error)
-            nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{commands}")
+        closing = self._stand(standing, by_netlink, wanted.containers, whole)
         held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
         change = replace(
             diff(held, wanted),
@@ -81,8 +73,35 @@ class KernelTable:
             delete_containers=tuple(n for n in self._kernel.containers() if whole and n not in wanted.containers),
         )
         self._commit(change, wanted.containers)
-        self._generation = begun + _BY_NFT + self._kernel.commits - commits
+        if closing:
+            nft.run(structure(Transaction(set_chains=closing)))
+        by_nft = _BY_NFT * (2 if closing else 1)
+        self._generation = begun + by_nft + self._kernel.commits - commits
         return replace(change, set_chains=())
+
+    def _stand(
+        self, standing: Sequence[Chain], named: Sequence[Chain], containers: Mapping[str, Container], whole: bool
+    ) -> tuple[Chain, ...]:
+        """Have containers and standing chains there; those that are still to come, when elements are in: hooks that
+        would stop everything until then.
+        """
+        there = self._kernel.chains()
+        stamps = tuple(chain for chain in named if chain.of_stamp)
+
+        def written(closing: Sequence[Chain]) -> str:
+            chains = tuple(chain for chain in standing if chain not in closing)
+            return structure(Transaction(tuple(containers.values()), chains), stamps)
+
+        closing = tuple(chain for chain in standing if chain.fails_closed and chain.name not in there)
+        try:
+            nft.run(written(closing))
+        except nft.NftError as error:
+            if not whole:
+                raise
+            log.warning("the table that is here does not fit (%s): it is made anew", error)
+            closing = tuple(chain for chain in standing if chain.fails_closed)
+            nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{written(closing)}")
+        return closing
 
     def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
         return {name: self._kernel.elements(c) for name, c in containers.items() if not c.learned}

@@ -191,7 +191,7 @@ def _forward() -> Chain:
         (IsNeighbourDiscovery(), Accept()),
         *families,
     )
-    return Chain("policy-forward", rules, Hook("filter", "forward", 10))
+    return Chain("policy-forward", rules, Hook("filter", "forward", 10), fails_closed=True)
 
 
 _LINK_LOCAL: dict[Family, tuple[str, ...]] = {"IPv4": (), "IPv6": ("::", "fe80::/10")}

@@ -36,6 +36,8 @@ class Chain(Struct, frozen=True):
     """Made and deleted with the elements that name it; the others stand."""
     of_stamp: bool = False
     """Stands, but its rules are replaced by the commit that changes elements, and after them."""
+    fails_closed: bool = False
+    """A base chain that stops what elements do not let through: where it is new, it comes after them."""
 
     @property
     def visits(self) -> frozenset[str]:
