@@ -65,7 +65,7 @@ def cluster(user: bool | None = None) -> Iterator[Cluster]:
         for name, (node, subnet, number) in PODS.items():
             _pod(world, places[node], places[name], name, subnet, number)
         for name in PODS:
-            world.spawn(places[name], _serve, name)
+            world.spawn(places[name], serve, name)
         made = Cluster(world, places)
         _wait_for_pods(made)
         yield made
@@ -118,7 +118,7 @@ def _pod(world: World, node: Namespace, pod: Namespace, name: str, subnet: int, 
     _ip(pod, "route add default via fe80::1 dev eth0")
 
 
-def _serve(name: str) -> None:
+def serve(name: str) -> None:
     """A pod's responder: says who it is and whom it sees."""
     tcp = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
     udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)

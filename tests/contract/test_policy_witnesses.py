@@ -34,8 +34,12 @@ def both(services: ForwardingTable, policies: PolicyTable) -> Ruleset:
 
 def passes(policies: PolicyTable, packet: Packet, destination: str, port: int) -> bool:
     """Whether policies let the packet pass, once it is sent to this destination."""
-    if packet.source in strategies.NODE_ADDRESSES or destination in strategies.NODE_ADDRESSES:
+    if packet.source in strategies.NODE_ADDRESSES:
         return True
+    if destination in strategies.NODE_ADDRESSES and destination not in policies.own_node:
+        return True
+    if destination in policies.own_node:
+        return verdict(policies, Connection(packet.source, destination, packet.protocol, port))
     closed = unknown(policies, packet.source) or unknown(policies, destination)
     return not closed and verdict(policies, Connection(packet.source, destination, packet.protocol, port))
 

@@ -22,7 +22,7 @@ from portway.policy.table import (
     Pair,
     PortRange,
 )
-from tests.flows.strategies import OUTSIDE, PODS
+from tests.flows.strategies import NODE_ADDRESSES, OUTSIDE, PODS
 
 POD_CIDRS = ("10.244.1.0/24", "fd00:244:1::/64")
 OWN = tuple(pod for pod in PODS if pod.startswith(("10.244.1.", "fd00:244:1::")))
@@ -88,13 +88,14 @@ def tables(draw: st.DrawFn) -> PolicyTable:
         ranges={**draw(_ranges("IPv4")), **draw(_ranges("IPv6"))},
         pairs=draw(_some(pairs, st.sampled_from((EVERYTHING, *_PORT_SETS, *_PORT_SETS)), 25)),
         ports=draw(_port_ranges()),
+        own_node=draw(st.sampled_from(((), NODE_ADDRESSES))),
         hairpin_judged=frozenset(draw(st.sets(st.sampled_from(sorted(pods)))) if pods else ()),
     )
 
 
 def connections() -> st.SearchStrategy[list[Connection]]:
     """From and to pods of either node, unknown ones and the outside; never between families."""
-    ends = (*PODS, *OWN, *OUTSIDE, *UNKNOWN)
+    ends = (*PODS, *OWN, *OUTSIDE, *UNKNOWN, *NODE_ADDRESSES)
     protocols = st.sampled_from(("TCP", "TCP", "UDP", "SCTP", "ICMP"))
 
     def one(source: str, other: int, protocol: str, port: int) -> Connection:
@@ -123,6 +124,7 @@ def change(old: PolicyTable, new: PolicyTable, revokes: bool = True) -> PolicyCh
         pairs=_beyond(old.pairs, new.pairs),
         ports=_beyond(old.ports, new.ports),
         hairpin_judged=judged,
+        own_node=new.own_node if new.own_node != old.own_node else None,
         revokes=revokes,
     )
 

@@ -44,6 +44,7 @@ class PolicyProgram:
         self._judged_at = generation
         self._pods: dict[str, Constrained] = {}
         self._hairpin_judged: set[str] = set()
+        self._own_node: tuple[str, ...] = ()
         self._containers = {container.name: container for container in policy_containers()}
         self._standing = {chain.name: chain for chain in policy_chains(config)}
         self._elements: dict[str, dict[bytes, bytes]] = {name: {} for name in self._containers}
@@ -70,11 +71,13 @@ class PolicyProgram:
     def load(self, table: PolicyTable) -> None:
         """Be what the table says, where nobody asks for the transaction, because `ruleset` will be compared."""
         self._pods, self._hairpin_judged = dict(table.pods), set(table.hairpin_judged)
+        self._own_node = table.own_node
         for name, held in self._elements.items():
             if name != GENERATION.name:
                 held.clear()
         of_pods = (entry.of_pod(a, c, a in table.hairpin_judged) for a, c in table.pods.items())
-        for container, key, value in chained(chained.from_iterable(of_pods), _plain(table)):
+        own = (entry.own_node(address, True) for address in table.own_node)
+        for container, key, value in chained(chained.from_iterable(of_pods), own, _plain(table)):
             if value is not None:
                 self._elements[container][key] = value
         self._advance(revokes=True)
@@ -83,7 +86,7 @@ class PolicyProgram:
         """Take in the change; how the kernel must change. Nothing for a change that is none."""
         if not change:
             return Transaction()
-        delete, add = self._take(chained(self._of_pods(change), _plain(change)))
+        delete, add = self._take(chained(self._of_pods(change), self._of_node(change), _plain(change)))
         was, now = self._advance(change.revokes)
         return Transaction(set_chains=self._stamping(), delete=(*delete, was), add=(*add, now))
 
@@ -118,6 +121,13 @@ class PolicyProgram:
             yield from entry.of_pod(address, constrained, address in self._hairpin_judged)
         for address in change.hairpin_judged.keys() - change.pods.keys():
             yield entry.hairpin(address, address in self._pods and address not in self._hairpin_judged)
+
+    def _of_node(self, change: PolicyChange) -> Iterator[Entry]:
+        if change.own_node is None:
+            return
+        for address in dict.fromkeys((*self._own_node, *change.own_node)):
+            yield entry.own_node(address, address in change.own_node)
+        self._own_node = change.own_node
 
     def _advance(self, revokes: bool) -> tuple[Element, Element]:
         """The number's old and new element."""

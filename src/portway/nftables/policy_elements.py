@@ -37,6 +37,11 @@ def hairpin(address: str, passes: bool) -> Entry:
     return "hairpin_pods" + _digit(address), key + key, b"" if passes else None
 
 
+def own_node(address: str, listed: bool) -> Entry:
+    """One of the node's own addresses."""
+    return "own_node" + _digit(address), address_bytes(address), b"" if listed else None
+
+
 def _number(number: int | None) -> bytes | None:
     return None if number is None else native(number)
 

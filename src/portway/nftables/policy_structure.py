@@ -83,6 +83,7 @@ def policy_containers() -> Iterator[Container]:
     yield from pod_sets()
     for family in FAMILIES:
         d, source, destination = digit(family), Operand("saddr", family), Operand("daddr", family)
+        yield Container(f"own_node{d}", (destination,))
         yield Container(f"hairpin_pods{d}", (source, destination))
         yield Container(f"classes{d}", (source,), (_SCRATCH,))
         yield Container(f"class_ranges{d}", (source,), (_SCRATCH,), interval=True)
@@ -119,7 +120,9 @@ def policy_chains(config: PolicyConfig) -> Iterator[Chain]:
         for way in WAYS:
             yield _judging(way, family)
         yield _judged_ends(config, family)
+        yield _own_node(family)
     yield _forward()
+    yield _input(config)
     if config.pod_interface:
         yield _prerouting(config)
 
@@ -174,6 +177,32 @@ def _judged_ends(config: PolicyConfig, family: Family) -> Chain:
             (Goto(ALLOW),),
         ),
     )
+
+
+def _own_node(family: Family) -> Chain:
+    """From a pod to its own node, where only egress is asked: ClusterNetworkPolicies may deny it."""
+    return Chain(
+        f"policies-own-node{digit(family)}",
+        ((Lookup((Operand("saddr", family),), f"egress{digit(family)}"),), (Goto(ALLOW),)),
+    )
+
+
+def _input(config: PolicyConfig) -> Chain:
+    """What ends on the node itself. What does not come from a pod passes, and so do addresses that are not the Node's
+    own by its object: nobody can tell what policies think of those.
+    """
+    rules: list[Rule] = [
+        (Jump(OPEN),),
+        *((rule, Accept()) for rule in (IsReply(), IsRelated(), IsNeighbourDiscovery())),
+    ]
+    for family in FAMILIES:
+        d, source, destination = digit(family), Operand("saddr", family), Operand("daddr", family)
+        if config.pod_interface and (cidrs := _of_family(config.pod_cidrs, family)):
+            unknown = InSet((source,), f"pods{d}", wanted=False)
+            rules.append((CameBy(config.pod_interface), Among(source, cidrs), unknown, Goto("unknown-pod")))
+        known = InSet((source,), f"pods{d}"), InSet((destination,), f"own_node{d}")
+        rules.append((*known, Goto(f"policies-own-node{d}")))
+    return Chain("policy-input", tuple(rules), Hook("filter", "input", 10), fails_closed=True)
 
 
 def _of_family(cidrs: Iterable[str], family: Family) -> tuple[str, ...]:

@@ -137,7 +137,6 @@ class Enforced:
             self._views[address] = now
         return pods, told.pairs, told.revokes or bool(gone)
 
-
     def _was_open(self, address: str) -> bool:
         """Whether packets to and from an address passed while it was no pod's here: another node's pod may have had
         it. Those of our own pod CIDRs did not.

@@ -73,7 +73,9 @@ class PolicyTable(Struct, frozen=True):
     ports: Mapping[PortRange, bool] = field(default_factory=dict)
     """Only ranges that are allowed are listed (True)."""
     own_node: tuple[str, ...] = ()
-    """This node's addresses, whose packets NetworkPolicies never stop (they meet no forward hook anyway)."""
+    """This node's addresses. What comes from them is never stopped (it meets no hook of policies anyway); what its
+    pods send to them, ClusterNetworkPolicies may stop.
+    """
     hairpin_judged: frozenset[str] = frozenset()
     """Pods' addresses for which a connection to themselves through a Service is judged (ClusterNetworkPolicy)."""
 

@@ -61,8 +61,9 @@ def way(ruleset: Ruleset, source: str, destination: str, port: int = 80, flow: F
 def test_a_trace_says_what_the_table_means(table: PolicyTable, some: list[Connection]) -> None:
     ruleset = policies(table)
     for connection in some:
-        passes = trace(ruleset, packet(connection))
-        closed = unknown(table, connection.source) or unknown(table, connection.destination)
+        passes = trace(ruleset, packet(connection), table.own_node)
+        stays = connection.source in table.own_node or connection.destination in table.own_node
+        closed = not stays and (unknown(table, connection.source) or unknown(table, connection.destination))
         meant = not closed and verdict(table, connection)
         assert (passes.outcome == "") == meant, f"{connection}: {passes.steps}"
         assert closed == (passes.ended_by == "unknown-pod")
@@ -171,6 +172,22 @@ def test_a_revoking_change_asks_open_connections_again_and_another_does_not() ->
     # and any change may open it again
     program.update(PolicyChange(classes={FAR: 2}))
     assert way(program.ruleset, FAR, POD, flow=Flow(opened=True, mark=closed.mark)).outcome == ""
+
+
+def test_a_pods_own_node_is_asked_for_egress_and_answers_unasked() -> None:
+    node = "172.18.0.11"
+    table = PolicyTable(pods={POD: Constrained(True, True)}, own_node=(node,))
+    ruleset = policies(table)
+
+    def ended(source: str, destination: str, flow: Flow = FIRST) -> str:
+        return trace(ruleset, Packet(source, destination, "TCP", 80), (node, "169.254.1.1"), flow=flow).ended_by
+
+    assert ended(POD, node) == "denied-egress"
+    assert ended(POD, node, Flow(opened=True, reply=True)) == ended(node, POD) == ""
+    assert ended(OTHER, node) == ended(FAR, node) == ended(POD, "169.254.1.1") == ""
+    guarded = policies(table, PolicyConfig(POD_CIDRS, "v*"))
+    unknown = Packet(OTHER, node, "TCP", 80, "v2")
+    assert trace(guarded, unknown, (node,), routes={OTHER: "v2"}).ended_by == "unknown-pod"
 
 
 def test_replies_and_what_is_related_pass() -> None:
