@@ -35,6 +35,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from bench import peer, synthetic
 from portway.dns import Message, Question, Zone, answer, decode, from_text, write
 from portway.nameserver.desk import Desk
+from portway.nameserver.routes import Routes
 from portway.nameserver.udp import UdpDoor
 from portway.nameserver.upstream import Upstream
 
@@ -92,7 +93,7 @@ def _zone(chosen: peer.Services) -> Zone:
 
 
 async def _serve(chosen: peer.Services, door: socket.socket) -> None:
-    UdpDoor(door, Desk(_zone(chosen), Upstream(list)))
+    UdpDoor(door, Desk(_zone(chosen), Upstream(Routes(list))))
     await asyncio.Event().wait()
 
 

@@ -4,6 +4,7 @@ What Kubernetes' own [sig-network] DNS conformance specs look up is looked up he
 """
 
 import ipaddress
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -281,6 +282,86 @@ def test_up_says_where_names_are_answered(names: Running) -> None:
     assert f"DNS         {where}" in names.portway("status").stdout
     said = portway(names.person, "up", "--name", names.name, "--detach").stderr
     assert f"DNS at 10.96.0.10, fd00:96::a, from this machine at {where}" in said
+
+
+ACME = r"""
+import socket
+
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.bind(("", 53))
+while True:
+    query, client = door.recvfrom(512)
+    question = query[12 : query.index(b"\0", 12) + 5]
+    head = query[:2] + b"\x85\x80" + query[4:6] + b"\0\1\0\0\0\0"
+    door.sendto(head + question + b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xc0\0\2\7", client)
+"""
+"""Every name is 192.0.2.7."""
+
+
+def _acme(fleet: Running) -> str:
+    """The address of a pod that is a DNS server."""
+    container = {"name": "dns", "image": "unused", "command": ["python3", "-c", ACME]}
+    metadata = {"name": "acme", "namespace": "names", "annotations": {"portway.dev/runtime": "process"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    fleet.kubectl("apply", "-f", "-", text=json.dumps(pod))
+    fleet.kubectl("-n", "names", "wait", "--for=condition=Ready", "pod", "acme", "--timeout=30s")
+    return str(fleet.json("-n", "names", "get", "pod", "acme")["status"]["podIP"])
+
+
+@needs_dig
+def test_a_stub_domain_and_a_nameserver_of_a_pods_own(names: Running) -> None:
+    """A ConfigMap says who is asked for a domain: a pod, over the fleet's network. dnsConfig says it for one pod."""
+    acme = _acme(names)
+    stubs = f'--from-literal=stubDomains={{"acme.local": ["{acme}"], "away.local": ["203.0.113.1"]}}'
+    names.kubectl("-n", "kube-system", "create", "configmap", "kube-dns", stubs)
+    asked = "dig +short +time=5 +tries=1 www.acme.local A"
+    eventually(lambda: inside(names, "pod/names/querier", asked) == "192.0.2.7\n", "the stub's answer")
+    refused = inside(names, "pod/names/querier", "dig +noall +comments +time=5 +tries=1 www.away.local A")
+    assert "status: SERVFAIL" in refused
+    names.kubectl("-n", "kube-system", "delete", "configmap", "kube-dns")
+    spec = {
+        "dnsPolicy": "None",
+        "dnsConfig": {
+            "nameservers": [acme],
+            "searches": ["resolv.conf.local"],
+            "options": [{"name": "ndots", "value": "2"}],
+        },
+        "containers": [{"name": "idle", "image": "example/idle"}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own", "namespace": "names"}, "spec": spec}
+    names.kubectl("apply", "-f", "-", text=json.dumps(pod))
+    names.kubectl("-n", "names", "wait", "--for=condition=Ready", "pod", "own", "--timeout=30s")
+    assert inside(names, "pod/names/own", "getent ahostsv4 notexistname; true").startswith("192.0.2.7")
+
+
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nothing-out, namespace: names}
+spec: {podSelector: {}, policyTypes: [Egress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: dns-out, namespace: names}
+spec:
+  podSelector: {matchLabels: {app: querier}}
+  policyTypes: [Egress]
+  egress:
+  - to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+      podSelector: {matchLabels: {k8s-app: kube-dns}}
+    ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+"""
+
+
+@needs_dig
+def test_dns_is_a_service_like_others_to_policies(names: Running) -> None:
+    asked = f"dig +short +time=1 +tries=1 web.shop.svc.{ZONE} A || true"
+    names.kubectl("apply", "-f", "-", text=POLICY)
+    eventually(lambda: not inside(names, "pod/names/default", asked.replace("dig", "dig @10.96.0.10")).strip(". \n")
+               .startswith("10."), "the policy")  # fmt: skip
+    assert inside(names, "pod/names/querier", asked).startswith("10.96.")
+    names.kubectl("delete", "-f", "-", text=POLICY)
 
 
 @needs_dig

@@ -10,7 +10,7 @@ from portway import agent, apiserver, controllers, nameserver
 from portway.agent import announce
 from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
-from portway.fleet.config import LOAD_BALANCER_RANGES, families, parse_port_range
+from portway.fleet.config import LOAD_BALANCER_RANGES, WIRE_CIDRS, families, parse_port_range
 from portway.kubeapi import clusterdns, fallbackpool
 from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
@@ -66,6 +66,7 @@ def programs(config: FleetConfig) -> Programs:
                 handover_socket=str(paths.dns_socket),
                 addresses=clusterdns.addresses(config.service_cidrs),
                 ranges=(*config.service_cidrs, *config.pod_cidrs),
+                inside=(*config.service_cidrs, *config.pod_cidrs, *WIRE_CIDRS),
             ),
             host_doors,
         )

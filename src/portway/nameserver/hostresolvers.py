@@ -4,7 +4,7 @@ import ipaddress
 from pathlib import Path
 
 from portway.dns.resolvconf import read
-from portway.nameserver.upstream import Address
+from portway.dns.stubs import Address
 
 _PORT = 53
 _MOST = 3

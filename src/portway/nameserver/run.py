@@ -13,15 +13,13 @@ from msgspec import Struct
 from portway.client import Api
 from portway.dns import Zone
 from portway.nameserver.desk import Desk
-from portway.nameserver.doors import Doors
+from portway.nameserver.doors import CLUSTER, HOST, Doors
 from portway.nameserver.hostresolvers import HostResolvers
-from portway.nameserver.records import following
+from portway.nameserver.records import configuring, following
+from portway.nameserver.routes import Routes
 from portway.nameserver.upstream import Upstream
 
 log = logging.getLogger(__name__)
-
-CLUSTER, HOST = "cluster", "host"
-"""The desks: one knows the zone, the other only forwards, as a node's own resolver does."""
 
 
 class NameserverConfig(Struct, frozen=True, kw_only=True):
@@ -35,6 +33,8 @@ class NameserverConfig(Struct, frozen=True, kw_only=True):
     """Of ns.dns.DOMAIN: the Service's."""
     ranges: tuple[str, ...] = ()
     """CIDRs of pods and Services: nobody else is asked for names of their addresses."""
+    inside: tuple[str, ...] = ()
+    """CIDRs that only sockets of the fleet reach: stub domains' servers may be there."""
     resolv_conf: str = "/etc/resolv.conf"
     """Names the resolvers that are asked for everything else."""
 
@@ -58,10 +58,13 @@ async def serve(config: NameserverConfig, host_doors: Sequence[socket.socket] = 
     """Answer for ever, in the caller's event loop."""
     zone = Zone(config.domain, config.addresses, config.ranges)
     async with Api.unix(config.api_socket) as api, following(api, zone):
-        upstream = Upstream(
-            HostResolvers(Path(config.resolv_conf)).now, [door.getsockname()[:2] for door in host_doors]
-        )
-        doors = Doors({CLUSTER: Desk(zone, upstream), HOST: Desk(None, upstream)})
+        doors = Doors()
+        own = [door.getsockname()[:2] for door in host_doors]
+        resolvers = HostResolvers(Path(config.resolv_conf))
+        routes = Routes(resolvers.now, own, config.inside, doors.borrow)
+        upstream = Upstream(routes)
+        doors.desks = {CLUSTER: Desk(zone, upstream), HOST: Desk(None, Upstream(Routes(resolvers.now, own)))}
         for door in host_doors:
             await doors.open(door, CLUSTER)
-        await doors.take_over(Path(config.handover_socket))
+        async with configuring(api, routes, upstream.forget):
+            await doors.take_over(Path(config.handover_socket))

@@ -4,21 +4,20 @@ Every query has a socket of its own, and so a source port and an id that nobody 
 """
 
 import asyncio
-import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
 
 from portway.dns.message import Malformed
+from portway.dns.name import Name
 from portway.dns.respond import Relayed, Wanted, question_of, relayed
+from portway.dns.stubs import Address
 from portway.nameserver.remembered import Remembered
+from portway.nameserver.routes import Routes
 
 log = logging.getLogger(__name__)
-
-Address = tuple[str, int]
 
 _MOST_UNDER_WAY = 512
 """Questions; there is no answer for more at once."""
@@ -43,14 +42,15 @@ PATIENCE = Patience()
 class Upstream:
     """The resolvers that are asked for what the zone does not know."""
 
-    def __init__(
-        self, servers: Callable[[], Sequence[Address]], own: Collection[Address] = (), patience: Patience = PATIENCE
-    ) -> None:
-        """`servers` tells who to ask now, the first first; never asked: `own`, our own doors."""
-        self._servers, self._own, self._patience = servers, own, patience
+    def __init__(self, routes: Routes, patience: Patience = PATIENCE) -> None:
+        self._routes, self._patience = routes, patience
         self._remembered = Remembered()
         self._under_way: dict[tuple[Wanted, bool], asyncio.Task[Relayed | None]] = {}
         self._avoided: dict[Address, float] = {}
+
+    def forget(self) -> None:
+        """What was remembered may be somebody else's to answer now."""
+        self._remembered = Remembered()
 
     def known(self, wanted: Wanted) -> tuple[Relayed, int] | None:
         """A remembered response, and its age."""
@@ -71,7 +71,7 @@ class Upstream:
         try:
             async with asyncio.timeout(self._patience.all):
                 for _ in range(self._patience.rounds):
-                    for server in self._in_order():
+                    for server in self._in_order(wanted.name):
                         if (reply := await self._try(server, wanted, tcp)) is not None:
                             self._remembered.put(wanted, reply, _now())
                             return reply
@@ -79,17 +79,16 @@ class Upstream:
             pass
         return None
 
-    def _in_order(self) -> list[Address]:
+    def _in_order(self, name: Name) -> list[Address]:
         now = _now()
-        asked = [server for server in self._servers() if server not in self._own]
-        return sorted(asked, key=lambda server: self._avoided.get(server, 0.0) > now)
+        return sorted(self._routes.servers(name), key=lambda server: self._avoided.get(server, 0.0) > now)
 
     async def _try(self, server: Address, wanted: Wanted, tcp: bool) -> Relayed | None:
         try:
             async with asyncio.timeout(self._patience.one):
-                reply = await _over_udp(server, wanted)
+                reply = await self._over_udp(server, wanted)
                 if reply.truncated and tcp:
-                    reply = await _over_tcp(server, wanted)
+                    reply = await self._over_tcp(server, wanted)
         except (OSError, TimeoutError, Malformed) as error:
             if self._avoided.get(server, 0.0) <= _now():
                 log.info("resolver %s: %s", server[0], error or "no answer")
@@ -98,38 +97,37 @@ class Upstream:
         self._avoided.pop(server, None)
         return reply if reply.rcode in (0, 3) else None
 
+    async def _over_udp(self, server: Address, wanted: Wanted) -> Relayed:
+        loop = asyncio.get_running_loop()
+        ident = secrets.randbits(16)
+        with await self._routes.socket(server, socket.SOCK_DGRAM) as asking:
+            await loop.sock_connect(asking, server)
+            await loop.sock_sendall(asking, question_of(wanted, ident))
+            while True:
+                packet = await loop.sock_recv(asking, _LARGEST)
+                try:
+                    return relayed(packet, wanted, ident)
+                except Malformed as why:  # perhaps somebody else's: the true one may still come
+                    log.debug("a datagram of %s: %s", server[0], why)
 
-async def _over_udp(server: Address, wanted: Wanted) -> Relayed:
-    loop = asyncio.get_running_loop()
-    ident = secrets.randbits(16)
-    with _socket(server, socket.SOCK_DGRAM) as asking:
-        await loop.sock_connect(asking, server)
-        await loop.sock_sendall(asking, question_of(wanted, ident))
-        while True:
-            packet = await loop.sock_recv(asking, _LARGEST)
-            try:
-                return relayed(packet, wanted, ident)
-            except Malformed as why:  # perhaps somebody else's: the true one may still come
-                log.debug("a datagram of %s: %s", server[0], why)
-
-
-async def _over_tcp(server: Address, wanted: Wanted) -> Relayed:
-    ident = secrets.randbits(16)
-    query = question_of(wanted, ident)
-    reader, writer = await asyncio.open_connection(*server)
-    try:
-        writer.write(len(query).to_bytes(2, "big") + query)
-        size = int.from_bytes(await reader.readexactly(2), "big")
-        return relayed(await reader.readexactly(size), wanted, ident)
-    except asyncio.IncompleteReadError as error:
-        raise ConnectionError("the connection was closed early") from error
-    finally:
-        writer.close()
-
-
-def _socket(server: Address, kind: int) -> socket.socket:
-    family = socket.AF_INET6 if ipaddress.ip_address(server[0].partition("%")[0]).version == 6 else socket.AF_INET
-    return socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    async def _over_tcp(self, server: Address, wanted: Wanted) -> Relayed:
+        ident = secrets.randbits(16)
+        query = question_of(wanted, ident)
+        asking = await self._routes.socket(server, socket.SOCK_STREAM)
+        try:
+            await asyncio.get_running_loop().sock_connect(asking, server)
+            reader, writer = await asyncio.open_connection(sock=asking)
+        except BaseException:
+            asking.close()
+            raise
+        try:
+            writer.write(len(query).to_bytes(2, "big") + query)
+            size = int.from_bytes(await reader.readexactly(2), "big")
+            return relayed(await reader.readexactly(size), wanted, ident)
+        except asyncio.IncompleteReadError as error:
+            raise ConnectionError("the connection was closed early") from error
+        finally:
+            writer.close()
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 import dns.rrset
 
-from portway.nameserver.upstream import Address
+from portway.dns.stubs import Address
 
 Say = Callable[[dns.message.Message, bool], list[bytes]]
 """(query, by TCP) -> the packets that are sent."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from portway.dns import Zone, decode
 from portway.nameserver.desk import Desk
+from portway.nameserver.routes import Routes
 from portway.nameserver.tcp import Connections, TcpDoor
 from portway.nameserver.udp import UdpDoor
 from portway.nameserver.upstream import Patience, Upstream
@@ -61,7 +62,7 @@ class Open:
 async def opened(idle: float = 10.0, most: int = 16, resolver: str = "") -> AsyncIterator[Open]:
     zone = zone_with()
     servers = [(resolver.partition(":")[0], int(resolver.partition(":")[2]))] if resolver else []
-    place = Open(zone, Desk(zone, Upstream(lambda: servers, patience=PATIENCE)), Connections(most, idle))
+    place = Open(zone, Desk(zone, Upstream(Routes(lambda: servers), patience=PATIENCE)), Connections(most, idle))
     udp, tcp = UdpDoor(place.udp, place.desk), TcpDoor(place.desk, place.connections)
     await tcp.open(place.tcp)
     try:

@@ -13,9 +13,11 @@ import pytest
 
 from portway.dns import from_text
 from portway.dns.respond import Relayed, Wanted
+from portway.dns.stubs import Address
 from portway.nameserver.hostresolvers import HostResolvers
 from portway.nameserver.remembered import Remembered
-from portway.nameserver.upstream import Address, Patience, Upstream
+from portway.nameserver.routes import Routes
+from portway.nameserver.upstream import Patience, Upstream
 from tests.unit.nameserver.resolver import Say, addressed, answers, resolving, silent
 
 A = Wanted(from_text("www.example.com"), dns.rdatatype.A, edns=False)
@@ -32,7 +34,7 @@ def address_in(reply: Relayed | None) -> str:
 
 async def test_the_first_that_answers_is_enough() -> None:
     async with resolving() as first, resolving() as second:
-        upstream = Upstream(lambda: [first.address, second.address], patience=LONG)
+        upstream = Upstream(Routes(lambda: [first.address, second.address]), patience=LONG)
         assert address_in(await upstream.ask(A)) == "192.0.2.1"
         assert (len(first.asked), len(second.asked)) == (1, 0)
         assert upstream.known(A) is not None
@@ -56,7 +58,7 @@ def failing(query: dns.message.Message, _: bool) -> list[bytes]:
 async def test_who_does_not_answer_is_passed_over_and_asked_last_from_then_on(say: Say | None) -> None:
     async with resolving(say or silent) as bad, resolving() as good:
         servers = [closed() if say is None else bad.address, good.address]
-        upstream = Upstream(lambda: servers, patience=Patience(one=1.0, all=20.0))
+        upstream = Upstream(Routes(lambda: servers), patience=Patience(one=1.0, all=20.0))
         assert address_in(await upstream.ask(A)) == "192.0.2.1"
         asked = len(bad.asked)
         other = Wanted(from_text("other.example.com"), dns.rdatatype.A, edns=False)
@@ -67,11 +69,11 @@ async def test_who_does_not_answer_is_passed_over_and_asked_last_from_then_on(sa
 
 async def test_nobody_answers() -> None:
     async with resolving(silent) as one:
-        upstream = Upstream(lambda: [one.address, closed()], patience=QUICK)
+        upstream = Upstream(Routes(lambda: [one.address, closed()]), patience=QUICK)
         assert await upstream.ask(A) is None
         assert len(one.asked) == QUICK.rounds
         assert upstream.known(A) is None
-    assert await Upstream(list).ask(A) is None
+    assert await Upstream(Routes(list)).ask(A) is None
 
 
 async def test_a_lost_datagram_is_asked_again() -> None:
@@ -82,7 +84,7 @@ async def test_a_lost_datagram_is_asked_again() -> None:
         return answers(query, tcp) if len(lost) > 1 else []
 
     async with resolving(second_time) as one:
-        upstream = Upstream(lambda: [one.address], patience=Patience(one=0.5, all=20.0, rounds=20))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=20.0, rounds=20))
         assert address_in(await upstream.ask(A)) == "192.0.2.1"
 
 
@@ -96,7 +98,7 @@ async def test_what_answers_another_question_is_not_taken() -> None:
         return [*packets, addressed(query).to_wire()]
 
     async with resolving(forged) as one:
-        assert address_in(await Upstream(lambda: [one.address], patience=LONG).ask(A)) == "192.0.2.1"
+        assert address_in(await Upstream(Routes(lambda: [one.address]), patience=LONG).ask(A)) == "192.0.2.1"
 
 
 async def test_more_comes_by_tcp_if_the_client_takes_it() -> None:
@@ -108,7 +110,7 @@ async def test_more_comes_by_tcp_if_the_client_takes_it() -> None:
         return [reply.to_wire()]
 
     async with resolving(cut) as one:
-        upstream = Upstream(lambda: [one.address], patience=LONG)
+        upstream = Upstream(Routes(lambda: [one.address]), patience=LONG)
         cut_short = await upstream.ask(A)
         assert cut_short is not None and cut_short.truncated
         assert upstream.known(A) is None
@@ -120,7 +122,7 @@ async def test_one_question_is_under_way_once() -> None:
     async with AsyncExitStack() as stack:
         begun = asyncio.Event()
         one = await stack.enter_async_context(resolving(lambda q, t: begun.set() or []))  # type: ignore[func-returns-value]
-        upstream = Upstream(lambda: [one.address], patience=Patience(one=0.3, all=1.0, rounds=1))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.3, all=1.0, rounds=1))
         asking = asyncio.create_task(upstream.ask(A))
         await begun.wait()
         assert await asyncio.gather(asking, *(upstream.ask(A) for _ in range(50))) == [None] * 51
@@ -136,7 +138,7 @@ async def test_a_client_that_leaves_takes_nothing_from_others() -> None:
         return [] if first else answers(query, tcp)
 
     async with resolving(second_time) as one:
-        upstream = Upstream(lambda: [one.address], patience=Patience(one=0.5, all=20.0, rounds=20))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=20.0, rounds=20))
         leaving, staying = asyncio.create_task(upstream.ask(A)), asyncio.create_task(upstream.ask(A))
         await asked.wait()
         leaving.cancel()
@@ -145,7 +147,7 @@ async def test_a_client_that_leaves_takes_nothing_from_others() -> None:
 
 async def test_our_own_doors_are_not_asked() -> None:
     async with resolving() as own, resolving() as other:
-        upstream = Upstream(lambda: [own.address, other.address], own=[own.address], patience=LONG)
+        upstream = Upstream(Routes(lambda: [own.address, other.address], [own.address]), LONG)
         await upstream.ask(A)
         assert (len(own.asked), len(other.asked)) == (0, 1)
 

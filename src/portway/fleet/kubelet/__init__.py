@@ -16,7 +16,7 @@ from portway.fleet import etc
 from portway.fleet.config import NodePlan
 from portway.fleet.dialer import raise_file_limit
 from portway.fleet.kubelet.gate import Gate
-from portway.fleet.kubelet.handover import Handover, sockets_in
+from portway.fleet.kubelet.handover import Handover
 from portway.fleet.kubelet.network import PodNetworks
 from portway.fleet.kubelet.node import node_document
 from portway.fleet.kubelet.pod import PODS, Pod, now
@@ -71,7 +71,7 @@ class Kubelet:
         hosts = Path("/etc/hosts").read_text(errors="replace") if Path("/etc/hosts").is_file() else ""
         etc.write(self.plan.name, {"resolv.conf": written(self.resolver), "hosts": hosts}, self.plan.name)
         try:
-            self._handover = Handover(self.paths.dns_socket, "host", sockets_in(None, self.plan.addresses))
+            self._handover = Handover(self.paths.dns_socket, "host", None, self.plan.addresses)
         except OSError as error:
             log.error("DNS at %s: %s", ", ".join(self.plan.addresses), error)
 

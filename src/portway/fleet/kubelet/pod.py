@@ -18,7 +18,7 @@ from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.container import ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
-from portway.fleet.kubelet.handover import Handover, sockets_in
+from portway.fleet.kubelet.handover import Handover
 from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name, resolv_conf
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
 from portway.fleet.kubelet.process import Log, Space
@@ -241,8 +241,7 @@ class Pod:
     async def _hand_over(self, ports: list[Port]) -> list[Port]:
         """Let the nameserver answer at the ports of DNS; returns the others."""
         if any(port.port == dnssocket.PORT for port in ports):
-            sockets = sockets_in(self.space.network, self._runtime.pod_ips)
-            self._handover = Handover(self._node.paths.dns_socket, "cluster", sockets)
+            self._handover = Handover(self._node.paths.dns_socket, "cluster", self.space.network, self._runtime.pod_ips)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_HANDOVER_SECONDS):
                     await self._handover.taken.wait()
