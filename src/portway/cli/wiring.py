@@ -11,7 +11,7 @@ from portway.agent import announce
 from portway.agent.pod_gate import PodGate
 from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
 from portway.fleet.config import LOAD_BALANCER_RANGES, WIRE_CIDRS, families, parse_port_range
-from portway.kubeapi import clusterdns, fallbackpool
+from portway.kubeapi import clusterdns, doorclasses, fallbackpool
 from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
 
@@ -88,7 +88,7 @@ def _announce(paths: FleetPaths, node: NodePlan) -> int:
 
 def _first_objects(config: FleetConfig) -> list[Doc]:
     pool = fallbackpool.first_objects(LOAD_BALANCER_RANGES[family] for family in families(config))
-    return [*nameserver.cluster_dns_objects(config.service_cidrs), *pool]
+    return [*nameserver.cluster_dns_objects(config.service_cidrs), *pool, *doorclasses.first_objects()]
 
 
 def _certify(paths: FleetPaths, name: str, port: int) -> None:

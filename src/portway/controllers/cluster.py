@@ -17,14 +17,25 @@ from portway.reconcile.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    INGRESS_CLASSES,
+    INGRESSES,
     IP_ADDRESS_POOLS,
     NAMESPACES,
     NODES,
     PODS,
+    REFERENCE_GRANTS,
     REPLICA_SETS,
     REPLICATION_CONTROLLERS,
+    SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
+    TCP_ROUTES,
+    TLS_ROUTES,
+    UDP_ROUTES,
 )
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -69,6 +80,17 @@ _CACHED: dict[Resource, tuple[Terms, ...]] = {
     NODES: (),
     IP_ADDRESS_POOLS: (owner_terms,),
     NAMESPACES: (),
+    INGRESS_CLASSES: (owner_terms,),
+    INGRESSES: (owner_terms,),
+    GATEWAY_CLASSES: (owner_terms,),
+    GATEWAYS: (owner_terms,),
+    HTTP_ROUTES: (owner_terms,),
+    GRPC_ROUTES: (owner_terms,),
+    TLS_ROUTES: (owner_terms,),
+    TCP_ROUTES: (owner_terms,),
+    UDP_ROUTES: (owner_terms,),
+    REFERENCE_GRANTS: (owner_terms,),
+    SECRETS: (owner_terms,),
     SERVICE_ACCOUNTS: (owner_terms,),
     CONFIG_MAPS: (owner_terms,),
 }
@@ -87,6 +109,8 @@ class Cluster:
         self.clock = clock
         self.ca = ""
         """PEM of the API server's authority, which every namespace is given; empty: none is."""
+        self.api_socket = ""
+        """Where pods that are processes find the API server."""
         self.caches = {resource: Cache(api, resource, *terms) for resource, terms in _CACHED.items()}
         self.caches |= {r: Cache(api, r, owner_terms) for r in _owned_resources() if r not in _CACHED}
         self.recorder = Recorder(api, clock)

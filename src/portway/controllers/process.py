@@ -9,6 +9,7 @@ from pathlib import Path
 from portway.client import Api
 from portway.controllers.cluster import Cluster
 from portway.controllers.controller import Controller
+from portway.controllers.doors import DoorController
 from portway.controllers.endpoints import EndpointsController, EndpointSliceController, MirroringController
 from portway.controllers.loadbalancers import LoadBalancerController
 from portway.controllers.scheduling import Scheduler
@@ -26,6 +27,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointsController,
     MirroringController,
     LoadBalancerController,
+    DoorController,
     GarbageCollector,
     NamespaceController,
     ServiceAccountController,
@@ -49,12 +51,13 @@ async def _until_told(api_socket: str, ca_file: Path | None) -> None:
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         async with Api.unix(api_socket) as api:
-            await run_controllers(api, ca_file)
+            await run_controllers(api, ca_file, api_socket)
 
 
-async def run_controllers(api: Api, ca_file: Path | None = None) -> None:
-    """Run all controllers for ever, in the caller's event loop."""
+async def run_controllers(api: Api, ca_file: Path | None = None, api_socket: str = "") -> None:
+    """Run all controllers for ever, in the caller's event loop. `api_socket`: for the pods of doors."""
     cluster = Cluster(api)
+    cluster.api_socket = api_socket
     controllers = [make(cluster) for make in CONTROLLERS]
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.recorder.run())

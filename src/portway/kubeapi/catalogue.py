@@ -147,8 +147,8 @@ _BATCH = (
     _inert("Job", "jobs", categories=_ALL, status=True, generation=True),
 )
 _NETWORKING = (
-    _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True, inert=True),
-    _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True, inert=True),
+    _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True),
+    _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True),
     _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True, inert=True),
     _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True),
     _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True, inert=True),

@@ -10,12 +10,6 @@ Name = tuple[str, str]
 """(namespace, name)."""
 
 GROUP = "gateway.networking.k8s.io"
-GATEWAY_CONTROLLER = "portway.dev/gateway"
-"""spec.controllerName of the GatewayClasses that are ours."""
-INGRESS_CONTROLLER = "portway.dev/ingress"
-"""spec.controller of the IngressClasses that are ours."""
-CLASS_NAME = "portway"
-"""Of the GatewayClass and the IngressClass that a fleet begins with."""
 
 
 class Documents(Struct, frozen=True):

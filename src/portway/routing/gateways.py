@@ -9,8 +9,9 @@ from typing import Literal
 from msgspec import Struct
 
 from portway.kubeapi import ip
+from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, attachments
-from portway.routing.documents import GATEWAY_CONTROLLER, Doc, Documents, Name, name_of, oldest_first, spec
+from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, judged, names
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.reports import Condition, GatewayReport, ListenerReport, ParentReport, RouteReport

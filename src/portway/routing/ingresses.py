@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, INGRESS_CONTROLLER
+from portway.kubeapi.ingress import CLASS_ANNOTATION
 from portway.routing import annotations
 from portway.routing.certificates import certificate
-from portway.routing.documents import INGRESS_CONTROLLER, Doc, Documents, annotation, name_of, oldest_first, spec
+from portway.routing.documents import Doc, Documents, annotation, name_of, oldest_first, spec
 from portway.routing.hosts import covers
 from portway.routing.references import pool_key, service_port
 from portway.routing.reports import Complaint
 from portway.routing.table import Certificate, Listener, Match, PathType, Pool, Route, VirtualHost, WeightedBackend
 
 DOOR = "ingress"
-CLASS_ANNOTATION = "kubernetes.io/ingress.class"
-DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 NO_BACKEND = 503
 
 Order = tuple[object, ...]
@@ -37,7 +37,7 @@ class Entered(Struct, frozen=True):
 
 def is_default(ingress_class: Doc) -> bool:
     """Whether Ingresses without a class are of this one."""
-    return annotation(ingress_class, DEFAULT_CLASS_ANNOTATION) == "true"
+    return annotation(ingress_class, DEFAULT_ANNOTATION) == "true"
 
 
 def ours(documents: Documents) -> list[Doc]:

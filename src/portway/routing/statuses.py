@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from portway.routing.documents import GATEWAY_CONTROLLER, GROUP, Doc, meta, name_of, spec
+from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
+from portway.routing.documents import GROUP, Doc, meta, name_of, spec
 from portway.routing.reports import Condition, GatewayReport, ListenerReport, ParentReport
 
 FEATURES = (

@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from portway.kubeapi.catalogue import by_kind
-from portway.routing.documents import CLASS_NAME, GATEWAY_CONTROLLER, GROUP, INGRESS_CONTROLLER, Doc, Documents, name_of
+from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, GATEWAY_CONTROLLER, INGRESS_CONTROLLER
+from portway.kubeapi.doorclasses import NAME as CLASS_NAME
+from portway.routing.documents import GROUP, Doc, Documents, name_of
 
 NAMESPACE = "shop"
 
@@ -147,7 +149,7 @@ def namespace(name: str, **labels: str) -> Doc:
 
 def ingress_class(name: str = CLASS_NAME, controller: str = INGRESS_CONTROLLER, *, default: bool = False) -> Doc:
     """An IngressClass."""
-    notes = {"ingressclass.kubernetes.io/is-default-class": "true"} if default else {}
+    notes = {DEFAULT_ANNOTATION: "true"} if default else {}
     spec = {"controller": controller}
     return _document("networking.k8s.io/v1", "IngressClass", name, spec, annotations=notes)
 

@@ -14,6 +14,7 @@ ACTIVE = {
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
     *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement"),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
+    *("Ingress", "IngressClass"),
 }
 
 

@@ -1,0 +1,288 @@
+"""The doors of layer 7: their objects, and the statuses of Ingresses, Gateways and routes.
+
+All of it is computed anew with every change that matters: routes refer to one another's Gateways, Services, Secrets
+and namespaces, and a fleet has few of them. What is written is only what differs.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from portway.client import Key
+from portway.client.reflector import key_of
+from portway.controllers.cluster import Cluster
+from portway.controllers.controller import Controller
+from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
+from portway.kubeapi.errors import Doc
+from portway.kubeapi.kinds import Resource
+from portway.reconcile import doors
+from portway.reconcile.change import Change, Create, Event, Update
+from portway.reconcile.doors import Door, DoorPort, Existing
+from portway.reconcile.objects import (
+    is_deleting,
+    labels_of,
+    meta,
+    name_of,
+    namespace_of,
+    spec_of,
+    status_of,
+    timestamp,
+    uid_of,
+)
+from portway.reconcile.resources import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    INGRESS_CLASSES,
+    INGRESSES,
+    NAMESPACES,
+    REFERENCE_GRANTS,
+    SECRETS,
+    SERVICES,
+    TCP_ROUTES,
+    TLS_ROUTES,
+    UDP_ROUTES,
+)
+from portway.routing.compute import Doors, compute
+from portway.routing.documents import GROUP, Documents
+from portway.routing.gateways import Forward, door_of
+from portway.routing.ingresses import DOOR
+from portway.routing.reports import Complaint, GatewayReport
+from portway.routing.statuses import DoorState, class_status, gateway_status, route_status
+
+COMPONENT = "portway-gateway-controller"
+_ROUTES = {
+    "HTTPRoute": HTTP_ROUTES,
+    "GRPCRoute": GRPC_ROUTES,
+    "TLSRoute": TLS_ROUTES,
+    "TCPRoute": TCP_ROUTES,
+    "UDPRoute": UDP_ROUTES,
+}
+_READ = (
+    *(INGRESS_CLASSES, INGRESSES, GATEWAY_CLASSES, GATEWAYS, *_ROUTES.values()),
+    *(REFERENCE_GRANTS, NAMESPACES, SECRETS, SERVICES, DEPLOYMENTS, ENDPOINT_SLICES),
+)
+_PAUSE = 0.02
+"""Seconds: changes come together."""
+
+
+def command(door: str, api_socket: str) -> list[str]:
+    """What a door's pod runs."""
+    return [sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket]
+
+
+class DoorController(Controller):
+    """Follows all that doors are made of. There is one key: everything."""
+
+    workers = 1
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._told: set[tuple[str, str, str]] = set()
+        """Complaints that stand: each is told once."""
+        self._sources: set[Key] = set()
+        """The Services whose endpoints are forwarded to."""
+        for resource in _READ:
+            self.caches[resource].listeners.append(self._listener(resource))
+
+    def _listener(self, resource: Resource) -> Any:
+        def changed(_: Key, old: Doc | None, new: Doc | None) -> None:
+            if any(self._matters(resource, document) for document in (old, new) if document is not None):
+                self.queue.add_later(None, _PAUSE)
+
+        return changed
+
+    def _matters(self, resource: Resource, document: Doc) -> bool:
+        if resource == ENDPOINT_SLICES:
+            service = labels_of(document).get(doors.SERVICE_NAME, "")
+            return (namespace_of(document), service) in self._sources or doors.HASH in _notes(document)
+        return resource != DEPLOYMENTS or doors.LABEL in labels_of(document)
+
+    async def work(self, key: None) -> float | None:
+        """Make everything right."""
+        computed = compute(self._documents())
+        try:
+            await self.hands.carry_out(list(self._objects(computed)))
+        finally:  # what cannot be made must not keep everybody else from being told
+            await self.hands.carry_out(list(self._statuses(computed)))
+            await self.hands.carry_out(list(self._complaints(computed.complaints)))
+        return None
+
+    def _documents(self) -> Documents:
+        return Documents(
+            ingress_classes=self._all(INGRESS_CLASSES),
+            ingresses=self._all(INGRESSES),
+            gateway_classes=self._all(GATEWAY_CLASSES),
+            gateways=self._all(GATEWAYS),
+            routes=[{"kind": kind, **route} for kind, resource in _ROUTES.items() for route in self._all(resource)],
+            grants=self._all(REFERENCE_GRANTS),
+            namespaces=self._all(NAMESPACES),
+            services=self.caches[SERVICES].objects,
+            secrets=self.caches[SECRETS].objects,
+        )
+
+    def _all(self, resource: Resource) -> list[Doc]:
+        return [document for document in self.caches[resource].objects.values() if not is_deleting(document)]
+
+    # Objects
+
+    def _objects(self, computed: Doors) -> Iterator[Change]:
+        self._sources = {source for forward in computed.forwards for source, _ in _sources(computed, forward)}
+        yield from self._ingress_objects(computed)
+        for report in computed.gateways:
+            yield from self._gateway_objects(computed, report)
+
+    def _ingress_objects(self, computed: Doors) -> Iterator[Change]:
+        existing = self._existing(doors.NAMESPACE, doors.INGRESS_NAME)
+        if not computed.ingresses:
+            yield from doors.remove(existing)
+        elif self.caches[NAMESPACES].get(("", doors.NAMESPACE)) is None:
+            yield Create(NAMESPACES, {"metadata": {"name": doors.NAMESPACE}})
+        else:
+            door = Door(DOOR, doors.NAMESPACE, doors.INGRESS_NAME, _ports(computed, DOOR))
+            yield from doors.reconcile(door, existing, command(DOOR, self.cluster.api_socket), [])
+
+    def _gateway_objects(self, computed: Doors, report: GatewayReport) -> Iterator[Change]:
+        gateway = self.caches[GATEWAYS].get(report.name)
+        if gateway is None:
+            return
+        door = _door(gateway, report, computed)
+        existing = self._existing(door.namespace, door.name)
+        if not door.ports:
+            yield from doors.remove(existing)
+            return
+        slices = [
+            document
+            for forward in computed.forwards
+            if forward.gateway == report.name
+            for document in self._forwarded(door, forward, computed)
+        ]
+        run = command(door.door, self.cluster.api_socket)
+        yield from doors.reconcile(door, existing, run, slices)
+
+    def _existing(self, namespace: str, name: str) -> Existing:
+        labels = {doors.SERVICE_NAME: name, doors.MANAGED_BY: doors.CONTROLLER}
+        return Existing(
+            self.caches[DEPLOYMENTS].get((namespace, name)),
+            self.caches[SERVICES].get((namespace, name)),
+            self.caches[ENDPOINT_SLICES].labelled(namespace, labels),
+        )
+
+    def _forwarded(self, door: Door, forward: Forward, computed: Doors) -> Iterator[Doc]:
+        port = DoorPort(forward.port, forward.protocol, forwarded=True)
+        for (namespace, service), port_name in _sources(computed, forward):
+            for source in self.caches[ENDPOINT_SLICES].labelled(namespace, {doors.SERVICE_NAME: service}):
+                for source_port in source.get("ports") or ():
+                    if (source_port.get("name") or "") == port_name and source_port.get("port"):
+                        yield doors.forwards(door, port, source, source_port)
+
+    # Statuses
+
+    def _statuses(self, computed: Doors) -> Iterator[Change]:
+        now = timestamp(self.cluster.clock())
+        for gateway_class in self._all(GATEWAY_CLASSES):
+            if spec_of(gateway_class).get("controllerName") == GATEWAY_CONTROLLER:
+                yield from _status(GATEWAY_CLASSES, gateway_class, class_status(gateway_class, now))
+        for report in computed.gateways:
+            if gateway := self.caches[GATEWAYS].get(report.name):
+                state = self._state(_door(gateway, report, computed))
+                yield from _status(GATEWAYS, gateway, gateway_status(gateway, report, state, now))
+        yield from self._route_statuses(computed, now)
+        yield from self._ingress_statuses(computed)
+
+    def _state(self, door: Door) -> DoorState:
+        existing = self._existing(door.namespace, door.name)
+        ready = not door.served or doors.is_available(existing.deployment)
+        return DoorState(_points(existing.service), ready)
+
+    def _route_statuses(self, computed: Doors, now: str) -> Iterator[Change]:
+        reports = {(report.kind, report.name): report.parents for report in computed.routes}
+        for kind, resource in _ROUTES.items():
+            for route in self._all(resource):
+                parents = reports.get((kind, key_of(route)), ())
+                if parents or _is_ours(route):
+                    yield from _status(resource, route, route_status(route, parents, now))
+
+    def _ingress_statuses(self, computed: Doors) -> Iterator[Change]:
+        """The door's addresses, once a pod of it is ready; nothing on an Ingress that is no longer ours."""
+        existing = self._existing(doors.NAMESPACE, doors.INGRESS_NAME)
+        points = _points(existing.service)
+        ours = {key_of(ingress) for ingress in computed.ingresses}
+        for ingress in self._all(INGRESSES):
+            old = (status_of(ingress).get("loadBalancer") or {}).get("ingress") or []
+            new = old
+            if key_of(ingress) in ours:
+                new = points if doors.is_available(existing.deployment) or not points else old
+            elif old and old == points:
+                new = []
+            if new != old:
+                balancer = {"ingress": new} if new else {}
+                yield Update(INGRESSES, {**ingress, "status": {"loadBalancer": balancer}}, "status")
+
+    def _complaints(self, complaints: Iterable[Complaint]) -> Iterator[Event]:
+        """Each once, for as long as it stands."""
+        standing = {(uid_of(c.regarding), c.reason, c.message): c for c in complaints}
+        for key, complaint in standing.items():
+            if key not in self._told:
+                regarding = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", **complaint.regarding}
+                yield Event(regarding, "Warning", complaint.reason, complaint.message, COMPONENT)
+        self._told = set(standing)
+
+
+def _notes(document: Doc) -> Doc:
+    return meta(document).get("annotations") or {}
+
+
+def _points(service: Doc | None) -> list[Doc]:
+    """The addresses of a door's Service, as an Ingress' status has them."""
+    found = (status_of(service or {}).get("loadBalancer") or {}).get("ingress") or []
+    return [{key: point[key] for key in ("ip", "hostname") if point.get(key)} for point in found]
+
+
+def _is_ours(route: Doc) -> bool:
+    parents = status_of(route).get("parents") or ()
+    return any(parent.get("controllerName") == GATEWAY_CONTROLLER for parent in parents)
+
+
+def _status(resource: Resource, document: Doc, status: Doc) -> Iterator[Change]:
+    if status_of(document) != status:
+        yield Update(resource, {**document, "status": status}, "status")
+
+
+def _sources(computed: Doors, forward: Forward) -> Iterator[tuple[Key, str]]:
+    """The Services behind a forward, with the name of the port that is meant."""
+    for backend in forward.backends:
+        if backend.pool and backend.weight:
+            pool = computed.pools[backend.pool]
+            yield (pool.namespace, pool.service), pool.port_name
+
+
+def _door(gateway: Doc, report: GatewayReport, computed: Doors) -> Door:
+    """What a Gateway's door is to be."""
+    infrastructure = spec_of(gateway).get("infrastructure") or {}
+    name = name_of(gateway)
+    forwards = [DoorPort(f.port, f.protocol, True) for f in computed.forwards if f.gateway == report.name]
+    return Door(
+        door_of(report.name),
+        namespace_of(gateway),
+        doors.object_name(name),
+        (*_ports(computed, door_of(report.name)), *forwards),
+        _owner(gateway),
+        {**(infrastructure.get("labels") or {}), doors.GATEWAY_LABEL: name[:63].rstrip(".-")},
+        infrastructure.get("annotations") or {},
+        report.addresses,
+    )
+
+
+def _ports(computed: Doors, door: str) -> tuple[DoorPort, ...]:
+    """Those of its listeners."""
+    numbers = {listener.port for listener in computed.listeners if listener.door == door}
+    return tuple(DoorPort(number) for number in sorted(numbers))
+
+
+def _owner(gateway: Doc) -> Doc:
+    reference = {"apiVersion": f"{GROUP}/v1", "kind": "Gateway", "name": name_of(gateway), "uid": uid_of(gateway)}
+    return {**reference, "controller": True, "blockOwnerDeletion": True}
