@@ -171,7 +171,9 @@ async def test_an_ingress_is_told_once_what_is_wrong(world: World) -> None:
 async def test_a_gateway_gets_a_door_of_its_own(world: World) -> None:
     await world.until(GATEWAY_CLASSES, "portway", lambda c: reason(c, "Accepted") == "Accepted")
     await world.create(service("web", 80), gateway("door"), route("web", "door", rule(to="web")))
-    waiting = await world.until(GATEWAYS, "door", lambda g: reason(g, "Accepted") == "Accepted" and "addresses" in status_of(g))
+    waiting = await world.until(
+        GATEWAYS, "door", lambda g: reason(g, "Accepted") == "Accepted" and "addresses" in status_of(g)
+    )
     assert reason(waiting, "Programmed") == "Pending"
     assert [at["attachedRoutes"] for at in status_of(waiting)["listeners"]] == [1]
     world.may_run.set()
