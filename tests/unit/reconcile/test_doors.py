@@ -91,7 +91,8 @@ def test_what_is_not_ours_is_neither_changed_nor_deleted() -> None:
 
 def test_what_is_going_is_waited_for() -> None:
     existing = made(door())
-    going = Existing(*(with_metadata(d or {}, deletionTimestamp="x") for d in (existing.deployment, existing.service)))
+    gone = [with_metadata(d or {}, deletionTimestamp="x") for d in (existing.deployment, existing.service)]
+    going = Existing(gone[0], gone[1])
     assert doors.reconcile(door(HTTP, DoorPort(81)), going, RUN, []) == []
     assert doors.remove(going) == []
 
