@@ -59,7 +59,7 @@ class Process:
     async def reload(self) -> None:
         """A new worker takes over the sockets; the old one ends when its connections do. Raises OSError."""
         before = await runtime.worker(self.worker_socket)
-        await runtime.reload(self._master_socket)
+        await runtime.ask_master(self._master_socket, "reload")
         await self._wait_for_worker(before)
 
     async def ended(self) -> str:
@@ -87,7 +87,16 @@ class Process:
                 if not self.alive:
                     raise OSError(_alerts(self._last_words) or "HAProxy ended at once")
                 await asyncio.sleep(0.005)
+            # it hears signals from the moment on in which it answers
+            while not await self._master_answers():
+                await asyncio.sleep(0.005)
         log.debug("HAProxy's worker is %d", found)
+
+    async def _master_answers(self) -> bool:
+        try:
+            return bool(await runtime.ask_master(self._master_socket, "show proc"))
+        except ConnectionError:
+            return False
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None

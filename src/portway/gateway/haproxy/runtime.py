@@ -39,13 +39,14 @@ async def do(path: Path, commands: Sequence[str]) -> None:
             raise Refused(f"{command.partition('<<')[0].strip()}: {' '.join(answer.split())}")
 
 
-async def reload(master: Path) -> None:
-    """Have the master begin a new worker; it closes the connection while it does."""
+async def ask_master(path: Path, command: str) -> str:
+    """What the master says; it closes the connection when it reloads. Raises OSError."""
     async with asyncio.timeout(_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(master)
-        writer.write(b"reload\n")
-        await reader.read()
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(f"{command}\n".encode())
+        said = await reader.read()
         writer.close()
+        return said.decode(errors="replace")
 
 
 async def worker(path: Path) -> int:

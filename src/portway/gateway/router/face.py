@@ -174,7 +174,9 @@ def _bound(addresses: tuple[str, ...], port: int) -> list[socket.socket]:
 
 
 def _socket(address: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # by its protocol's name, or asyncio would leave Nagle's algorithm on for the connections
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if ":" in address:

@@ -283,13 +283,14 @@ class Downstream(asyncio.Protocol):
         self._next()
 
     def _refuse(self, status: int, text: str) -> None:
-        if self._in_body:  # there is no telling what an answer would be to
+        if self._in_body and self._current not in self._queue:  # no telling what an answer would be to
             self.transport.abort()
             return
-        bad = Incoming()
-        bad.bad = status, text
-        self._head = 0
-        self._queue.append(bad)
+        if not self._in_body:
+            self._current = Incoming()
+            self._queue.append(self._current)
+        self._current.bad = status, text
+        self._in_body, self._head = False, 0
         self._ending = True
         if self.exchange is None:
             self._next()

@@ -116,6 +116,7 @@ def _understood(tls: bool) -> Iterator[str]:
     yield "http-request set-var(txn.path) path"
     yield "http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,)"
     yield "http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }"
+    yield "http-request deny deny_status 400 unless { req.ver 1.0 1.1 2.0 }"
     yield "http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }"
     yield f"http-request set-var(txn.name) {'ssl_fc_sni,lower' if tls else 'var(txn.host)'}"
     yield "http-request set-header X-Forwarded-For %[src]"

@@ -1,0 +1,319 @@
+"""What a door does with requests and bodies, the same by each engine."""
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import aiohttp
+import pytest
+from msgspec.structs import replace
+
+from portway.routing.table import Endpoint, HeaderEdit, RouteTable, Timeouts, VirtualHost
+from portway.testing.doors import host, listener, prefix, route, to, with_endpoints
+from portway.testing.doors import table as table_of
+from tests.gateway.backends import Backend, backend, exchange, free_port
+from tests.gateway.conftest import Run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PORT = free_port()
+WEB = "shop/web:80/TCP"
+
+
+async def _apply(run: Run, backends: list[Backend], *routes: Any, **more: list[Endpoint]) -> RouteTable:
+    """Routes of any host at PORT; Service web has these backends."""
+    table = table_of(listener(host("", *(routes or (route("/", "web"),))), port=PORT))
+    endpoints = {WEB: [one.endpoint for one in backends]} | {f"shop/{name}:80/TCP": e for name, e in more.items()}
+    table = with_endpoints(table, endpoints)
+    await run.apply(table)
+    return table
+
+
+def _get(path: str = "/", *fields: str, close: bool = True, method: str = "GET", body: str = "") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: a", *fields, *(["Connection: close"] if close else []), "", body]
+    return "\r\n".join(lines).encode()
+
+
+def _told(answer: bytes) -> Any:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), answer
+    return json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])
+
+
+def _status(answer: bytes) -> int:
+    return int(answer.split(b" ")[1]) if answer else 0
+
+
+async def test_who_asks_is_told_to_the_backend(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    claimed = ["X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https", "x-forwarded-host: evil"]
+    answer = _told(await exchange(PORT, _get("/", *claimed)))
+    assert sorted((k, v) for k, v in answer["headers"] if k.startswith("x-forwarded")) == [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "a"),
+        ("x-forwarded-port", str(PORT)),
+        ("x-forwarded-proto", "http"),
+    ]
+
+
+async def test_connections_are_kept_on_both_sides(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web[:1])
+    web[0].connections.clear()
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    for number in range(20):
+        writer.write(_get(f"/{number}", close=False))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        assert json.loads(await reader.readexactly(length))["path"] == f"/{number}"
+    writer.close()
+    assert len(web[0].connections) == 1
+
+
+async def test_requests_sent_at_once_are_answered_in_order(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    sent = b"".join(_get(f"/{number}", close=number == 9) for number in range(10))
+    answer = (await exchange(PORT, sent)).decode()
+    assert [part.split('"')[0] for part in answer.split('"path": "')[1:]] == [f"/{number}" for number in range(10)]
+
+
+async def test_old_clients_get_a_body_that_ends_with_the_connection(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    answer = await exchange(PORT, b"GET /?size=70000 HTTP/1.0\r\nHost: a\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"chunked" not in head.lower()
+    assert body == b"x" * 70000
+
+
+async def test_head_has_no_body(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    answer = await exchange(PORT, _get("/x", close=False, method="HEAD") + _get("/y"))
+    first, _, rest = answer.partition(b"\r\n\r\n")
+    assert b"content-length" in first.lower()
+    assert rest.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_large_bodies_pass_both_ways(run: Run, web: list[Backend], framing: str) -> None:
+    await _apply(run, web)
+    size = 3_000_000
+
+    async def pieces() -> Any:
+        for _ in range(30):
+            yield b"y" * (size // 30)
+
+    async with aiohttp.ClientSession() as session:
+        data = pieces() if framing == "chunked" else b"y" * size
+        async with session.post(f"http://127.0.0.1:{PORT}/up", data=data) as response:
+            assert (await response.json(content_type=None))["body"] == size
+        async with session.get(f"http://127.0.0.1:{PORT}/?size={size}") as response:
+            assert len(await response.read()) == size
+
+
+async def test_bodies_are_not_collected_before_they_are_passed_on(run: Run, web: list[Backend]) -> None:
+    """The backend sees the first piece while the client still holds the last one, and the other way round."""
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        got.put_nowait(await reader.readexactly(5))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+        got.put_nowait(await reader.readexactly(5))
+        writer.write(b"def")
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        at = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        await _apply(run, web, route("/", "slow"), slow=[at])
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        writer.write(_get("/", "Content-Length: 10", close=False, method="POST", body="12345"))
+        assert await got.get() == b"12345"
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(3) == b"abc"
+        writer.write(b"67890")
+        assert await got.get() == b"67890"
+        assert await reader.readexactly(3) == b"def"
+        writer.close()
+
+
+async def test_a_client_may_wait_for_100_continue(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    writer.write(_get("/", "Content-Length: 3", "Expect: 100-continue", method="POST"))
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(b"abc")
+    assert _told(await reader.read())["body"] == 3
+    writer.close()
+
+
+async def test_websockets(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"http://127.0.0.1:{PORT}/ws") as socket:
+        for word in ("one", "two"):
+            await socket.send_str(word)
+            assert await socket.receive_str() == f"echo {word}"
+
+
+async def test_an_upgrade_that_the_backend_declines_is_an_ordinary_request(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    upgrade = _get("/", "Connection: Upgrade", "Upgrade: other/1", close=False)
+    answers = await exchange(PORT, upgrade + _get("/next"))
+    assert answers.count(b"HTTP/1.1 200") == 2
+
+
+async def test_header_edits_of_routes_and_backends(run: Run, web: list[Backend]) -> None:
+    edits = HeaderEdit(set=(("X-Set", 'a "b" %c'),), add=(("X-Add", "2"),), remove=("X-Gone",))
+    answers = HeaderEdit(set=(("X-Answer", "route"),), remove=("Content-Type",))
+    one = replace(to("web")[0], request_headers=HeaderEdit(set=(("X-Backend", "yes"),)))
+    await _apply(run, web, replace(route("/", "web"), request_headers=edits, response_headers=answers, backends=(one,)))
+    answer = await exchange(PORT, _get("/", "X-Set: old", "X-Add: 1", "X-Gone: 1"))
+    headers = [tuple(pair) for pair in _told(answer)["headers"]]
+    assert {value for name, value in headers if name == "x-add"} == {"1", "2"}
+    assert dict(headers).items() >= {"x-set": 'a "b" %c', "x-backend": "yes"}.items()
+    assert "x-gone" not in dict(headers)
+    head = answer.partition(b"\r\n\r\n")[0].lower()
+    assert b"x-answer: route" in head
+    assert b"content-type" not in head
+
+
+async def test_weights(run: Run, web: list[Backend]) -> None:
+    routes = [replace(route("/", ""), backends=to("a=3", "b=1", "c=0"))]
+    await _apply(run, web, *routes, a=[web[0].endpoint], b=[web[1].endpoint], c=[web[2].endpoint])
+    async with aiohttp.ClientSession() as session:
+        seen: Counter[str] = Counter()
+        for _ in range(200):
+            async with session.get(f"http://127.0.0.1:{PORT}/") as response:
+                seen[(await response.json(content_type=None))["name"]] += 1
+    assert seen.keys() == {"web-0", "web-1"}
+    assert 110 <= seen["web-0"] <= 190  # 150, and more than six standard deviations
+
+
+async def test_all_endpoints_have_their_turn(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    names = Counter([_told(await exchange(PORT, _get()))["name"] for _ in range(30)])
+    assert names.keys() == {"web-0", "web-1", "web-2"}
+
+
+async def test_an_endpoint_that_refuses_is_passed_over(run: Run, web: list[Backend]) -> None:
+    dead = [Endpoint("127.0.0.1", free_port()) for _ in range(2)]
+    await _apply(run, web, route("/", "mixed"), mixed=[*dead, web[0].endpoint])
+    for number in range(12):
+        assert (
+            _told(await exchange(PORT, _get(f"/{number}", "Content-Length: 2", method="POST", body="ab")))["body"] == 2
+        )
+
+
+async def test_nobody_can_be_reached(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web, route("/", "dead"), dead=[Endpoint("127.0.0.1", free_port())])
+    answer = await exchange(PORT, _get())
+    assert _status(answer) == 503
+    assert b"can be reached" in answer
+
+
+async def test_answers_of_the_door_say_why(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web, route("/none", "none"), route("/bad", ""), route("/web", "web"), none=[])
+    for path, status, words in [
+        ("/none", 503, b"no endpoint of shop/none:80/TCP is ready"),
+        ("/bad", 500, b"the backend cannot be used: BackendNotFound"),
+        ("/x", 404, b"no route for this path"),
+    ]:
+        answer = await exchange(PORT, _get(path))
+        assert (_status(answer), words in answer) == (status, True), answer
+
+
+async def test_a_backend_that_takes_too_long(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web, route("/", "web", timeouts=Timeouts(backend_request=0.2)))
+    assert _status(await exchange(PORT, _get("/?wait=1"))) == 504
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"nonsense\r\n\r\n"])
+async def test_a_backend_that_answers_nonsense(run: Run, web: list[Backend], answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        at = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        await _apply(run, web, route("/", "mad"), mad=[at])
+        assert _status(await exchange(PORT, _get("/", "Content-Length: 1", method="POST", body="x"))) == 502
+
+
+async def test_bodies_over_the_limit(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web, route("/", "web", max_body=10))
+    announced = await exchange(PORT, _get("/", "Content-Length: 11", method="POST", body="x" * 11))
+    assert (_status(announced), b"more than 10 bytes" in announced) == (413, True)
+    if run.name == "builtin":  # HAProxy 2.6 does not count what it passes on
+        chunks = "5\r\nxxxxx\r\n6\r\nxxxxxx\r\n0\r\n\r\n"
+        assert _status(await exchange(PORT, _get("/", "Transfer-Encoding: chunked", method="POST", body=chunks))) == 413
+
+
+SMUGGLED = [
+    "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "GET / HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nX\x00: b\r\n\r\n",
+    "GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    "\x16\x03\x01\x00\x05hello",
+]
+
+
+@pytest.mark.parametrize("sent", SMUGGLED)
+async def test_what_is_not_http_is_refused(run: Run, web: list[Backend], sent: str) -> None:
+    await _apply(run, web)
+    for one in web:
+        one.requests.clear()
+    answer = await exchange(PORT, sent.encode("latin-1"), end=True)
+    assert _status(answer) in (400, 505), answer
+    assert [r for one in web for r in one.requests] == []
+
+
+async def test_length_and_chunks_together_smuggle_nothing(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    for one in web:
+        one.requests.clear()
+    inner = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+    sent = _get("/", f"Content-Length: {len(inner) + 5}", "Transfer-Encoding: chunked", body="0\r\n\r\n" + inner)
+    await exchange(PORT, sent, end=True)
+    assert not any("smuggled" in request for one in web for request in one.requests)
+
+
+async def test_heads_have_a_largest_size(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    fields = [f"X-{number}: {'v' * 1000}" for number in range(60)]
+    assert _status(await exchange(PORT, _get("/", *fields), end=True)) in (400, 431)
+
+
+async def test_each_request_is_told(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web, route("/told", "web", name="HTTPRoute shop/told rules[0]"))
+    await exchange(PORT, _get("/told/quietly?secret=1", "Content-Length: 4", method="POST", body="abcd"))
+    served = await run.told("/told/quietly")
+    assert (served.method, served.host, served.status) == ("POST", "a", 200)
+    assert (served.route, served.pool) == ("HTTPRoute shop/told rules[0]", WEB)
+    assert served.backend in [(one.endpoint.address, one.port) for one in web]
+    assert (served.client[0], served.frontend, served.entry) == ("127.0.0.1", ("127.0.0.1", PORT), "Gateway")
+    await exchange(PORT, _get("/nowhere"))
+    assert (await run.told("/nowhere")).status == 404
+
+
+async def test_a_copy_for_a_mirror(run: Run, web: list[Backend]) -> None:
+    if run.name == "haproxy":
+        pytest.skip("HAProxy has no way to copy requests without an agent beside it")
+    async with backend("copy") as copy:
+        routes = [route("/copy", "copy"), route("/", "web", mirrors=("shop/copy:80/TCP",))]
+        await _apply(run, web[:1], *routes, copy=[copy.endpoint])
+        assert _told(await exchange(PORT, _get("/m", "Content-Length: 2", method="POST", body="ab")))["name"] == "web-0"
+        async with asyncio.timeout(10):
+            while not copy.requests:
+                await asyncio.sleep(0.01)
+        assert copy.requests == ["POST /m"]
+
+
+async def test_virtual_hosts_of_thousands(run: Run, web: list[Backend]) -> None:
+    hosts = [VirtualHost(f"h{number}.example", routes=(route(prefix(f"/{number}"), "web"),)) for number in range(2000)]
+    table = with_endpoints(table_of(listener(*hosts, port=PORT)), {WEB: [web[0].endpoint]})
+    await run.apply(table)
+    answer = await exchange(PORT, _get("/1999/x").replace(b"Host: a", b"Host: h1999.example"))
+    assert _told(answer)["path"] == "/1999/x"
