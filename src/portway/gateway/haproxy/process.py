@@ -59,7 +59,8 @@ class Process:
     async def reload(self) -> None:
         """A new worker takes over the sockets; the old one ends when its connections do. Raises OSError."""
         before = await runtime.worker(self.worker_socket)
-        await runtime.ask_master(self._master_socket, "reload")
+        with suppress(TimeoutError):  # whether there is a new worker is what counts
+            await runtime.ask_master(self._master_socket, "reload")
         await self._wait_for_worker(before)
 
     async def ended(self) -> str:
@@ -95,7 +96,7 @@ class Process:
     async def _master_answers(self) -> bool:
         try:
             return bool(await runtime.ask_master(self._master_socket, "show proc"))
-        except ConnectionError:
+        except OSError:
             return False
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
