@@ -282,6 +282,7 @@ def test_up_says_where_names_are_answered(names: Running) -> None:
     assert f"DNS         {where}" in names.portway("status").stdout
     said = portway(names.person, "up", "--name", names.name, "--detach").stderr
     assert f"DNS at 10.96.0.10, fd00:96::a, from this machine at {where}" in said
+    assert (f"DNS: port 53 answers at {names.dns[1]}" in said) == (names.dns[1] != 53)
 
 
 ACME = r"""

@@ -16,7 +16,7 @@ from portway.cli.failure import Failure
 from portway.cli.options import fleet_name
 from portway.cli.progress import Teller
 from portway.client import Api
-from portway.fleet import FleetConfig, FleetState
+from portway.fleet import FleetConfig, FleetState, dnssocket
 from portway.kubeapi import clusterdns
 from portway.kubeapi.catalogue import by_kind
 from portway.kubeapi.errors import ApiError, Doc
@@ -151,6 +151,8 @@ async def _wait_for_names(api: Api, state: FleetState, timeout: float, tell: Tel
         raise Failure("\n".join([f"cluster DNS does not answer after {timeout:.0f} s:", *why]))
     inside = ", ".join(clusterdns.addresses(state.config.service_cidrs))
     tell.done(f"DNS at {inside}" + (f", from this machine at {state.dns}" if state.dns else ""))
+    if state.dns and (moved := dnssocket.note(int(state.dns.rpartition(":")[2]))):
+        tell.note(f"DNS: {moved}")
 
 
 def _say_addresses(state: FleetState, tell: Teller) -> None:

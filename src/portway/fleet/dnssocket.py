@@ -3,22 +3,37 @@
 import errno
 import socket
 from collections.abc import Iterable
+from pathlib import Path
 
-PORT, OTHER_PORT = 53, 1053
-"""On the host; the other one where the host forbids the first to us, or somebody has it."""
+from portway.fleet import hostdoors
+from portway.fleet.relay.balancers import instead_of
+
+PORT = 53
 _BACKLOG = 256
 _ROOM = 1 << 20
 """Bytes of queries that wait while the nameserver is started anew; the kernel may allow less."""
 
 
 def on_host(address: str) -> list[socket.socket]:
-    """A UDP and a listening TCP socket at `address`, port 53 or else 1053; OSError when neither can be had."""
+    """A UDP and a listening TCP socket at `address`, port 53 or the first instead of it; OSError when there is none."""
+    problem: OSError | None = None
+    for port in instead_of(PORT):
+        try:
+            return bound([address], port)
+        except OSError as error:
+            problem = error
+            if error.errno not in (errno.EACCES, errno.EADDRINUSE):
+                break
+    raise problem or OSError(errno.EADDRNOTAVAIL, "no port is left")
+
+
+def note(port: int) -> str:
+    """Why the host's door has another port than 53, and what changes that; empty when it has not."""
     try:
-        return bound([address], PORT)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EADDRINUSE):
-            raise
-    return bound([address], OTHER_PORT)
+        first = int(Path("/proc/sys", *hostdoors.UNPRIVILEGED.split(".")).read_text())
+    except OSError:
+        first = 1024
+    return hostdoors.note(PORT, port, taken=first <= PORT)
 
 
 def bound(addresses: Iterable[str], port: int = PORT, shared: bool = False) -> list[socket.socket]:
