@@ -130,6 +130,24 @@ def test_the_ranges_are_a_service_cidr(http: Http) -> None:
     )
 
 
+def test_what_is_not_said_is_written(http: Http, namespace: str) -> None:
+    """An endpoint's conditions and a policy's podSelector have no "omitempty"."""
+    piece = {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}]}
+    made = http.post(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices", piece).doc
+    assert made["endpoints"] == [{"addresses": ["10.0.0.1"], "conditions": {}}]
+    policy = {"metadata": {"name": "a"}, "spec": {}}
+    made = http.post(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies", policy).doc
+    assert made["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+
+
+def test_endpoints_are_deprecated(http: Http, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/endpoints"
+    warning = '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    for answer in (http.get(path), http.get(f"{path}/none"), http.post(path, {"metadata": {"name": "a"}})):
+        assert answer.headers["Warning"] == warning
+    assert http.get(f"/api/v1/namespaces/{namespace}/configmaps").headers["Warning"] is None
+
+
 def test_a_precondition_of_a_deletion(http: Http, services: str) -> None:
     uid = http.get(f"{services}/web").doc["metadata"]["uid"]
     answer = http.send("DELETE", f"{services}/web", {"preconditions": {"uid": "another"}})

@@ -18,8 +18,13 @@ def raw(value: bytes, form: Form, code: int = 200, warnings: Iterable[str] = ())
         response.body = _yaml(value)
         response.content_type = "application/yaml"
     for text in warnings:
-        response.headers.add("Warning", f'299 - "{_quotable(text)}"')
+        warn(response, text)
     return response
+
+
+def warn(response: web.StreamResponse, text: str) -> None:
+    """Have the client tell its person this (RFC 7234 5.5)."""
+    response.headers.add("Warning", f'299 - "{_quotable(text)}"')
 
 
 def document(doc: Doc, form: Form, code: int = 200, warnings: Iterable[str] = ()) -> web.Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
@@ -77,6 +78,8 @@ _OWN: Mapping[tuple[str, str], Mapping[str, Answer]] = {
 }
 _AS_IT_COMES = ("log", "exec", "proxy")
 """What these answer has a form of its own."""
+_DEPRECATED = re.compile(r"/api/v1/(?:namespaces/[^/]+/)?endpoints(?:/|$)")
+_USE_SLICES = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 _REVIEWS: Mapping[str, Mapping[str, Answer]] = {
     "SelfSubjectReview": {"POST": _self_review},
     "SelfSubjectAccessReview": {"POST": _self_access_review},
@@ -109,6 +112,12 @@ class Handler:
         self._registry = registry
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answer_or_refuse(request)
+        if _DEPRECATED.match(request.path) and not response.prepared:
+            answer.warn(response, _USE_SLICES)
+        return response
+
+    async def _answer_or_refuse(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except ApiError as error:

@@ -151,7 +151,7 @@ _NETWORKING = (
     _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True),
     _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True, inert=True),
     _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True),
-    _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, generation=True, inert=True),
+    _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, inert=True),
 )
 _RBAC = (
     _inert("ClusterRoleBinding", "clusterrolebindings", namespaced=False),

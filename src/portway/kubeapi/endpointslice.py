@@ -24,7 +24,10 @@ _ZONE = "topology.kubernetes.io/zone"
 
 
 def default(endpoint_slice: Doc) -> None:
-    """Kind hook: a port's name is "" and its protocol TCP unless given."""
+    """Kind hook: a port's name is "" and its protocol TCP unless given; an endpoint has conditions, if only {}."""
+    for endpoint in endpoint_slice.get("endpoints") or ():
+        if endpoint.get("conditions") is None:
+            endpoint["conditions"] = {}
     for port in endpoint_slice.get("ports") or ():
         if port.get("name") is None:
             port["name"] = ""

@@ -46,8 +46,10 @@ def _ip_blocks(spec: Doc) -> Iterator[tuple[str, Doc]]:
 
 
 def default(policy: Doc) -> None:
-    """Kind hook: ports are TCP, and policyTypes follow from what rules there are."""
+    """Kind hook: no podSelector is the empty one, ports are TCP, policyTypes follow from what rules there are."""
     spec = policy.setdefault("spec", {})
+    if spec.get("podSelector") is None:
+        spec["podSelector"] = {}
     for _, rule, _ in _rules(spec):
         for port in rule.get("ports") or ():
             if port.get("protocol") is None:
