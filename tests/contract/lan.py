@@ -15,7 +15,7 @@ from typing import Any
 
 from portway.agent import announce
 from portway.agent.announce import frames, interfaces
-from portway.agent.announce.leases import ROLE
+from portway.kubeapi.announcing import ROLE
 from portway.testing import apiserver
 from portway.testing.netns import Namespace, World
 from tests.api.http import Http

@@ -18,8 +18,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from portway import agent
-from portway.agent.announce.leases import LEASES, address_lease
 from portway.client import Api, Unreachable
+from portway.kubeapi.announcing import LEASES, address_lease
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
 from portway.reconcile.resources import (

@@ -8,15 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from portway.forwarding import HealthCheck, ServiceKey
 
 LATE_SECONDS = 60.0
 """Twice kube-proxy's sync period: a change that waits that long for the kernel makes the proxy unhealthy."""
-LEAVING_TAINT = "ToBeDeletedByClusterAutoscaler"
-"""The cluster autoscaler's taint of a node that it is about to remove."""
 JSON = "application/json"
 
 
@@ -105,27 +102,3 @@ def health_check(service: ServiceKey, check: HealthCheck | None, proxy_healthy: 
     status = 200 if count and proxy_healthy else 503
     headers = (_NO_SNIFFING, ("X-Load-Balancing-Endpoint-Weight", str(count)))
     return Answer(status, json.dumps(body, indent="\t"), JSON, headers)
-
-
-class _Taint(Struct):
-    key: str = ""
-
-
-class _Spec(Struct):
-    taints: list[_Taint] | None = None
-
-
-class _Metadata(Struct, rename="camel"):
-    deletion_timestamp: str | None = None
-
-
-class _Node(Struct):
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-
-
-def node_eligible(document: dict[str, Any]) -> bool:
-    """Whether load balancers may send traffic to this Node. Raises ValueError."""
-    node = msgspec.convert(document, _Node)
-    leaving = any(taint.key == LEAVING_TAINT for taint in node.spec.taints or ())
-    return not leaving and node.metadata.deletion_timestamp is None

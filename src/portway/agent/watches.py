@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from portway.agent.config import AgentConfig
-from portway.agent.health import node_eligible
 from portway.agent.policies import Policies
 from portway.agent.sync import Syncer
 from portway.client import Api, Key, Reflector
 from portway.kubeapi import decode, decode_policy
+from portway.kubeapi.announcing import node_eligible
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.model import ClusterNetworkPolicy, Labels, NetworkPolicy, Node, Pod

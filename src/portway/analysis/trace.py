@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from portway.analysis import balancing
+from portway.analysis.balancing import Balancing
 from portway.analysis.policy import Judged, findings, judged
 from portway.analysis.target import Place, Target
 from portway.forwarding import ForwardingTable, hops, lookup
+from portway.loadbalancer import Refusal
 from portway.model import (
     NODEPORT_UNSET,
     Backend,
@@ -53,6 +56,7 @@ MEANING = {
     "EXTERNAL_NAME": "the Service is only a name for another host; nothing is forwarded",
     "NODE_NOT_FOUND": "there is no such node",
     "POD_NOT_FOUND": "there is no such pod, or it has no address yet",
+    **balancing.MEANING,
 }
 _ARRIVES = {"FORWARDED", "FORWARDED_TERMINATING", "POD_DIRECT"}
 
@@ -74,6 +78,7 @@ class Terrain(Struct, frozen=True):
     pods: Mapping[tuple[str, str], Pod]
     outside: tuple[str, ...] = ()
     policies: PolicySnapshot = PolicySnapshot()
+    balancing: Balancing = Balancing()
 
 
 class Trace(Struct, frozen=True):
@@ -103,7 +108,7 @@ class Trace(Struct, frozen=True):
 
 
 class _Unsendable(Exception):
-    """No packet can be made for this question; the argument is the code."""
+    """No packet can be made for this question; the arguments are the code, and more findings."""
 
 
 def trace(terrain: Terrain, origin: Place, target: Target) -> Trace:
@@ -111,12 +116,13 @@ def trace(terrain: Terrain, origin: Place, target: Target) -> Trace:
     try:
         packet = _packet(terrain, origin, target)
     except _Unsendable as end:
-        return Trace(target.text, str(origin), str(end), arrives=False, hops=(_client(origin, None),))
+        code, *more = end.args
+        return Trace(target.text, str(origin), code, arrives=False, hops=(_client(origin, None),), findings=tuple(more))
     return _walk(terrain, origin, target, packet)
 
 
 def _packet(terrain: Terrain, origin: Place, target: Target) -> Packet:
-    destination, protocol, port = _destination(terrain, target)
+    destination, protocol, port = _destination(terrain, origin, target)
     mine = [a for a in _addresses(terrain, origin) if family_of(a) == family_of(destination)]
     if not mine:
         raise _Unsendable("NO_ADDRESS_IN_FAMILY")
@@ -140,22 +146,33 @@ def _node_addresses(terrain: Terrain, name: str) -> tuple[str, ...]:
     return terrain.snapshot.nodes[name].addresses
 
 
-def _destination(terrain: Terrain, target: Target) -> tuple[str, Protocol, int]:
+def _destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, Protocol, int]:
     if target.service is not None:
-        return _service_destination(terrain, target)
+        return _service_destination(terrain, origin, target)
     is_address = ":" in target.host or target.host.replace(".", "").isdigit()
     host = target.host if is_address else _node_addresses(terrain, target.host)[0]
     return host, target.protocol or "TCP", int(target.port)
 
 
-def _service_destination(terrain: Terrain, target: Target) -> tuple[str, Protocol, int]:
+def _service_destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, Protocol, int]:
     service = terrain.snapshot.services.get(target.service or ("", ""))
     if service is None:
         raise _Unsendable("SVC_NOT_FOUND")
     if not service.cluster_ips:
         raise _Unsendable("HEADLESS_NO_MAPPING" if service.headless else "EXTERNAL_NAME")
     port = _named_port(service, target)
+    if origin.kind == "outside" and service.type == "LoadBalancer":
+        return _balanced_address(terrain, service), port.protocol, port.port
     return service.cluster_ips[0], port.protocol, port.port
+
+
+def _balanced_address(terrain: Terrain, service: Service) -> str:
+    """What outside clients dial."""
+    if not service.load_balancer_ips:
+        why = balancing.pending(terrain.balancing, (service.namespace, service.name))
+        raise _Unsendable(why.code, f"why: {why.message}")
+    mine = {family_of(address) for address in terrain.outside}
+    return next((a for a in service.load_balancer_ips if family_of(a) in mine), service.load_balancer_ips[0])
 
 
 def _named_port(service: Service, target: Target) -> ServicePort:
@@ -167,20 +184,49 @@ def _named_port(service: Service, target: Target) -> ServicePort:
 
 def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Trace:
     start = _client(origin, packet)
-    if origin.kind == "outside" and _node_of(terrain, packet.destination) is None:
+    entry = _entry(terrain, packet) if origin.kind == "outside" else None
+    if isinstance(entry, Refusal):
+        ended = _ended(origin, target, packet, entry.code, (start,))
+        return replace(ended, findings=(f"why: {entry.message}",))
+    if origin.kind == "outside" and entry is None:
         return _ended(origin, target, packet, "NO_ROUTE", (start,))
-    for node in _nodes_on_the_way(terrain, origin, packet):
+    for node in _nodes_on_the_way(terrain, origin, packet, entry):
         table = terrain.tables[node]
         verdict = lookup(table, packet)
         if verdict.disposition is not Disposition.PASS:
             found = _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
-            return _policed(terrain, found, verdict.backends, node if verdict.masquerade else "")
+            judged_too = _policed(terrain, found, verdict.backends, node if verdict.masquerade else "")
+            return _cautioned(terrain, origin, packet, judged_too)
     return _untouched(terrain, origin, target, packet, start)
 
 
-def _nodes_on_the_way(terrain: Terrain, origin: Place, packet: Packet) -> list[str]:
+def _entry(terrain: Terrain, packet: Packet) -> str | Refusal | None:
+    """The node at which an outside client's packet arrives, or why it arrives nowhere; None: there is no way."""
+    node = _node_of(terrain, packet.destination)
+    service = terrain.balancing.service_at(packet.destination)
+    if node is not None or service is None:
+        return node
+    found = balancing.announcer(terrain.balancing, service, packet.destination, _local_nodes(terrain, service.key))
+    return found if isinstance(found, Refusal) else found.name
+
+
+def _local_nodes(terrain: Terrain, service: tuple[str, str]) -> set[str]:
+    """Where its ready endpoints are."""
+    pieces = (p for p in terrain.snapshot.slices.values() if (p.namespace, p.service) == service)
+    return {endpoint.node_name for piece in pieces for endpoint in piece.endpoints if endpoint.ready}
+
+
+def _cautioned(terrain: Terrain, origin: Place, packet: Packet, found: Trace) -> Trace:
+    service = terrain.balancing.service_at(packet.destination)
+    if service is None or not found.arrives:
+        return found
+    said = balancing.cautions(service, packet.destination, origin.kind, masquerade=found.masquerade)
+    return replace(found, findings=(*found.findings, *said))
+
+
+def _nodes_on_the_way(terrain: Terrain, origin: Place, packet: Packet, entry: str | None) -> list[str]:
     own = _home(terrain, origin)
-    addressed = _node_of(terrain, packet.destination)
+    addressed = entry or _node_of(terrain, packet.destination)
     return [node for node in dict.fromkeys((own, addressed)) if node is not None and node in terrain.tables]
 
 
@@ -236,7 +282,8 @@ def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, 
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)
         return _ended(origin, target, packet, NODEPORT_UNSET, (start, hop))
-    return _ended(origin, target, packet, "UNKNOWN_ADDRESS", (start,))
+    balanced = terrain.balancing.service_at(packet.destination)
+    return _ended(origin, target, packet, "LB_PORT_UNDEFINED" if balanced else "UNKNOWN_ADDRESS", (start,))
 
 
 def _ended(origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:

@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from portway.analysis.balancing import Balancing
 from portway.client import Api
-from portway.kubeapi import decode, decode_policy
+from portway.kubeapi import decode, decode_loadbalancer, decode_policy
+from portway.kubeapi.announcing import LEASES, ROLE, announcer_lease, announcing_node
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 from portway.model import PolicySnapshot, Snapshot
+from portway.reconcile.resources import IP_ADDRESS_POOLS, L2_ADVERTISEMENTS
 
 SERVICES = Resource("", "v1", "services")
 PODS = Resource("", "v1", "pods")
@@ -32,6 +35,8 @@ class Cluster(Struct, frozen=True):
     nodes: list[Doc]
     policies: PolicySnapshot = PolicySnapshot()
     """Empty unless asked for."""
+    balancing: Balancing = Balancing()
+    """The same."""
 
 
 def ask(api: Api, question: Coroutine[Any, Any, T]) -> T:
@@ -57,10 +62,30 @@ async def read(api: Api, namespace: str = "") -> Cluster:
     return Cluster(snapshot, pods, nodes)
 
 
-async def read_with_policies(api: Api) -> Cluster:
-    """The same of all namespaces, and what decisions about policies read."""
+async def read_for_trace(api: Api) -> Cluster:
+    """The same of all namespaces, and what decisions about policies and LoadBalancers read."""
     seen = await read(api)
-    return replace(seen, policies=await _policies(api, seen))
+    policies, balancing = await asyncio.gather(_policies(api, seen), _balancing(api, seen))
+    return replace(seen, policies=policies, balancing=balancing)
+
+
+async def _balancing(api: Api, seen: Cluster) -> Balancing:
+    resources = (IP_ADDRESS_POOLS, L2_ADVERTISEMENTS)
+    (pools, advertisements), (leases, _), (namespaces, _), (services, _) = await asyncio.gather(
+        asyncio.gather(*(_if_known(api, resource) for resource in resources)),
+        api.list(LEASES, label_selector=ROLE),
+        api.list(NAMESPACES),
+        api.list(SERVICES),
+    )
+    balanced = map(decode_loadbalancer.balanced_service, filter(decode_loadbalancer.is_balanced, services))
+    return Balancing(
+        services={service.key: service for service in balanced},
+        pools=tuple(map(decode_loadbalancer.address_pool, pools)),
+        advertisements=tuple(map(decode_loadbalancer.l2_advertisement, advertisements)),
+        nodes=tuple(map(announcing_node, seen.nodes)),
+        namespaces={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in namespaces},
+        announcers={lease.address: lease.holder for lease in map(announcer_lease, leases) if lease.address},
+    )
 
 
 async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:
@@ -70,17 +95,18 @@ async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:
         namespaces={doc["metadata"]["name"]: decode_policy.namespace(doc) for doc in namespaces},
         policies={_key(doc): decode_policy.network_policy(doc) for doc in policies},
         cluster_policies={
-            doc["metadata"]["name"]: decode_policy.cluster_network_policy(doc) for doc in await _cluster_policies(api)
+            doc["metadata"]["name"]: decode_policy.cluster_network_policy(doc)
+            for doc in await _if_known(api, CLUSTER_POLICIES)
         },
         nodes=seen.snapshot.nodes,
         node_labels={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in seen.nodes},
     )
 
 
-async def _cluster_policies(api: Api) -> list[Doc]:
+async def _if_known(api: Api, resource: Resource) -> list[Doc]:
     """None where the API server does not know the kind."""
     try:
-        return (await api.list(CLUSTER_POLICIES))[0]
+        return (await api.list(resource))[0]
     except ApiError as error:
         if error.code != 404:
             raise

@@ -22,7 +22,9 @@ def terrain(state: FleetState, seen: Cluster) -> Terrain:
         node.name: compute(snapshot, proxy_config(node, tuple(config.pod_cidrs))) for node in snapshot.nodes.values()
     }
     outside = tuple(wire_address(OUTSIDE_HOST, family) for family in families(config))
-    return Terrain(snapshot, tables, {_key(pod): _pod(pod) for pod in seen.pods}, outside, seen.policies)
+    return Terrain(
+        snapshot, tables, {_key(pod): _pod(pod) for pod in seen.pods}, outside, seen.policies, seen.balancing
+    )
 
 
 def proxy_config(node: Node, pod_cidrs: tuple[str, ...]) -> ProxyConfig:

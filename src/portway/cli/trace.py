@@ -39,7 +39,7 @@ def command(name: str, target: str, origin: str, probe: bool, output: str) -> No
     wanted = _target(target)
     state = fleet.find(name)
     place = place_named(state, origin)
-    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read_with_policies(api))
+    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read_for_trace(api))
     found = trace(terrain(state, seen), place, wanted)
     fact = _probe(state, place, found) if probe else None
     agrees = None if fact is None else agreement(found, fact)

@@ -11,20 +11,9 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from portway.loadbalancer.allocation import Refusal
-from portway.model.loadbalancer import AddressPool, BalancedService, L2Advertisement
-from portway.model.selector import Labels
+from portway.model.loadbalancer import AddressPool, AnnouncingNode, BalancedService, L2Advertisement
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
-
-
-class AnnouncingNode(Struct, frozen=True):
-    """A node as announcements see it."""
-
-    name: str
-    labels: Labels = {}
-    available: bool = True
-    """It is not being deleted, not tainted by the autoscaler and its network is not unavailable."""
-    addresses: tuple[str, ...] = ()
 
 
 class Candidates(Struct, frozen=True):

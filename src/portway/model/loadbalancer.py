@@ -183,3 +183,13 @@ class BalancedService(Struct, frozen=True):
     def key(self) -> ServiceKey:
         """(namespace, name)."""
         return self.namespace, self.name
+
+
+class AnnouncingNode(Struct, frozen=True):
+    """A node as announcements see it."""
+
+    name: str
+    labels: Labels = {}
+    available: bool = True
+    """It is not being deleted, not tainted by the autoscaler and its network is not unavailable."""
+    addresses: tuple[str, ...] = ()

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from portway.agent.health import LATE_SECONDS, Answer, ProxyHealth, health_check, node_eligible
+from portway.agent.health import LATE_SECONDS, Answer, ProxyHealth, health_check
 from portway.forwarding import HealthCheck
+from portway.kubeapi.announcing import node_eligible
 
 BEGIN = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 NEVER = "0001-01-01T00:00:00Z"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from portway.loadbalancer import Refusal
-from portway.loadbalancer.announcement import EXCLUDED, AnnouncingNode, Candidates, candidates
+from portway.loadbalancer.announcement import EXCLUDED, Candidates, candidates
 from portway.loadbalancer.election import TURN, Situation, Timing, move
 from portway.model import LabelSelector, Requirement
-from portway.model.loadbalancer import AddressPool, BalancedService, L2Advertisement, parse_range
+from portway.model.loadbalancer import AddressPool, AnnouncingNode, BalancedService, L2Advertisement, parse_range
 
 POOL = AddressPool("p", (parse_range("10.0.0.0/24"),), labels={"tier": "gold"})
 ADDRESS = "10.0.0.7"

@@ -9,23 +9,22 @@ import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import ip_address
-
-from msgspec import Struct
 
 from portway.client import Api, Key, Reflector, Unreachable
+from portway.kubeapi.announcing import (
+    ADDRESS,
+    LEASES,
+    NAMESPACE,
+    ROLE,
+    AnnouncerLease,
+    address_lease,
+    announcer_lease,
+    node_lease,
+)
 from portway.kubeapi.errors import ApiError, Doc
-from portway.kubeapi.kinds import Resource
 from portway.loadbalancer.election import Timing
 
 log = logging.getLogger(__name__)
-
-LEASES = Resource("coordination.k8s.io", "v1", "leases")
-NAMESPACE = "kube-system"
-ROLE = "portway.dev/announcer"
-"""Label: what a Lease is of, an "address" or a "node"."""
-ADDRESS = "portway.dev/announced-address"
-"""Annotation: the address."""
 
 
 def now() -> float:
@@ -33,60 +32,26 @@ def now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Lease(Struct, frozen=True):
-    """What is read of a Lease."""
-
-    role: str
-    holder: str
-    address: str
-    renewed: str
-    version: str
-    transitions: int
-
-
-def decode(document: Doc) -> Lease:
-    """One of ours."""
-    meta, spec = document["metadata"], document.get("spec") or {}
-    return Lease(
-        (meta.get("labels") or {}).get(ROLE, ""),
-        spec.get("holderIdentity") or "",
-        (meta.get("annotations") or {}).get(ADDRESS, ""),
-        spec.get("renewTime") or "",
-        meta.get("resourceVersion") or "",
-        spec.get("leaseTransitions") or 0,
-    )
-
-
-def address_lease(address: str) -> str:
-    """The name of an address's Lease: `announce-172.18.0.211`, IPv6 in full with dashes."""
-    return f"announce-{ip_address(address).exploded.replace(':', '-')}"
-
-
-def node_lease(node: str) -> str:
-    """The name of a node's beat."""
-    return f"announcer-{node}"
-
-
 class Leases:
     """Follows them; `changed` is called after each change that may matter."""
 
     def __init__(self, api: Api, me: str, timing: Timing, changed: Callable[[], None]) -> None:
         self._api, self._me, self._timing, self._changed = api, me, timing, changed
-        self.reflector: Reflector[Lease] = Reflector(
-            api, LEASES, namespace=NAMESPACE, label_selector=ROLE, decode=decode, on_change=self._note
+        self.reflector: Reflector[AnnouncerLease] = Reflector(
+            api, LEASES, namespace=NAMESPACE, label_selector=ROLE, decode=announcer_lease, on_change=self._note
         )
         self._beats: dict[str, float] = {}
         """When each node's beat was last seen to have changed."""
         self._fresh_until = -math.inf
 
-    def _note(self, key: Key, old: Lease | None, new: Lease | None) -> None:
+    def _note(self, key: Key, old: AnnouncerLease | None, new: AnnouncerLease | None) -> None:
         if new is not None and new.role == "node":
             if old is None or old.renewed != new.renewed:
                 self._beats[new.holder] = now()
         else:
             self._changed()
 
-    def of(self, address: str) -> Lease | None:
+    def of(self, address: str) -> AnnouncerLease | None:
         """An address's Lease."""
         return self.reflector.objects.get((NAMESPACE, address_lease(address)))
 
@@ -161,7 +126,7 @@ class Leases:
             raise
         seen = self.reflector.objects.get((NAMESPACE, node_lease(node)))
         self.reflector.note(beat)
-        return seen is None or seen.renewed != decode(beat).renewed
+        return seen is None or seen.renewed != announcer_lease(beat).renewed
 
     async def release(self, address: str) -> None:
         """Nobody's, for others to claim."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from portway.agent.health import node_eligible
 from portway.agent.watches import ENDPOINT_SLICES, NODES, NOT_OURS, SERVICES
 from portway.client import Api, Reflector
 from portway.kubeapi import decode, decode_loadbalancer
+from portway.kubeapi.announcing import announcing_node
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
-from portway.loadbalancer.announcement import AnnouncingNode, Candidates, candidates
-from portway.model.loadbalancer import BalancedService, ServiceKey
+from portway.loadbalancer.announcement import Candidates, candidates
+from portway.model.loadbalancer import AnnouncingNode, BalancedService, ServiceKey
 
 POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
 ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
@@ -84,12 +84,3 @@ def _local(document: Doc) -> Local:
     piece = decode.endpoint_slice(document)
     nodes = frozenset(endpoint.node_name for endpoint in piece.endpoints if endpoint.ready and endpoint.node_name)
     return (piece.namespace, piece.service), nodes if piece.ports else frozenset()
-
-
-def announcing_node(document: Doc) -> AnnouncingNode:
-    """A `v1.Node`. Raises ValueError."""
-    conditions = (document.get("status") or {}).get("conditions") or ()
-    cut_off = any(c.get("type") == "NetworkUnavailable" and c.get("status") == "True" for c in conditions)
-    node = decode.node(document)
-    labels = (document.get("metadata") or {}).get("labels") or {}
-    return AnnouncingNode(node.name, labels, node_eligible(document) and not cut_off, node.addresses)
