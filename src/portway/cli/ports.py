@@ -8,11 +8,14 @@ import click
 import msgspec
 
 from portway import fleet
+from portway.analysis import webtrace
 from portway.analysis.ports import PortRow, rows
-from portway.cli import balancers, cluster, table
+from portway.cli import balancers, cluster, table, webcluster, webdrawing
 from portway.cli.options import fleet_name, output_format
 from portway.client import Api
+from portway.fleet import FleetState
 from portway.fleet.hostdoors import HostDoor
+from portway.model import Snapshot
 
 _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT", "TARGETPORT", "READY")
 
@@ -26,7 +29,8 @@ _HEAD = ("NAMESPACE", "SERVICE", "TYPE", "CLUSTER-IP", "NAME", "NODEPORT", "PORT
 def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | None, output: str) -> None:
     """Every Service port: nodePort → port → targetPort (its name and the numbers pods give it), ready/all backends.
 
-    Then LoadBalancers: their addresses inside the fleet, and where each port answers from this machine.
+    Then LoadBalancers: their addresses inside the fleet, and where each port answers from this machine. Then doors:
+    the listeners of Ingresses and Gateways, with their hosts.
     """
     state = None if kubeconfig else fleet.find(name)
     api = Api.unix(state.paths.api_socket) if state else Api.from_kubeconfig(kubeconfig)
@@ -37,9 +41,20 @@ def command(name: str, namespace: str, all_namespaces: bool, kubeconfig: str | N
         click.echo(json.dumps([_document(row, doors) for row in found], indent=2))
     elif found:
         balanced = balancers.lines(found, state.paths.host_doors) if state else []
-        click.echo("\n".join([*drawn(found), *(["", *balanced] if balanced else [])]))
+        doors_of_7 = _doors(state, seen.snapshot) if state else []
+        tables = [part for part in (drawn(found), balanced, doors_of_7) if part]
+        click.echo("\n\n".join("\n".join(part) for part in tables))
     else:
         click.echo(f"no Services with ports {'' if all_namespaces else f'in namespace {namespace} '}", err=True)
+
+
+def _doors(state: FleetState, snapshot: Snapshot) -> list[str]:
+    """The listeners of Ingresses and Gateways whose Services are shown."""
+    found = cluster.ask(api := Api.unix(state.paths.api_socket), webcluster.read(api))
+    addresses = {key: service.load_balancer_ips for key, service in snapshot.services.items()}
+    return webdrawing.lines(
+        row for row in webtrace.rows(found, addresses) if webtrace.service_of(row.door) in addresses
+    )
 
 
 def _document(row: PortRow, doors: Mapping[balancers.Front, HostDoor]) -> dict[str, Any]:

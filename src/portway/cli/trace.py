@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,7 +12,8 @@ import msgspec
 from portway import fleet
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_target
 from portway.analysis.trace import Trace, trace
-from portway.cli import cluster
+from portway.analysis.webtrace import WebTrace, follow, parse_url
+from portway.cli import cluster, webcluster, webdrawing
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
 from portway.cli.failure import Failure
@@ -19,6 +21,7 @@ from portway.cli.options import fleet_name, output_format
 from portway.cli.terrain import terrain
 from portway.client import Api
 from portway.fleet import FleetState
+from portway.routing.table import RouteTable
 
 _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
 
@@ -28,14 +31,20 @@ _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
 @click.argument("target")
 @click.option("--from", "origin", default="outside", show_default=True, help=f"Where the client is: {PLACE_FORMS}.")
 @click.option("--probe", is_flag=True, help="Also send a real packet, and say whether it agrees.")
+@click.option("-X", "--request", "method", default="GET", show_default=True, help="Of a URL: the method.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Of a URL: a header.")
 @output_format
-def command(name: str, target: str, origin: str, probe: bool, output: str) -> None:
+def command(name: str, target: str, origin: str, probe: bool, method: str, headers: Sequence[str], output: str) -> None:
     """The way of one packet, hop by hop, to its end and the reason.
 
-    TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name) or ADDRESS:PORT, with /udp for UDP.
+    TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name) or ADDRESS:PORT, with /udp for UDP. A URL such as
+    https://shop.example/cart is followed through its Ingress or Gateway: listener, host, route, Service, pods.
 
     Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
     """
+    if "://" in target:
+        _follow(name, target, origin, method, headers, output)
+        return
     wanted = _target(target)
     state = fleet.find(name)
     place = place_named(state, origin)
@@ -45,6 +54,39 @@ def command(name: str, target: str, origin: str, probe: bool, output: str) -> No
     agrees = None if fact is None else agreement(found, fact)
     click.echo(_json(found, fact, agrees) if output == "json" else "\n".join(draw(found, fact, agrees)))
     sys.exit(_DISAGREES if agrees is False else 0 if found.arrives else _DOES_NOT_ARRIVE)
+
+
+def _follow(name: str, text: str, origin: str, method: str, headers: Sequence[str], output: str) -> None:
+    """A request, and the connection to its door's address before it."""
+    try:
+        url = parse_url(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from None
+    pairs = [(key.strip(), value.strip()) for key, _, value in (header.partition(":") for header in headers)]
+    state = fleet.find(name)
+    place = place_named(state, origin)
+    api = Api.unix(state.paths.api_socket)
+    seen, table = cluster.ask(api, _read_both(api))
+    found = follow(table, url, method, pairs)
+    service = seen.snapshot.services.get(found.service)
+    address = next(iter(service.load_balancer_ips if service else ()), "")
+    way = trace(terrain(state, seen), place, Target(text, str(found.port), "TCP", host=address)) if address else None
+    arrives = found.arrives and way is not None and way.arrives
+    if output == "json":
+        request = msgspec.to_builtins(found) | {"meaning": found.meaning}
+        connection = None if way is None else json.loads(_json(way, None, None))
+        click.echo(json.dumps({"arrives": arrives, "connection": connection, "request": request}, indent=2))
+    else:
+        click.echo("\n".join([*(draw(way) if way else _without_address(found)), *webdrawing.draw(found)]))
+    sys.exit(0 if arrives else _DOES_NOT_ARRIVE)
+
+
+async def _read_both(api: Api) -> tuple[cluster.Cluster, RouteTable]:
+    return await cluster.read_for_trace(api), await webcluster.read(api)
+
+
+def _without_address(found: WebTrace) -> list[str]:
+    return [f"Service {'/'.join(found.service)} has no address: nobody can connect"] if found.door else []
 
 
 def _target(text: str) -> Target:
