@@ -94,13 +94,42 @@ def test_top_shows_what_is_going_on(fleet: Running) -> None:
             going.stdout.readline()
             for number in range(15):
                 _connect(fleet.loopbacks[number % 3])
-            gained = 0.0
-            until = time.monotonic() + PATIENCE
-            while gained < 15 and time.monotonic() < until:
+            until, web = time.monotonic() + PATIENCE, {"connections": 0}
+            while not web["connections"]:
+                assert time.monotonic() < until, "connections are seen"
                 tick = json.loads(going.stdout.readline())
                 web = next(row for row in tick["services"] if (row["namespace"], row["service"]) == ("shop", "web"))
-                gained += round(web["connections"])
-            assert tick["nodes"] == 3 and web["ready"] == 3
+            assert tick["nodes"] == 3 and web["ready"] == 3 and web["bytes_out"] > web["bytes_in"] > 0
             assert sum(web["shares"].values()) == pytest.approx(1, abs=0.001)
         finally:
             going.kill()
+
+
+_CLOSED = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: report-closes-web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
+"""
+
+
+def test_a_report_holds_the_past_against_the_policies_of_today(fleet: Running) -> None:
+    _connect(fleet.loopbacks[0])
+    until = time.monotonic() + PATIENCE
+    while not _logged(fleet):
+        assert time.monotonic() < until, "the connection is logged"
+    assert [row for row in _today(fleet) if row["was"] == "let in"] == []
+    fleet.kubectl("apply", "-f", "-", text=_CLOSED)
+    try:
+        rows = [row for row in _today(fleet) if row["was"] == "let in" and row["port"]["service"] == "web"]
+        assert "172.18.0.1" in {row["client"]["name"] for row in rows}
+        assert {row["policy"]["name"] for row in rows} == {"report-closes-web"}
+        assert sum(row["connections"] for row in rows) <= len(_logged(fleet))
+    finally:
+        fleet.kubectl("delete", "networkpolicy", "-n", "shop", "report-closes-web")
+
+
+def _today(fleet: Running) -> list[dict[str, Any]]:
+    argv = ["report", "access", "--name", fleet.name, "-n", "shop", "-o", "json"]
+    rows: list[dict[str, Any]] = json.loads(portway(fleet.person, *argv).stdout)["today"]
+    return rows

@@ -13,6 +13,7 @@ from portway.accesslog.record import Record
 from portway.accesslog.requests import Requests, RouteUse
 from portway.accesslog.scans import Scan, Scans
 from portway.accesslog.shares import PortShares, Shares
+from portway.accesslog.today import Difference, Now, Today
 from portway.accesslog.usage import DoorUse, NewClient, Usage
 
 
@@ -48,16 +49,27 @@ class AccessReport(Struct, frozen=True):
     shares: tuple[PortShares, ...]
     requests: tuple[RouteUse, ...] = ()
     """What came through doors of layer 7."""
+    today: tuple[Difference, ...] | None = None
+    """What today's policies say otherwise; None: nobody asked them."""
+    gone: int = 0
+    """Records that they could not be asked about: their pods are not there any more."""
 
 
-def report(records: Iterable[Record], now: float, known_before: Set[Client] | None = None) -> AccessReport:
-    """Of all these records, in any order; `known_before`: the clients of the time before them, where that is known."""
+def report(
+    records: Iterable[Record], now: float, known_before: Set[Client] | None = None, policies: Now | None = None
+) -> AccessReport:
+    """Of all these records, in any order; `known_before`: the clients of the time before them, where that is known;
+    `policies`: today's, to hold them against.
+    """
+    today = Today(policies) if policies else None
     usage, peaks, scans, closed, shares, requests = parts = Usage(), Peaks(), Scans(), Closed(), Shares(), Requests()
     sums = _Sums()
     for record in records:
         sums.add(record)
         for part in parts:
             part.add(record)
+        if today:
+            today.add(record)
     return AccessReport(
         written=now,
         first=sums.first if sums.last else 0.0,
@@ -70,6 +82,8 @@ def report(records: Iterable[Record], now: float, known_before: Set[Client] | No
         denials=closed.found(),
         shares=shares.found(),
         requests=requests.found(),
+        today=today.found() if today else None,
+        gone=today.gone if today else 0,
     )
 
 

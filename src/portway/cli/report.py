@@ -18,6 +18,7 @@ from portway.cli.logfiles import NodeLog
 from portway.cli.logoptions import duration, files_option, since_option
 from portway.cli.logs import opened, say_lost, whole
 from portway.cli.options import fleet_name
+from portway.cli.today import now_of
 
 
 @click.group()
@@ -32,13 +33,26 @@ def command() -> None:
 @click.option("--until", default="", metavar="DURATION", callback=duration, help="But not the last 5m, …")
 @files_option
 @click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The cluster whose policies of today --file is held against; a fleet's are its own.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["table", "json", "md"]), default="table", show_default=True,
     help="Output format.",
 )  # fmt: skip
 def access(
-    name: str, namespace: str, since: float | None, until: float | None, files: Sequence[Path], output: str
+    name: str,
+    namespace: str,
+    since: float | None,
+    until: float | None,
+    files: Sequence[Path],
+    kubeconfig: Path | None,
+    output: str,
 ) -> None:
-    """Who used which port, the busiest moments, new clients, scans, closed doors, and backends' shares.
+    """Who used which port, the busiest moments, new clients, scans, closed doors, what today's policies say otherwise,
+    and backends' shares.
 
     \b
     portway report access --since 24h             the last day; new: not in the log before
@@ -48,14 +62,16 @@ def access(
     one client within 5 minutes, 25 addresses that no Service has, or 100 of either in all; a Service that has no ready
     pod does not count. After a door was closed, AFTER counts connections of the same client to the same Service port:
     worth a look, and no proof of a hole.
+
+    Today's policies judge each connection of the log again: what they would now deny, and what they would now let in.
     """
     now = time.time()
     window = Selection(namespace, frozenset(), now - since if since else 0.0, now - until if until else float("inf"))
     with stream.quietly():
         known = _known(opened(name, files, 0.0)[1], window) if since else None
-        logs = opened(name, files, window.since)[1]
+        state, logs = opened(name, files, window.since)
         reading = Reading()
-        found = report(_records(reading, logs, window), now, known or None)
+        found = report(_records(reading, logs, window), now, known or None, now_of(state, kubeconfig))
         sys.stdout.writelines(f"{line}\n" for line in _lines(found, output))
         say_lost(reading, logs)
 

@@ -9,10 +9,12 @@ from msgspec import Struct
 from portway.accesslog.closed import Denial
 from portway.accesslog.names import Client
 from portway.accesslog.peaks import Peak, PortPeaks
+from portway.accesslog.record import PolicyRef
 from portway.accesslog.report import AccessReport
 from portway.accesslog.requests import RouteUse
 from portway.accesslog.scans import Scan
 from portway.accesslog.shares import BackendShare, PortShares
+from portway.accesslog.today import Difference
 from portway.accesslog.usage import DoorUse, NewClient
 from portway.cli import table, units
 
@@ -155,6 +157,15 @@ def sections(report: AccessReport) -> Iterator[Section]:
         remarks="BY",
         alarming=True,
     )
+    if report.today is not None:
+        yield Section(
+            "Today's policies",
+            f"what they say otherwise{_unjudged(report.gone)}",
+            ("CLIENT", "TO", "TIMES", "WAS", "NOW", "LAST", "BY"),
+            [_difference(row, clock) for row in report.today],
+            remarks="BY",
+            alarming=any(row.was == "let in" for row in report.today),
+        )
     yield Section(
         "Shares",
         "each backend's part, beside what chance gives it; !: not by chance",
@@ -231,17 +242,32 @@ def _scan(scan: Scan, clock: Clock) -> Sequence[str]:
 
 
 def _denial(denial: Denial, clock: Clock) -> Sequence[str]:
-    policy, who = denial.policy, ""
-    if policy is not None and policy.name:
-        who = f" by {policy.kind} {f'{policy.namespace}/' if policy.namespace else ''}{policy.name}"
     return (
         denial.client.name,
         str(denial.port or denial.door),
         units.count(denial.attempts),
         clock(denial.first),
         clock(denial.last),
-        f"{denial.reason}{who}; let in {denial.let_in_before} times before and {denial.let_in_after} times after",
+        f"{denial.reason}{_by(denial.policy)}; "
+        f"let in {denial.let_in_before} times before and {denial.let_in_after} times after",
     )
+
+
+def _unjudged(gone: int) -> str:
+    return f"; {units.count(gone)} of pods that are gone are not judged" if gone else ""
+
+
+def _difference(row: Difference, clock: Clock) -> Sequence[str]:
+    now = "denied" if row.was == "let in" else "let in"
+    to, times = str(row.port or row.door), units.count(row.connections)
+    return row.client.name, to, times, row.was, now, clock(row.last), f"{row.reason}{_by(row.policy)}"
+
+
+def _by(policy: PolicyRef | None) -> str:
+    """` by NetworkPolicy shop/only-api`, or nothing."""
+    if policy is None or not policy.name:
+        return ""
+    return f" by {policy.kind} {f'{policy.namespace}/' if policy.namespace else ''}{policy.name}"
 
 
 def _share(port: PortShares, backend: BackendShare) -> Sequence[str]:

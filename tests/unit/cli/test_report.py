@@ -4,11 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.unit.accesslog.builders import connection, denial, external, refusal, request
+from portway.accesslog import PolicyRef
+from portway.accesslog.names import Client, PortKey
+from portway.accesslog.report import report as access_report
+from portway.accesslog.today import Difference
+from portway.cli import reporttext
+from tests.unit.accesslog.builders import NOON, connection, denial, external, refusal, request
 from tests.unit.cli.test_logs import on_a_terminal, write
 
 
@@ -84,3 +91,27 @@ def test_requests_have_a_section_where_there_are_any(tmp_path: Path) -> None:
     shown = report(write(tmp_path / "door.jsonl", request(), request(1.0, 503)))
     assert "REQUESTS  what came through Ingress and Gateway, by host and route\n" in shown
     assert "shop.example  Ingress shop/web  2         1    0    0    1    20ms  20ms\n" in shown
+
+
+def test_todays_policies_are_told_where_they_were_asked() -> None:
+    client, port = Client("pod", "shop/guest-0"), PortKey("shop", "web", "http", 80, "TCP")
+    policy = PolicyRef("NetworkPolicy", "shop", "only-api", -1, "Ingress")
+    rows = (
+        Difference(client, port, "10.96.0.10:80", "let in", "NO_RULE_MATCHES", policy, 3, NOON, NOON),
+        Difference(client, port, "10.96.0.10:80", "denied", "NOT_ISOLATED", None, 1, NOON, NOON),
+    )
+    found = replace(access_report([connection()], NOON), today=rows, gone=2)
+    text = "\n".join(reporttext.text(found, 80, coloured=False))
+    at = f"{datetime.fromtimestamp(NOON):%H:%M:%S}"
+    assert (
+        f"""\
+TODAY'S POLICIES  what they say otherwise; 2 of pods that are gone are not judged
+CLIENT        TO             TIMES  WAS     NOW     LAST
+shop/guest-0  shop/web:http  3      let in  denied  {at}
+  NO_RULE_MATCHES by NetworkPolicy shop/only-api
+shop/guest-0  shop/web:http  1      denied  let in  {at}
+  NOT_ISOLATED
+"""
+        in text
+    )
+    assert "TODAY" not in "\n".join(reporttext.text(access_report([connection()], NOON), 80, coloured=False))
