@@ -94,7 +94,8 @@ def test_top_shows_what_is_going_on(fleet: Running) -> None:
             going.stdout.readline()
             for number in range(15):
                 _connect(fleet.loopbacks[number % 3])
-            until, web = time.monotonic() + PATIENCE, {"connections": 0}
+            until = time.monotonic() + PATIENCE
+            web: dict[str, Any] = {"connections": 0}
             while not web["connections"]:
                 assert time.monotonic() < until, "connections are seen"
                 tick = json.loads(going.stdout.readline())
