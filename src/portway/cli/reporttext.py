@@ -115,6 +115,17 @@ def sections(report: AccessReport) -> Iterator[Section]:
     def clock(moment: float) -> str:
         return units.clock(moment, report.written)
 
+    yield from _of_use(report, clock)
+    yield from _of_refusals(report, clock)
+    yield Section(
+        "Shares",
+        "each backend's part, beside what chance gives it; !: not by chance",
+        ("SERVICE", "BACKEND", "NODE", "CONNECTIONS", "SHARE", "CHANCE", "BYTES"),
+        [_share(port, backend) for port in report.shares for backend in port.backends],
+    )
+
+
+def _of_use(report: AccessReport, clock: Clock) -> Iterator[Section]:
     yield Section(
         "Doors",
         "who used which port that is open to the outside",
@@ -141,6 +152,9 @@ def sections(report: AccessReport) -> Iterator[Section]:
             ("HOST", "ROUTE", "REQUESTS", "2XX", "3XX", "4XX", "5XX", "MEAN", "LONGEST"),
             [_requests(use) for use in report.requests],
         )
+
+
+def _of_refusals(report: AccessReport, clock: Clock) -> Iterator[Section]:
     yield Section(
         "Scans",
         "clients that tried many doors that are not there, or not theirs",
@@ -166,12 +180,6 @@ def sections(report: AccessReport) -> Iterator[Section]:
             remarks="BY",
             alarming=any(row.was == "let in" for row in report.today),
         )
-    yield Section(
-        "Shares",
-        "each backend's part, beside what chance gives it; !: not by chance",
-        ("SERVICE", "BACKEND", "NODE", "CONNECTIONS", "SHARE", "CHANCE", "BYTES"),
-        [_share(port, backend) for port in report.shares for backend in port.backends],
-    )
 
 
 def _of_one_client(doors: Sequence[DoorUse]) -> Iterator[list[DoorUse]]:
