@@ -62,6 +62,12 @@ async def read(api: Api, namespace: str = "") -> Cluster:
     return Cluster(snapshot, pods, nodes)
 
 
+async def read_with_policies(api: Api) -> Cluster:
+    """The same of all namespaces, and what decisions about policies read."""
+    seen = await read(api)
+    return replace(seen, policies=await _policies(api, seen))
+
+
 async def read_for_trace(api: Api) -> Cluster:
     """The same of all namespaces, and what decisions about policies and LoadBalancers read."""
     seen = await read(api)
