@@ -95,7 +95,7 @@ class Netlink:
         self._sequence += 1
         return self._sequence
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | bytearray) -> None:
         """Hand messages to the kernel, which has carried them out when this returns."""
         self._socket.send(data)
 
@@ -106,7 +106,7 @@ class Netlink:
                 data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            yield from _messages(data)
+            yield from messages(data)
 
     def received(self, longest: int = 1 << 16) -> bytes | None:
         """The next of what has arrived, as it came, or None; does not wait. Raises OSError ENOBUFS, as `pending`."""
@@ -135,7 +135,7 @@ class Netlink:
         sequence = self.next_sequence()
         self.send(message(kind, REQUEST | DUMP, sequence, payload))
         while True:
-            for found in _messages(self._socket.recv(1 << 20)):
+            for found in messages(self._socket.recv(1 << 20)):
                 if found.sequence != sequence:
                     continue
                 if found.kind == _DONE:
@@ -153,7 +153,8 @@ class Netlink:
                 continue
 
 
-def _messages(data: bytes) -> Iterator[Message]:
+def messages(data: bytes) -> Iterator[Message]:
+    """All in a row. Raises Interrupted."""
     offset = 0
     while offset + 16 <= len(data):
         length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)

@@ -8,25 +8,24 @@ after an error, so every message of a failed batch that is wrong gets its own er
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain as chained
-from itertools import groupby, zip_longest
-from operator import itemgetter
+from itertools import islice
 
 from msgspec import Struct
 
-from portway.agent.expression import VERDICT_CODES, expressions, string, verdict
+from portway.agent.elements import Entry, decoded, encoded, longest
+from portway.agent.expression import expressions, string
 from portway.agent.netlink import (
-    ACK,
     APPEND,
     CREATE,
     REQUEST,
+    Interrupted,
     Message,
     Netlink,
-    attribute,
     attributes,
     message,
+    messages,
     nested,
 )
 from portway.nftables import TABLE, Chain, Container, Element
@@ -40,22 +39,34 @@ _INET, _UNSPEC = 1, 0
 EVENTS = 1 << (7 - 1)
 """The multicast group in which the kernel tells of each commit."""
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
-_ELEMENT_KEY, _ELEMENT_DATA, _ELEMENT_FLAGS, _ELEMENT_KEY_END = 1, 2, 3, 10
-_INTERVAL_END = attribute(_ELEMENT_FLAGS, struct.pack(">I", 1))
 _ANONYMOUS = 1
-_DATA_VALUE, _VERDICT_CODE, _VERDICT_CHAIN = 1, 1, 2
-_WORDS = {code: word for word, code in VERDICT_CODES.items()}
-_CONTAINER = itemgetter(0)
+_VERBS = {_NEWSETELEM: "add", _DELSETELEM: "delete"}
+_OF_CHAINS = {
+    _NEWCHAIN: ("add chain", 3),
+    _DELRULE: ("flush chain", 2),
+    _NEWRULE: ("add rule", 2),
+    _DELSET: ("delete set", 2),
+    _DELCHAIN: ("delete chain", 3),
+}
+"""What else a batch does, and which attribute names whom it concerns."""
 _MESSAGE_LIMIT = 60_000
 """An attribute's length is 16 bits."""
 
+Concern = tuple[str, str, bytes]
+"""What is done to an element: "add" or "delete", its container, its key."""
+
 
 class Refusal(Struct, frozen=True):
-    """An element that the kernel did not take, and its errno."""
+    """An element that the kernel did not take, or that stood in one message with one, and the errno."""
 
     verb: str
     element: Element
     error: int
+
+    @property
+    def concern(self) -> Concern:
+        """What was refused."""
+        return self.verb, self.element.container, self.element.key
 
 
 class Refused(Exception):
@@ -67,11 +78,13 @@ class Refused(Exception):
 
 
 class Change(Struct, frozen=True):
-    """Elements to add or delete, in order."""
+    """Elements of one container to add or delete, in order; gone through once."""
 
     verb: str
     """"add" | "delete"."""
-    elements: Sequence[Element]
+    container: str
+    entries: Iterable[Entry]
+    """What is deleted needs no value."""
 
 
 def _type(kind: int) -> int:
@@ -82,109 +95,51 @@ def _family(family: int, resource: int = 0) -> bytes:
     return struct.pack(">BBH", family, 0, resource)
 
 
-@lru_cache(maxsize=4096)
-def _verdict(text: bytes) -> bytes:
-    return nested(_ELEMENT_DATA, verdict(text.decode()))
-
-
-def _encoded(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
-    """Each element as an attribute of a list."""
-    if container.interval:
-        encode = _range if len(container.key) > 1 else _boundaries
-        return [encode(e.key, _plain_value(container, e.value) if with_values else b"") for e in elements]
-    if container.verdicts and with_values:
-        return [nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, e.key)), _verdict(e.value)) for e in elements]
-    return _encoded_plain(container, elements, with_values)
-
-
-def _range(key: bytes, value: bytes) -> bytes:
-    """One element, as the kernel keeps ranges of concatenations."""
-    half = len(key) // 2
-    first, last = attribute(_DATA_VALUE, key[:half]), attribute(_DATA_VALUE, key[half:])
-    return nested(1, nested(_ELEMENT_KEY, first), nested(_ELEMENT_KEY_END, last), value)
-
-
-def _boundaries(key: bytes, value: bytes) -> bytes:
-    """Two elements, as the kernel keeps ranges of one field: where it begins, and where it has ended."""
-    half = len(key) // 2
-    begins = nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, key[:half])), value)
-    after = int.from_bytes(key[half:], "big") + 1
-    if after >> 8 * half:
-        return begins
-    ended = attribute(_DATA_VALUE, after.to_bytes(half, "big"))
-    return begins + nested(1, _INTERVAL_END, nested(_ELEMENT_KEY, ended))
-
-
-def _plain_value(container: Container, value: bytes) -> bytes:
-    return nested(_ELEMENT_DATA, attribute(_DATA_VALUE, value)) if container.value else b""
-
-
-def _encoded_plain(container: Container, elements: Iterable[Element], with_values: bool) -> list[bytes]:
-    # Keys of one container are equally long, values too: their headers are made once. This is the hot path.
-    key_length = sum(kind.length for kind in container.key_types)
-    value_length = sum(kind.length for kind in container.value_types) if with_values and container.value else 0
-    zeros = b"\0" * key_length
-    whole = nested(1, nested(_ELEMENT_KEY, attribute(_DATA_VALUE, zeros)), _plain_data(value_length))
-    head = whole[:12]
-    middle = whole[12 + key_length : len(whole) - value_length]
-    if not value_length:
-        return [head + key + middle for _, key, _ in elements]
-    return [head + key + middle + value for _, key, value in elements]
-
-
-def _plain_data(length: int) -> bytes:
-    return nested(_ELEMENT_DATA, attribute(_DATA_VALUE, b"\0" * length)) if length else b""
-
-
 class _Piece(Struct, frozen=True):
     """One message of a batch, not yet numbered."""
 
     kind: int
     flags: int
     payload: bytes
-    verb: str
-    elements: Sequence[Element] = ()
-    chain: str = ""
 
 
-def _pieces(container: Container, change: Change, limit: int) -> Iterator[_Piece]:
-    """A change of one container as messages of at most `limit` bytes of elements."""
+def _pieces(container: Container, change: Change, limit: int, apart: Collection[Concern]) -> Iterator[_Piece]:
+    """A change as messages of at most `limit` bytes of elements; those `apart` in messages of their own."""
     head = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
     kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
-    elements, adds = change.elements, change.verb == "add"
-    longest = max(elements, key=_value_length) if container.verdicts else elements[0]
-    count = max(1, limit // len(_encoded(container, (longest,), adds)[0]))
-    for start in range(0, len(elements), count):
-        some = elements[start : start + count]
-        yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *_encoded(container, some, adds)), change.verb, some)
+    adds, entries = change.verb == "add", iter(change.entries)
+    count = max(1, limit // longest(container))
+    while some := list(islice(entries, count)):
+        for group in _told_apart(change, some, apart) if apart else (some,):
+            yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *encoded(container, group, adds)))
 
 
-def _value_length(element: Element) -> int:
-    return len(element.value)
+def _told_apart(change: Change, entries: Sequence[Entry], apart: Collection[Concern]) -> Iterator[Sequence[Entry]]:
+    together = [e for e in entries if (change.verb, change.container, e[0]) not in apart]
+    if together:
+        yield together
+    yield from ([e] for e in entries if (change.verb, change.container, e[0]) in apart)
 
 
 def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
     """Make the chains where they are missing, empty them, then write their rules."""
     table = _family(_INET) + string(1, TABLE)
     for chain in chains:
-        yield _Piece(_NEWCHAIN, REQUEST | CREATE, table + string(3, chain.name), "add chain", (), chain.name)
+        yield _Piece(_NEWCHAIN, REQUEST | CREATE, table + string(3, chain.name))
     for chain in chains:
-        yield _Piece(_DELRULE, REQUEST, table + string(2, chain.name), "flush chain", (), chain.name)
+        yield _Piece(_DELRULE, REQUEST, table + string(2, chain.name))
     for chain in chains:
         for rule in chain.rules:
             payload = table + string(2, chain.name) + nested(4, *expressions(rule))
-            yield _Piece(_NEWRULE, REQUEST | CREATE | APPEND, payload, "add rule", (), chain.name)
+            yield _Piece(_NEWRULE, REQUEST | CREATE | APPEND, payload)
 
 
 def _deletion(chains: Sequence[str], containers: Sequence[str]) -> Iterator[_Piece]:
     """Empty the chains, then delete what they read and then them: they may go to each other, and maps lead to them."""
     table = _family(_INET) + string(1, TABLE)
-    for kind, name_attribute, verb, names in (
-        (_DELRULE, 2, "flush chain", chains),
-        (_DELSET, 2, "delete set", containers),
-        (_DELCHAIN, 3, "delete chain", chains),
-    ):
-        yield from (_Piece(kind, REQUEST, table + string(name_attribute, name), verb, (), name) for name in names)
+    for kind, names in ((_DELRULE, chains), (_DELSET, containers), (_DELCHAIN, chains)):
+        _, naming = _OF_CHAINS[kind]
+        yield from (_Piece(kind, REQUEST, table + string(naming, name)) for name in names)
 
 
 class NfTables:
@@ -225,128 +180,102 @@ class NfTables:
     def elements(self, container: Container) -> dict[bytes, bytes]:
         """All elements of one set or map. Raises OSError ENOENT when it is not there."""
         asked = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
-        lists = (attributes(answer.payload[4:]) for answer in self._dump(_GETSETELEM, asked))
-        listed = (data for some in lists for kind, data in some if kind == _LIST_ELEMENTS)
-        elements = (element for data in listed for _, element in attributes(data))
-        if container.interval and len(container.key) == 1:
-            return dict(_between(elements))
-        return dict(map(_decoded, elements))
+        while True:
+            try:
+                # Taken apart as they come: a large cluster's answers are never all there.
+                answers = self._netlink.dump(_type(_GETSETELEM), asked)
+                return dict(decoded(container, (e for answer in answers for e in _listed(answer.payload))))
+            except Interrupted:
+                continue
 
     def _dump(self, kind: int, payload: bytes) -> list[Message]:
         return self._netlink.dump_whole(_type(kind), payload)
 
     def commit(
         self,
-        changes: Sequence[Change],
+        changes: Iterable[Change],
         containers: Mapping[str, Container],
         set_chains: Sequence[Chain] = (),
         delete_chains: Sequence[str] = (),
         delete_containers: Sequence[str] = (),
         *,
-        single: bool = False,
+        apart: Collection[Concern] = frozenset(),
     ) -> int:
         """Carry out the changes: in one atomic batch where the socket can take it, else in as few as possible.
 
-        `single` puts each element in a message of its own, so that a Refused names exactly the culprits. Returns
-        the number of batches.
+        Elements of `apart` are sent in messages of their own, so that a Refused names exactly the culprits among them.
+        Returns the number of batches.
         """
-        limit = 0 if single else min(_MESSAGE_LIMIT, self._netlink.longest // 2)
-        parts = (part for change in changes for part in _by_container(change))
-        # Made while they are sent: a large cluster's bytes are never all there.
+        limit = min(_MESSAGE_LIMIT, self._netlink.longest // 2)
+        # Made while they are sent: a large cluster's elements are never all there.
         pieces = chained(
             _chain_creation([chain for chain in set_chains if not chain.of_stamp]),
-            (piece for p in parts for piece in _pieces(containers[p.elements[0].container], p, limit)),
+            (piece for c in changes for piece in _pieces(containers[c.container], c, limit, apart)),
             _chain_creation([chain for chain in set_chains if chain.of_stamp]),
             _deletion(delete_chains, delete_containers),
         )
         sent = 0
-        for batch in _batches(pieces, self._netlink.longest - 256):
-            self._send(batch)
+        for batch in self._batches(pieces):
+            self._send(batch, containers)
             sent += 1
         return sent
 
-    def _send(self, pieces: Sequence[_Piece]) -> None:
-        list(self._netlink.pending())
-        number = self._netlink.next_sequence
-        sent = [message(_BATCH_BEGIN, REQUEST, number(), _family(_UNSPEC, _SUBSYSTEM))]
-        known: dict[int, _Piece] = {}
+    def _batches(self, pieces: Iterable[_Piece]) -> Iterator[bytearray]:
+        """Messages between a beginning and an end, as long as the socket can take."""
+        limit = self._netlink.longest - 256
+        batch = self._bracket(_BATCH_BEGIN)
+        empty = len(batch)
         for piece in pieces:
-            sequence = number()
-            known[sequence] = piece
-            flags = piece.flags | ACK if piece is pieces[-1] else piece.flags
-            sent.append(message(_type(piece.kind), flags, sequence, piece.payload))
-        sent.append(message(_BATCH_END, REQUEST, number(), _family(_UNSPEC, _SUBSYSTEM)))
-        self._netlink.send(b"".join(sent))
-        failed = [m for m in self._netlink.pending() if m.error]
+            if len(batch) > empty and len(batch) + len(piece.payload) > limit:
+                yield batch + self._bracket(_BATCH_END)
+                batch = self._bracket(_BATCH_BEGIN)
+            batch += message(_type(piece.kind), piece.flags, self._netlink.next_sequence(), piece.payload)
+        if len(batch) > empty:
+            batch += self._bracket(_BATCH_END)
+            yield batch
+
+    def _bracket(self, kind: int) -> bytearray:
+        return bytearray(message(kind, REQUEST, self._netlink.next_sequence(), _family(_UNSPEC, _SUBSYSTEM)))
+
+    def _send(self, batch: bytearray, containers: Mapping[str, Container]) -> None:
+        list(self._netlink.pending())
+        self._netlink.send(batch)
+        failed = {m.sequence: m.error for m in self._netlink.pending() if m.error}
         if failed:
-            raise _refused([(known.get(m.sequence), m.error or 0) for m in failed])
+            raise _refused(batch, failed, containers)
         self.commits += 1
 
 
-def _refused(blamed: Sequence[tuple[_Piece | None, int]]) -> Refused:
-    """What to say of the pieces of a batch that failed; a chain's failure explains those of elements that name it."""
-    for piece, error in blamed:
-        if piece is None or not piece.elements:
-            subject = f"{piece.verb} {piece.chain}" if piece else "commit"
+def _listed(payload: bytes) -> Iterator[bytes]:
+    """The elements in a message."""
+    for kind, data in attributes(payload[4:]):
+        if kind == _LIST_ELEMENTS:
+            yield from (element for _, element in attributes(data))
+
+
+def _refused(batch: bytearray, failed: Mapping[int, int], containers: Mapping[str, Container]) -> Refused:
+    """What to say of a batch of which some messages failed; a chain's failure explains those of elements that name it.
+
+    Read from what was sent, so that nothing is remembered of batches that do not fail.
+    """
+    refusals: list[Refusal] = []
+    for sent in messages(bytes(batch)):
+        if sent.sequence not in failed:
+            continue
+        error, kind = failed[sent.sequence], sent.kind & 0xFF
+        found = dict(attributes(sent.payload[4:]))
+        if kind not in _VERBS:
+            verb, naming = _OF_CHAINS.get(kind, ("commit", 0))
+            subject = f"{verb} {_text(found[naming])}" if naming in found else verb
             return Refused((), f"{subject}: {errno.errorcode.get(error, str(error))}")
-    refusals = tuple(Refusal(p.verb, e, error) for p, error in blamed if p for e in p.elements)
-    return Refused(refusals, f"{len(refusals)} elements or their neighbours")
-
-
-def _by_container(change: Change) -> Iterator[Change]:
-    for _, group in groupby(change.elements, _CONTAINER):
-        yield Change(change.verb, tuple(group))
-
-
-def _batches(pieces: Iterable[_Piece], limit: int) -> Iterator[list[_Piece]]:
-    batch: list[_Piece] = []
-    size = 0
-    for piece in pieces:
-        length = len(piece.payload) + 16
-        if batch and size + length > limit:
-            yield batch
-            batch, size = [], 0
-        batch.append(piece)
-        size += length
-    if batch:
-        yield batch
+        container = containers[_text(found[_LIST_SET])]
+        entries = decoded(container, _listed(sent.payload))
+        refusals += (Refusal(_VERBS[kind], Element(container.name, *entry), error) for entry in entries)
+    return Refused(tuple(refusals), f"{len(refusals)} elements or their neighbours")
 
 
 def _text(data: bytes) -> str:
     return data.rstrip(b"\0").decode()
-
-
-def _decoded(data: bytes) -> tuple[bytes, bytes]:
-    """(key, value) of a dumped element, in an Element's form."""
-    found = dict(attributes(data))
-    key = found[_ELEMENT_KEY][4:]
-    if _ELEMENT_KEY_END in found:
-        key += found[_ELEMENT_KEY_END][4:]
-    return key, _decoded_value(found[_ELEMENT_DATA]) if _ELEMENT_DATA in found else b""
-
-
-def _between(elements: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """(first and last, value) of ranges that are kept as boundaries."""
-    boundaries = []
-    for data in elements:
-        ended = bool(int.from_bytes(dict(attributes(data)).get(_ELEMENT_FLAGS, b""), "big") & 1)
-        boundaries.append((*_decoded(data), ended))
-    # Where one ends and the next begins there are two boundaries with one key.
-    boundaries.sort(key=lambda boundary: (boundary[0], not boundary[2]))
-    for (first, value, ended), following in zip_longest(boundaries, boundaries[1:]):
-        if not ended:
-            width = len(first)
-            last = int.from_bytes(following[0], "big") - 1 if following else (1 << 8 * width) - 1
-            yield first + last.to_bytes(width, "big"), value
-
-
-def _decoded_value(data: bytes) -> bytes:
-    kind, content = next(attributes(data))
-    if kind == _DATA_VALUE:
-        return content
-    verdict = dict(attributes(content))
-    word = _WORDS.get(struct.unpack(">i", verdict[_VERDICT_CODE])[0], "?")
-    return f"{word} {_text(verdict[_VERDICT_CHAIN])}".encode() if _VERDICT_CHAIN in verdict else word.encode()
 
 
 def generation_of(received: Message) -> int | None:

@@ -131,13 +131,16 @@ class Syncer:
         """The configuration that the last sync acted on."""
         return self._table.config
 
-    def sync(self) -> Transaction:
-        """Program what changed. Raises NftError; then the next sync begins from what the kernel holds."""
+    def sync(self) -> int:
+        """Program what changed; how many elements that took.
+
+        Raises NftError; then the next sync begins from what the kernel holds.
+        """
         self.whole = False
         with _one_sweep(self._adopted):
             return self._sync()
 
-    def _sync(self) -> Transaction:
+    def _sync(self) -> int:
         began = perf_counter()
         previous, changed = self._program, self._inputs.taken()
         if self._follow_config():
@@ -148,14 +151,14 @@ class Syncer:
         if self.access_log:
             self.access_log.put_proxy(self._table.config)
             self.access_log.put_contributions(changes)
-        update = self._write(previous, changes)
+        count = self._write(previous, changes)
         if forgotten := affinity.forget_stale(self._kernel, self._program):
             log.info("%d clients of endpoints that left are forgotten", forgotten)
         self._forget_stale_flows()
         took = (perf_counter() - began) * 1000
-        if update:
-            log.info("%d Services, %d elements in %.1f ms", len(changed), update.element_count, took)
-        return update
+        if count:
+            log.info("%d Services, %d elements in %.1f ms", len(changed), count, took)
+        return count
 
     def _learn_health_checks(self, changes: Mapping[ServiceKey, Contribution | None]) -> None:
         for key, contribution in changes.items():
@@ -172,7 +175,7 @@ class Syncer:
         self._program = Program(config, cidrs)
         return True
 
-    def _write(self, previous: Program, changes: Mapping[ServiceKey, Contribution | None]) -> Transaction:
+    def _write(self, previous: Program, changes: Mapping[ServiceKey, Contribution | None]) -> int:
         """Programs take in the changes and the kernel what differs, Services' and policies' in one transaction."""
         services = self._take(previous, changes)
         policies = self.policies.update() if self.policies else Transaction()
@@ -187,13 +190,13 @@ class Syncer:
         self._program.load(changes)
         return diff(previous.ruleset, self._program.ruleset) if self._adopted else None
 
-    def _apply(self, transaction: Transaction) -> Transaction:
+    def _apply(self, transaction: Transaction) -> int:
         if transaction:
             self._adopted = False
             self._adopted = self._kernel.apply(transaction, unite_rulesets(*self._parts).containers)
             if not self._adopted:
                 self.restore()
-        return transaction
+        return transaction.element_count
 
     @property
     def _parts(self) -> list[Ruleset]:
@@ -220,20 +223,20 @@ class Syncer:
         if forgotten:
             log.info("%d UDP flows to endpoints that left are forgotten", forgotten)
 
-    def restore(self) -> Transaction:
-        """Read what the kernel holds and make it right. Raises NftError."""
+    def restore(self) -> int:
+        """Read what the kernel holds and make it right; how much was not. Raises NftError."""
         self._adopted, self.whole = False, True
         parts = self._parts
         # What policies were left by an agent before us stays until ours are known.
         whole = self.policies is None or len(parts) > 1
         try:
-            change = self._kernel.adopt(unite_rulesets(*parts), whole)
+            count = self._kernel.adopt(unite_rulesets(*parts), whole)
         except NftError as error:
             if len(parts) > 1:
                 self._restore_each(parts, error)
             raise
         self._adopted = True
-        return change
+        return count
 
     def _restore_each(self, parts: Iterable[Ruleset], error: NftError) -> None:
         """What is wrong with Services or policies must not hold up the other."""
@@ -250,6 +253,6 @@ class Syncer:
         if self._adopted and self._kernel.touched():
             repaired = self.restore()
             if repaired:
-                log.warning("someone changed table inet portway: %d elements put right", repaired.element_count)
+                log.warning("someone changed table inet portway: %d elements put right", repaired)
                 # Meanwhile connections may have been allowed that are not.
                 self._apply(self.policies.judge_again() if self.policies else Transaction())

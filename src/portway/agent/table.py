@@ -2,21 +2,20 @@
 
 import errno
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from portway.agent import nft
-from portway.agent.nf_tables import Change, NfTables, Refusal, Refused
-from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, diff, element_text, pod_sets
+from portway.agent.comparison import Comparison, by_container, is_endpoints
+from portway.agent.nf_tables import Change, Concern, NfTables, Refusal, Refused
+from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, element_text
 from portway.nftables.render import structure
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
-_PODS = frozenset(container.name for container in pod_sets())
 _BY_NFT = 1
 """Commits of one `nft -f`. The kernel counts everybody's commits and we count ours: what is above is others'."""
 
@@ -40,44 +39,31 @@ class KernelTable:
         """Whether anyone committed anything to nftables here since our last commit."""
         return self._kernel.generation() != self._generation
 
-    def adopt(self, wanted: Ruleset, whole: bool = True) -> Transaction:
+    def adopt(self, wanted: Ruleset, whole: bool = True) -> int:
         """Make the table what is wanted, whatever it is; elements that are right are not touched. Where it is not
         the `whole` that is wanted, what else is there stays.
 
-        Returns what was changed of elements, and what was superfluous. The rules are always written: that takes one
+        Returns how many elements were changed, with what was superfluous. The rules are always written: that takes one
         atomic transaction and costs no packet anything. Done again while others write at the same time; if they
         do not end, `touched` says so. Raises nft.NftError.
         """
-        change = self._put_right(wanted, whole)
+        changed = self._put_right(wanted, whole)
         for _ in range(_ATTEMPTS):
             if not self.touched():
                 break
-            more = self._put_right(wanted, whole)
-            change = Transaction(
-                delete=(*change.delete, *more.delete),
-                add=(*change.add, *more.add),
-                delete_chains=(*change.delete_chains, *more.delete_chains),
-                delete_containers=(*change.delete_containers, *more.delete_containers),
-            )
-        return change
+            changed += self._put_right(wanted, whole)
+        return changed
 
-    def _put_right(self, wanted: Ruleset, whole: bool) -> Transaction:
+    def _put_right(self, wanted: Ruleset, whole: bool) -> int:
         begun, commits = self._kernel.generation(), self._kernel.commits
         standing, by_netlink = _divided(tuple(wanted.chains.values()))
         closing = self._stand(standing, by_netlink, wanted.containers, whole)
-        held = Ruleset(wanted.containers, wanted.chains, self._held(wanted.containers))
-        change = replace(
-            diff(held, wanted),
-            set_chains=by_netlink,
-            delete_chains=tuple(name for name in self._kernel.chains() if whole and name not in wanted.chains),
-            delete_containers=tuple(n for n in self._kernel.containers() if whole and n not in wanted.containers),
-        )
-        self._commit(change, wanted.containers)
+        changed = self._write(wanted, by_netlink, whole)
         if closing:
             nft.run(structure(Transaction(set_chains=closing)))
         by_nft = _BY_NFT * (2 if closing else 1)
         self._generation = begun + by_nft + self._kernel.commits - commits
-        return replace(change, set_chains=())
+        return changed
 
     def _stand(
         self, standing: Sequence[Chain], named: Sequence[Chain], containers: Mapping[str, Container], whole: bool
@@ -103,8 +89,31 @@ class KernelTable:
             nft.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n{written(closing)}")
         return closing
 
-    def _held(self, containers: Mapping[str, Container]) -> dict[str, dict[bytes, bytes]]:
-        return {name: self._kernel.elements(c) for name, c in containers.items() if not c.learned}
+    def _write(self, wanted: Ruleset, chains: Sequence[Chain], whole: bool) -> int:
+        """Chains, then elements that are missing or wrong, then what is superfluous; see `_stages`."""
+        if behaviours := tuple(chain for chain in chains if not chain.of_stamp):
+            self._commit_changes(lambda: (), wanted.containers, set_chains=behaviours)
+        stamps = tuple(chain for chain in chains if chain.of_stamp)
+        found = Comparison(wanted)
+
+        def switch() -> Iterator[Change]:
+            # Another attempt reads anew: of several batches some may have been taken.
+            nonlocal found
+            found = Comparison(wanted)
+            return found.changes(self._held)
+
+        self._commit_changes(switch, wanted.containers, set_chains=stamps)
+        going = Transaction(
+            delete=tuple(found.slots),
+            delete_chains=tuple(name for name in self._kernel.chains() if whole and name not in wanted.chains),
+            delete_containers=tuple(n for n in self._kernel.containers() if whole and n not in wanted.containers),
+        )
+        if going:
+            self._commit(going, wanted.containers)
+        return found.count + len(going.delete_chains) + len(going.delete_containers)
+
+    def _held(self, container: Container) -> dict[bytes, bytes]:
+        return self._kernel.elements(container)
 
     def learned(self, container: Container) -> dict[bytes, bytes]:
         """What packets made the kernel put there. Raises nft.NftError."""
@@ -139,25 +148,35 @@ class KernelTable:
             self._commit_stage(stage, containers)
 
     def _commit_stage(self, change: Transaction, containers: Mapping[str, Container]) -> None:
-        delete, add = list(change.delete), list(change.add)
-        single = False
+        self._commit_changes(
+            lambda: _ordered(change.delete, change.add, containers),
+            containers,
+            set_chains=change.set_chains,
+            delete_chains=change.delete_chains,
+            delete_containers=change.delete_containers,
+        )
+
+    def _commit_changes(
+        self, changes: Callable[[], Iterable[Change]], containers: Mapping[str, Container], **chains: Any
+    ) -> None:
+        """Commit what `changes` gives, without what the kernel refuses, which takes some attempts then.
+
+        What shares a message with a culprit is sent by itself the next time, and who is refused by himself is left out.
+        """
+        apart: set[Concern] = set()
+        wrong: set[Concern] = set()
         for _ in range(_ATTEMPTS):
             try:
-                self._kernel.commit(
-                    _ordered(delete, add, containers),
-                    containers,
-                    change.set_chains,
-                    change.delete_chains,
-                    change.delete_containers,
-                    single=single,
-                )
+                self._kernel.commit(_without(changes(), wrong), containers, **chains, apart=apart)
                 return
             except Refused as refused:
                 if not refused.refusals:
                     raise nft.NftError(f"the kernel refuses: {refused}") from None
-                if single:
-                    delete, add = _without(refused.refusals, delete, add, containers)
-                single = True
+                culprits = [r for r in refused.refusals if r.concern in apart]
+                for refusal in culprits:
+                    _tell(refusal, containers)
+                wrong.update(refusal.concern for refusal in culprits)
+                apart.update(refusal.concern for refusal in refused.refusals)
         raise nft.NftError("the kernel goes on refusing elements")
 
 
@@ -177,7 +196,7 @@ def _stages(change: Transaction) -> Iterator[Transaction]:
     stamps = tuple(chain for chain in change.set_chains if chain.of_stamp)
     if len(stamps) < len(change.set_chains):
         yield Transaction(set_chains=tuple(chain for chain in change.set_chains if not chain.of_stamp))
-    slots = [e for e in change.delete if _is_endpoints(e.container)]
+    slots = [e for e in change.delete if is_endpoints(e.container)]
     again = {(e.container, e.key) for e in change.add} if slots else set()
     going = tuple(e for e in slots if (e.container, e.key) not in again)
     left = set(going)
@@ -189,7 +208,9 @@ def _stages(change: Transaction) -> Iterator[Transaction]:
     yield from (stage for stage in (switch, take_away) if stage)
 
 
-def _ordered(delete: Sequence[Element], add: Sequence[Element], containers: Mapping[str, Container]) -> list[Change]:
+def _ordered(
+    delete: Sequence[Element], add: Sequence[Element], containers: Mapping[str, Container]
+) -> Iterator[Change]:
     """So that a batch that must be split never has a frontend without its endpoints, or a pod without its rules.
 
     What would overlap goes first. Then new endpoints come, what takes another value, and the rest goes.
@@ -203,42 +224,29 @@ def _ordered(delete: Sequence[Element], add: Sequence[Element], containers: Mapp
     changes = {(e.container, e.key) for e in again}
     first = [e for e in delete if (e.container, e.key) in changes]
     gone = [e for e in delete if (e.container, e.key) not in changes]
-    order = (
-        ("delete", ranges),
-        ("add", _grouped(fresh)),
-        ("delete", first),
-        ("add", again),
-        ("delete", _grouped(gone)[::-1]),
+    yield from by_container("delete", ranges)
+    yield from by_container("add", fresh)
+    yield from by_container("delete", first)
+    yield from by_container("add", again)
+    yield from list(by_container("delete", gone))[::-1]
+
+
+def _without(changes: Iterable[Change], wrong: Collection[Concern]) -> Iterator[Change]:
+    if not wrong:
+        yield from changes
+        return
+    for change in changes:
+        left = (e for e in change.entries if (change.verb, change.container, e[0]) not in wrong)
+        yield Change(change.verb, change.container, left)
+
+
+def _tell(refusal: Refusal, containers: Mapping[str, Container]) -> None:
+    gone_already = refusal.verb == "delete" and refusal.error == errno.ENOENT
+    log.log(
+        logging.DEBUG if gone_already else logging.ERROR,
+        "the kernel does not %s %s { %s }: %s; the rest goes on",
+        refusal.verb,
+        refusal.element.container,
+        element_text(containers[refusal.element.container], refusal.element.key, refusal.element.value),
+        errno.errorcode.get(refusal.error, str(refusal.error)),
     )
-    return [Change(verb, elements) for verb, elements in order if elements]
-
-
-def _grouped(elements: Iterable[Element]) -> list[Element]:
-    """One container after the other, endpoints first and pods last."""
-    groups: dict[str, list[Element]] = {}
-    for container, run in groupby(elements, itemgetter(0)):
-        groups.setdefault(container, []).extend(run)
-    order = sorted(groups, key=lambda name: (not _is_endpoints(name), name in _PODS, name))
-    return [element for name in order for element in groups[name]]
-
-
-def _is_endpoints(container: str) -> bool:
-    return "endpoints" in container and not container.startswith("no_")
-
-
-def _without(
-    refusals: Sequence[Refusal], delete: list[Element], add: list[Element], containers: Mapping[str, Container]
-) -> tuple[list[Element], list[Element]]:
-    """What is left when the culprits are left out."""
-    for refusal in refusals:
-        gone_already = refusal.verb == "delete" and refusal.error == errno.ENOENT
-        log.log(
-            logging.DEBUG if gone_already else logging.ERROR,
-            "the kernel does not %s %s { %s }: %s; the rest goes on",
-            refusal.verb,
-            refusal.element.container,
-            element_text(containers[refusal.element.container], refusal.element.key, refusal.element.value),
-            errno.errorcode.get(refusal.error, str(refusal.error)),
-        )
-    wrong = {(r.verb, r.element) for r in refusals}
-    return [e for e in delete if ("delete", e) not in wrong], [e for e in add if ("add", e) not in wrong]

@@ -77,11 +77,9 @@ def number_of(name: ServicePortName) -> int:
 def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
     """The frontend's elements and how it behaves. `number` stands for its ServicePort (0: its first choice)."""
     node_port, d = frontend.kind == "nodePort", digit(frontend.family)
-    prefix = service_bytes(frontend.protocol, frontend.port)
-    key = prefix if node_port else address_bytes(frontend.address) + prefix
-    name = "node_port_" if node_port else ""
+    key, name = _key(frontend), "node_port_" if node_port else ""
     behaviour = _behaviour(frontend)
-    singles = dict(_source_ranges(frontend, key, d))
+    singles = dict(_source_ranges(frontend, key, d)) if frontend.source_ranges else {}
     shared: list[Element] = []
     if behaviour is not None:
         served = "node_ports" + d if node_port else "frontends" + d
@@ -96,7 +94,13 @@ def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
         end = f"goto {NO_LOCAL_ENDPOINT if dropped else NO_ENDPOINTS}".encode()
         unserved = f"no_{name}endpoints{d}"
         singles.update(_verdicts(frontend, key, unserved, "guarded_no_endpoints" + d, guard_unserved, end))
-    return Compiled(singles, tuple(_columns(frontend, behaviour, name, key)), behaviour, tuple(shared))
+    return Compiled(singles, columns_of(frontend, behaviour, key), behaviour, tuple(shared))
+
+
+def _key(frontend: Frontend) -> bytes:
+    """By what packets to it are found."""
+    port = service_bytes(frontend.protocol, frontend.port)
+    return address_bytes(frontend.address) + port if frontend.address else port
 
 
 def _behaviour(frontend: Frontend) -> Behaviour | None:
@@ -123,14 +127,15 @@ def _ports(behaviour: Behaviour, number: int) -> Iterator[tuple[str, bytes]]:
         yield "local_affinity_ports", native(number | LOCAL)
 
 
-def _columns(frontend: Frontend, behaviour: Behaviour | None, name: str, key: bytes) -> Iterator[Column]:
-    d, target = digit(frontend.family), frontend.target
+def columns_of(frontend: Frontend, behaviour: Behaviour | None = None, key: bytes | None = None) -> tuple[Column, ...]:
+    """The frontend's endpoints as it draws from them; the rest are what who knows them already spares us to find."""
+    behaviour = behaviour or _behaviour(frontend)
     if behaviour is None:
-        return
-    if behaviour.cluster:
-        yield Column(f"{name}endpoints{d}", key, target.cluster)
-    if behaviour.local:
-        yield Column(f"{name}local_endpoints{d}", key, target.local)
+        return ()
+    key, target, d = key or _key(frontend), frontend.target, digit(frontend.family)
+    name = "node_port_" if behaviour.node_port else ""
+    cluster = (Column(f"{name}endpoints{d}", key, target.cluster),) if behaviour.cluster else ()
+    return (*cluster, Column(f"{name}local_endpoints{d}", key, target.local)) if behaviour.local else cluster
 
 
 def _verdicts(

@@ -6,13 +6,24 @@ nevertheless): the first by (namespace, name) has it, the other stays listed and
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
 from portway.model import Backend, ProxyConfig
 from portway.nftables.affinity import Affinity
 from portway.nftables.datatype import backend_bytes
-from portway.nftables.elements import EMPTY, Column, Compiled, cluster_ip, compile_frontend, differences, hairpin
+from portway.nftables.elements import (
+    EMPTY,
+    Column,
+    Compiled,
+    cluster_ip,
+    columns_of,
+    compile_frontend,
+    differences,
+    hairpin,
+)
+from portway.nftables.made import Elements, Made
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
 from portway.nftables.structure import Behaviour, containers, standing_chains
 from portway.nftables.transaction import missing
@@ -134,9 +145,7 @@ class Program:
     @property
     def ruleset(self) -> Ruleset:
         """What the kernel should hold now; a view that later updates change."""
-        return Ruleset(
-            {c.name: c for c in containers()}, self._chains, _Elements(self._elements, self._column_elements)
-        )
+        return Ruleset({c.name: c for c in containers()}, self._chains, Elements(self._elements, self._entries))
 
     @property
     def spare_chains(self) -> frozenset[str]:
@@ -215,15 +224,14 @@ class Program:
         first = claimants[0]
         return known[first] if first in known else _claims(self._contributions[first])[claim]
 
-    def _column_elements(self, container: str) -> dict[bytes, bytes]:
-        """Keys and values of all columns in one container."""
-        found: dict[bytes, bytes] = {}
-        for claim, keys in self._claimants.items() if self._columns[container] else ():
-            frontend = self._frontend(claim, keys, {})
-            for column in compile_frontend(frontend).columns if frontend else ():
-                if column.container == container:
-                    found.update(column.entries())
-        return found
+    def _entries(self, container: str) -> Mapping[bytes, bytes]:
+        return Made(partial(self._made, container)) if self._columns[container] else self._elements[container]
+
+    def _made(self, container: str) -> Iterator[Column]:
+        """All columns in one container, made one after the other."""
+        frontends = (self._frontend(claim, keys, {}) for claim, keys in self._claimants.items())
+        columns = (column for frontend in frontends if frontend for column in columns_of(frontend))
+        return (column for column in columns if column.container == container)
 
     def _commit(self, draft: _Draft) -> tuple[tuple[Element, ...], tuple[Element, ...]]:
         """Take in what is not columns: (elements that go, elements that come)."""
@@ -283,28 +291,6 @@ class Program:
                 yield chain
 
 
-class _Elements(Mapping[str, Mapping[bytes, bytes]]):
-    """A Program's elements by container. Endpoints are made when they are asked for, not kept."""
-
-    def __init__(self, kept: Mapping[str, dict[bytes, bytes]], made: Callable[[str], dict[bytes, bytes]]) -> None:
-        self._kept = kept
-        self._made = made
-
-    def __getitem__(self, container: str) -> Mapping[bytes, bytes]:
-        made = self._made(container)
-        return self._kept[container] | made if made else self._kept[container]
-
-    def __contains__(self, container: object) -> bool:
-        # Asked beside each look into it: nothing is made for that.
-        return container in self._kept
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._kept)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-
 def program(table: ForwardingTable) -> Program:
     """A Program that has compiled the table."""
     made = Program(table.config, table.service_cidrs)
@@ -315,4 +301,4 @@ def program(table: ForwardingTable) -> Program:
 def compile(table: ForwardingTable) -> Ruleset:
     """The whole Ruleset of one table."""
     live = program(table).ruleset
-    return Ruleset(live.containers, live.chains, dict(live.elements))
+    return Ruleset(live.containers, live.chains, {name: dict(some) for name, some in live.elements.items()})

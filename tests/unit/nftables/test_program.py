@@ -1,6 +1,6 @@
 """A Program that follows changes holds what compiling anew gives, and its transactions are small."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +22,8 @@ from portway.nftables import (
     render,
     unite_rulesets,
 )
+from portway.nftables.elements import Column
+from portway.nftables.made import Made
 from tests.flows import strategies
 
 CONFIG = ProxyConfig(
@@ -200,17 +202,20 @@ def test_what_people_read() -> None:
     assert "add rule inet portway cluster-ip4-2 meta l4proto { tcp, udp, sctp } dnat ip addr . port to" in shown
 
 
-def test_elements_are_made_once_for_a_look_into_a_united_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_are_made_when_somebody_goes_through_them(monkeypatch: pytest.MonkeyPatch) -> None:
     program = Program(CONFIG)
     program.load({("shop", "web-1"): web(1, backends(3))})
-    made: list[str] = []
-    original = Program._column_elements
+    made: list[Column] = []
+    original = Made.entries
 
-    def counted(self: Program, name: str) -> dict[bytes, bytes]:
-        made.append(name)
-        return original(self, name)
+    def counted(self: Made) -> Iterator[tuple[bytes, bytes]]:
+        made.extend(self._columns())
+        return original(self)
 
-    monkeypatch.setattr(Program, "_column_elements", counted)
-    united = unite_rulesets(program.ruleset, Ruleset())
-    assert len(united.elements.get("endpoints4", {})) == 3
-    assert made == ["endpoints4"]
+    monkeypatch.setattr(Made, "entries", counted)
+    held = unite_rulesets(program.ruleset, Ruleset()).elements.get("endpoints4", {})
+    assert (len(held), made) == (3, [])
+    assert len(dict(held.items())) == 3
+    assert len(made) == 1
+    assert all(held[key] == value for key, value in list(held.items()))
+    assert len(made) == 3, "once to go through, once to keep"
