@@ -14,56 +14,55 @@ _PODS = frozenset(container.name for container in pod_sets())
 
 
 class Comparison:
-    """One walk through all containers that are ours to fill."""
+    """What some containers hold against what is wanted of them. `missing` begins it and must be gone through first."""
 
-    def __init__(self, wanted: Ruleset) -> None:
+    def __init__(self, wanted: Ruleset, containers: Iterable[Container]) -> None:
         self.count = 0
-        """Elements that are not as they should be; complete when `changes` has been gone through."""
-        self.slots: list[Element] = []
-        """Superfluous endpoints, which go when nobody can have drawn their slots any more."""
+        """Elements that are not as they should be."""
         self._wanted = wanted
-        self._again: dict[str, list[Entry]] = {}
-        self._gone: dict[str, list[Entry]] = {}
+        self._containers = sorted(containers, key=_rank)
+        self._wrong: dict[str, list[Entry]] = {}
+        self._superfluous: dict[str, list[Entry]] = {}
 
-    def changes(self, held: Callable[[Container], dict[bytes, bytes]]) -> Iterator[Change]:
-        """All but the deletion of `slots`, in the order in which nothing is ever half there. Go through it once."""
-        for container in sorted((c for c in self._wanted.containers.values() if not c.learned), key=_rank):
+    def missing(self, held: Callable[[Container], dict[bytes, bytes]]) -> Iterator[Change]:
+        """What is not there under its key; and ranges, of which what would overlap goes first."""
+        self.count, self._wrong, self._superfluous = 0, {}, {}
+        for container in self._containers:
             wanted, here = self._wanted.elements[container.name], held(container)
             if container.interval:
                 yield from self._ranges(container.name, wanted, here)
-            else:
-                yield Change("add", container.name, self._missing(container.name, wanted, here))
-                self._leave(container.name, here)
-        for name, entries in self._again.items():
+                continue
+            yield Change("add", container.name, self._missing(container.name, wanted, here))
+            self._superfluous[container.name] = list(here.items())
+            self.count += len(here)
+
+    def wrong(self) -> Iterator[Change]:
+        """What has another value under its key."""
+        for name, entries in self._wrong.items():
             yield Change("delete", name, entries)
             yield Change("add", name, entries)
-        for name in reversed(self._gone):
-            yield Change("delete", name, self._gone[name])
+
+    def superfluous(self) -> Iterator[Change]:
+        """What nobody wants."""
+        yield from (Change("delete", name, entries) for name, entries in reversed(self._superfluous.items()))
 
     def _missing(self, name: str, wanted: Mapping[bytes, bytes], here: dict[bytes, bytes]) -> Iterator[Entry]:
-        """What is not there under its key; of `here` only what is superfluous is left."""
+        """Of `here` only what is superfluous is left."""
         for key, value in wanted.items():
             was = here.pop(key, None)
             if was is None:
                 self.count += 1
                 yield key, value
             elif was != value:
-                self._again.setdefault(name, []).append((key, value))
+                self.count += 1
+                self._wrong.setdefault(name, []).append((key, value))
 
     def _ranges(self, name: str, wanted: Mapping[bytes, bytes], here: dict[bytes, bytes]) -> Iterator[Change]:
-        """What would overlap goes first. A range that is to lead elsewhere goes and comes."""
         gone = [(key, value) for key, value in here.items() if wanted.get(key) != value]
         come = [(key, value) for key, value in wanted.items() if here.get(key) != value]
         self.count += len(gone) + len(come)
         yield Change("delete", name, gone)
         yield Change("add", name, come)
-
-    def _leave(self, name: str, here: dict[bytes, bytes]) -> None:
-        self.count += len(here) + len(self._again.get(name, ()))
-        if is_endpoints(name):
-            self.slots += (Element(name, key, value) for key, value in here.items())
-        elif here:
-            self._gone[name] = list(here.items())
 
 
 def by_container(verb: str, elements: Iterable[Element]) -> Iterator[Change]:

@@ -39,6 +39,8 @@ Endpoints = Mapping[tuple[str, int], frozenset[str]]
 
 def serving(service: Service, slices: Iterable[EndpointSlice]) -> dict[tuple[str, int], frozenset[str]]:
     """A Service's UDP frontends that have serving endpoints; flows to the others are left alone."""
+    if not any(port.protocol == "UDP" for port in service.ports):
+        return {}
     by_name: dict[str, set[str]] = {}
     for piece in slices:
         for port in piece.ports if piece.proxied else ():

@@ -34,7 +34,7 @@ def encoded(container: Container, entries: Iterable[Entry], with_values: bool) -
     return _encoded_plain(container, entries, with_values)
 
 
-def longest(container: Container) -> int:
+def length_at_most(container: Container) -> int:
     """Bytes that one element takes at most."""
     if container.interval or container.verdicts:
         return _LONGEST

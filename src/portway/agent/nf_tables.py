@@ -14,7 +14,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from portway.agent.elements import Entry, decoded, encoded, longest
+from portway.agent.elements import Entry, decoded, encoded, length_at_most
 from portway.agent.expression import expressions, string
 from portway.agent.netlink import (
     APPEND,
@@ -108,7 +108,7 @@ def _pieces(container: Container, change: Change, limit: int, apart: Collection[
     head = _family(_INET) + string(_LIST_TABLE, TABLE) + string(_LIST_SET, container.name)
     kind, flags = (_NEWSETELEM, REQUEST | CREATE) if change.verb == "add" else (_DELSETELEM, REQUEST)
     adds, entries = change.verb == "add", iter(change.entries)
-    count = max(1, limit // longest(container))
+    count = max(1, limit // length_at_most(container))
     while some := list(islice(entries, count)):
         for group in _told_apart(change, some, apart) if apart else (some,):
             yield _Piece(kind, flags, head + nested(_LIST_ELEMENTS, *encoded(container, group, adds)))
@@ -200,8 +200,10 @@ class NfTables:
         delete_containers: Sequence[str] = (),
         *,
         apart: Collection[Concern] = frozenset(),
+        longest: int = 1 << 30,
     ) -> int:
-        """Carry out the changes: in one atomic batch where the socket can take it, else in as few as possible.
+        """Carry out the changes: in one atomic batch where the socket can take it and `longest` (bytes) lets it, else
+        in as few as possible.
 
         Elements of `apart` are sent in messages of their own, so that a Refused names exactly the culprits among them.
         Returns the number of batches.
@@ -215,14 +217,13 @@ class NfTables:
             _deletion(delete_chains, delete_containers),
         )
         sent = 0
-        for batch in self._batches(pieces):
+        for batch in self._batches(pieces, min(longest, self._netlink.longest - 256)):
             self._send(batch, containers)
             sent += 1
         return sent
 
-    def _batches(self, pieces: Iterable[_Piece]) -> Iterator[bytearray]:
-        """Messages between a beginning and an end, as long as the socket can take."""
-        limit = self._netlink.longest - 256
+    def _batches(self, pieces: Iterable[_Piece], limit: int) -> Iterator[bytearray]:
+        """Messages between a beginning and an end."""
         batch = self._bracket(_BATCH_BEGIN)
         empty = len(batch)
         for piece in pieces:

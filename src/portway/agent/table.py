@@ -3,6 +3,7 @@
 import errno
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain as chained
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from portway.nftables.render import structure
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_FILL = 1 << 18
+"""Bytes of a commit whose elements need not come at once: as many as the processor's caches hold on the way."""
 _BY_NFT = 1
 """Commits of one `nft -f`. The kernel counts everybody's commits and we count ours: what is above is others'."""
 
@@ -90,27 +93,27 @@ class KernelTable:
         return closing
 
     def _write(self, wanted: Ruleset, chains: Sequence[Chain], whole: bool) -> int:
-        """Chains, then elements that are missing or wrong, then what is superfluous; see `_stages`."""
-        if behaviours := tuple(chain for chain in chains if not chain.of_stamp):
-            self._commit_changes(lambda: (), wanted.containers, set_chains=behaviours)
+        """In stages, as `_stages` explains. Slots that nobody draws yet need not come all at once, and come in half
+        the time when they do not.
+        """
+        containers = wanted.containers
+        ours = [container for container in containers.values() if not container.learned]
+        slots = Comparison(wanted, (c for c in ours if is_endpoints(c.name)))
+        others = Comparison(wanted, (c for c in ours if not is_endpoints(c.name)))
         stamps = tuple(chain for chain in chains if chain.of_stamp)
-        found = Comparison(wanted)
 
         def switch() -> Iterator[Change]:
-            # Another attempt reads anew: of several batches some may have been taken.
-            nonlocal found
-            found = Comparison(wanted)
-            return found.changes(self._held)
+            return chained(others.missing(self._held), slots.wrong(), others.wrong(), others.superfluous())
 
-        self._commit_changes(switch, wanted.containers, set_chains=stamps)
-        going = Transaction(
-            delete=tuple(found.slots),
-            delete_chains=tuple(name for name in self._kernel.chains() if whole and name not in wanted.chains),
-            delete_containers=tuple(n for n in self._kernel.containers() if whole and n not in wanted.containers),
-        )
-        if going:
-            self._commit(going, wanted.containers)
-        return found.count + len(going.delete_chains) + len(going.delete_containers)
+        self._commit_changes(tuple, containers, set_chains=[chain for chain in chains if not chain.of_stamp])
+        self._commit_changes(lambda: slots.missing(self._held), containers, longest=_FILL)
+        self._commit_changes(switch, containers, set_chains=stamps)
+        going = {
+            "delete_chains": [name for name in self._kernel.chains() if whole and name not in wanted.chains],
+            "delete_containers": [name for name in self._kernel.containers() if whole and name not in containers],
+        }
+        self._commit_changes(slots.superfluous, containers, **going)
+        return slots.count + others.count + sum(map(len, going.values()))
 
     def _held(self, container: Container) -> dict[bytes, bytes]:
         return self._kernel.elements(container)
@@ -157,7 +160,7 @@ class KernelTable:
         )
 
     def _commit_changes(
-        self, changes: Callable[[], Iterable[Change]], containers: Mapping[str, Container], **chains: Any
+        self, changes: Callable[[], Iterable[Change]], containers: Mapping[str, Container], **more: Any
     ) -> None:
         """Commit what `changes` gives, without what the kernel refuses, which takes some attempts then.
 
@@ -167,7 +170,7 @@ class KernelTable:
         wrong: set[Concern] = set()
         for _ in range(_ATTEMPTS):
             try:
-                self._kernel.commit(_without(changes(), wrong), containers, **chains, apart=apart)
+                self._kernel.commit(_without(changes(), wrong), containers, **more, apart=apart)
                 return
             except Refused as refused:
                 if not refused.refusals:

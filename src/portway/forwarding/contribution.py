@@ -70,11 +70,11 @@ def _facets(service: Service, config: ProxyConfig) -> Iterator[_Facet]:
             first[family],
             tuple(a for a in service.external_ips if family_of(a) == family and a not in vips),
             vips,
-            _source_ranges(service, family, vips, primary_address(config, family)),
+            _source_ranges(service, family, vips, config) if service.load_balancer_source_ranges else (),
         )
 
 
-def _source_ranges(service: Service, family: Family, vips: tuple[str, ...], own: str) -> tuple[str, ...]:
+def _source_ranges(service: Service, family: Family, vips: tuple[str, ...], config: ProxyConfig) -> tuple[str, ...]:
     """Who may dial the load-balancer IPs: empty means anyone.
 
     A node inside the ranges reaches them with one of the VIPs as its source, once the VIP is bound to it: so they
@@ -83,6 +83,7 @@ def _source_ranges(service: Service, family: Family, vips: tuple[str, ...], own:
     ranges = tuple(r for r in service.load_balancer_source_ranges if family_of(r) == family)
     if any(cidr in ZERO_CIDRS for cidr in ranges):
         return ()
+    own = primary_address(config, family)
     if own and any(contains(cidr, own) for cidr in ranges):
         bits = 32 if family == "IPv4" else 128
         return ranges + tuple(f"{vip}/{bits}" for vip in vips)

@@ -65,8 +65,8 @@ def choose(endpoints: Sequence[Candidate], uses_cluster: bool, uses_local: bool,
     if uses_local:
         local = _on_node(ready, place) or _on_node(fallback, place)
     return Choice(
-        tuple(backend for _, backend in cluster),
-        tuple(backend for _, backend in local),
+        tuple([backend for _, backend in cluster]),
+        tuple([backend for _, backend in local]),
         bool(cluster) or (uses_local and bool(ready or fallback)),
         cluster_terminating=bool(cluster) and not ready,
         local_terminating=bool(local) and not _on_node(ready, place),

@@ -28,9 +28,11 @@ class Affinity:
 
     def number(self, frontend: Frontend) -> int:
         """What stands for the frontend's ServicePort; two never have the same."""
+        if not frontend.target.session_affinity_seconds:
+            return 0
         name = frontend.target.name
-        if name in self._numbers or not frontend.target.session_affinity_seconds:
-            return self._numbers.get(name, 0)
+        if name in self._numbers:
+            return self._numbers[name]
         number = number_of(name)
         while number in self._names:
             number = (number + 2) % _MODULUS or 2

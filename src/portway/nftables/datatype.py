@@ -43,7 +43,8 @@ _NATIVE = struct.Struct("=I")
 _PORT = struct.Struct(">H2x")
 
 
-_octet = {str(number): number for number in range(256)}.__getitem__
+_OCTETS = {str(number): number for number in range(256)}
+_octet = _OCTETS.__getitem__
 
 
 def address_bytes(address: str) -> bytes:
@@ -83,19 +84,42 @@ def backend_bytes(backend: Backend) -> bytes:
     return address_bytes(backend.address) + _port_bytes(backend.port)
 
 
-def native_many(count: int) -> list[bytes]:
+def native_many(count: int) -> Sequence[bytes]:
     """The slots from 0 to `count` - 1."""
+    return _few_natives(count) if count <= _FEW else _natives(count)
+
+
+def _natives(count: int) -> tuple[bytes, ...]:
     packed = struct.pack(f"={count}I", *range(count))
-    return [packed[start : start + 4] for start in range(0, 4 * count, 4)]
+    return tuple([packed[start : start + 4] for start in range(0, 4 * count, 4)])
+
+
+_FEW = 256
+_few_natives = lru_cache(maxsize=_FEW + 1)(_natives)
 
 
 def backend_bytes_many(backends: Sequence[Backend]) -> list[bytes]:
-    """`backend_bytes` of each; of one family."""
+    """`backend_bytes` of each; of one family. Where millions are made: subnets are few and ports are fewer."""
     if not backends or ":" in backends[0].address:
         return [backend_bytes(backend) for backend in backends]
-    packed = bytes(map(_octet, ".".join([backend.address for backend in backends]).split(".")))
-    ports = [_port_bytes(backend.port) for backend in backends]
-    return [packed[start : start + 4] + port for start, port in zip(range(0, len(packed), 4), ports, strict=True)]
+    parts = [backend.address.rpartition(".") for backend in backends]
+    port = backends[0].port
+    if all(backend.port == port for backend in backends):
+        ends = _ends(port)
+        return [_subnet(subnet) + ends[last] for subnet, _, last in parts]
+    return [_subnet(subnet) + _ends(b.port)[last] for (subnet, _, last), b in zip(parts, backends, strict=True)]
+
+
+@lru_cache(maxsize=65536)
+def _subnet(three: str) -> bytes:
+    """The first three octets."""
+    return bytes(map(_octet, three.split(".")))
+
+
+@lru_cache(maxsize=1024)
+def _ends(port: int) -> dict[str, bytes]:
+    """The last octet and the port."""
+    return {text: bytes((number,)) + _PORT.pack(port) for text, number in _OCTETS.items()}
 
 
 def comparable(types: tuple[Type, ...], data: bytes) -> bytes:

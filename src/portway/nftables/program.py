@@ -62,10 +62,11 @@ class _Draft:
             for (container, key), value in compiled.singles.items():
                 side.setdefault(container, {})[key] = value
         if old.behaviour != new.behaviour:
-            self.behaviours.update(b for b in (new.behaviour,) if b)
-            self.behaviours.subtract(b for b in (old.behaviour,) if b)
-        self.shared.update(new.shared)
-        self.shared.subtract(old.shared)
+            for behaviour, step in ((new.behaviour, 1), (old.behaviour, -1)):
+                if behaviour:
+                    self.behaviours[behaviour] += step
+        self.share(new.shared, 1)
+        self.share(old.shared, -1)
         before = {(c.container, c.prefix): c for c in old.columns}
         for now in new.columns:
             was = before.pop((now.container, now.prefix), None)
@@ -93,9 +94,12 @@ class _Draft:
                 self._share((new_backend,), 1)
 
     def _share(self, backends: Iterable[Backend], step: int) -> None:
-        for backend in backends:
-            if backend.node_name == self._node_name:
-                self.shared[hairpin(backend)] += step
+        self.share([hairpin(b) for b in backends if b.node_name == self._node_name], step)
+
+    def share(self, elements: Iterable[Element], step: int) -> None:
+        """One more (1) or less (-1) who needs these."""
+        for element in elements:
+            self.shared[element] += step
 
 
 class _Difference:
@@ -188,8 +192,8 @@ class Program:
         for claim in before.keys() | after.keys():
             self._contend(claim, key, before.get(claim), after.get(claim), draft)
         self.affinity.put(key, new)
-        draft.shared.subtract(map(cluster_ip, old.cluster_ips if old else ()))
-        draft.shared.update(map(cluster_ip, new.cluster_ips if new else ()))
+        draft.share(map(cluster_ip, old.cluster_ips if old else ()), -1)
+        draft.share(map(cluster_ip, new.cluster_ips if new else ()), 1)
         if new is None:
             self._contributions.pop(key, None)
         else:
@@ -202,6 +206,10 @@ class Program:
         if old == new:
             return
         claimants = self._claimants.get(claim, ())
+        if not claimants:
+            self._claimants[claim] = (key,)
+            draft.replace(EMPTY, self._compiled(new))
+            return
         rivals = tuple(k for k in claimants if k != key)
         then = tuple(sorted((*rivals, key))) if new else rivals
         had = self._frontend(claim, claimants, {key: old})

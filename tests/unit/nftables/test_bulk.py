@@ -18,7 +18,7 @@ _addresses = st.one_of(
 def test_columns_of_bytes(addresses: list[str], ports: list[int]) -> None:
     backends = [Backend(address, port) for address, port in zip(addresses, ports, strict=False)]
     assert backend_bytes_many(backends) == [backend_bytes(backend) for backend in backends]
-    assert native_many(len(ports)) == [native(slot) for slot in range(len(ports))]
+    assert list(native_many(len(ports))) == [native(slot) for slot in range(len(ports))]
 
 
 @settings(max_examples=30, deadline=None)
