@@ -179,6 +179,53 @@ def test_what_others_write_while_we_look_is_put_right_too(place: Namespace) -> N
     assert not touched
 
 
+def _adopt_everything() -> None:
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update(everything().contributions)
+    KernelTable().adopt(program.ruleset)
+
+
+def _handles(place: Namespace, of: str) -> dict[str, list[int]]:
+    """By which the kernel tells rules apart, of the chains whose names begin so."""
+    listed = json.loads(place.command("nft", "-a", "-j", "list", "table", "inet", "portway"))["nftables"]
+    rules = [item["rule"] for item in listed if "rule" in item and item["rule"]["chain"].startswith(of)]
+    return {name: [r["handle"] for r in rules if r["chain"] == name] for name in {r["chain"] for r in rules}}
+
+
+def test_a_restart_writes_no_behaviours_rule_that_is_there(place: Namespace) -> None:
+    """Each would make the kernel walk a whole map."""
+    place.run(_adopt_everything)
+    before = _handles(place, "cluster-ip")
+    assert {"cluster-ip4-3", "cluster-ip6-3", "cluster-ip-local4-2"} <= before.keys()
+    place.run(_adopt_everything)
+    assert _handles(place, "cluster-ip") == before
+    place.command("nft", "insert rule inet portway cluster-ip4-3 drop")
+    place.command("nft", "flush chain inet portway cluster-ip6-3")
+    place.run(_adopt_everything)
+    after = _handles(place, "cluster-ip")
+    assert {name: len(rules) for name, rules in after.items()} == {name: len(rules) for name, rules in before.items()}
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"cluster-ip4-3", "cluster-ip6-3"}
+
+
+def _adopt_with_a_mistake() -> tuple[Held, dict[str, int]]:
+    """What the kernel holds, and how many elements each container should."""
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update({c.service: c for c in (web(n, backends(10, n)) for n in range(300))})
+    ruleset = program.ruleset
+    elements = {name: dict(some) for name, some in ruleset.elements.items()}
+    nobody = bytes([10, 99, 0, 1]) + web_key(1)[4:]
+    elements["frontends4"][nobody] = b"goto nowhere"
+    elements["endpoints4"][nobody] = b"\x0a\x00"  # neither key nor value is as long as it should be
+    KernelTable().adopt(Ruleset(ruleset.containers, ruleset.chains, elements))
+    return held(), {name: len(some) for name, some in ruleset.elements.items()}
+
+
+def test_one_bad_object_does_not_hold_up_a_first_sync(place: Namespace) -> None:
+    kernel, wanted = place.run(_adopt_with_a_mistake)
+    assert {name: len(some) for name, some in kernel.elements.items()} == wanted
+
+
 def _own_commits_are_counted() -> list[bool]:
     program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
     kernel.adopt(program.ruleset)

@@ -86,11 +86,38 @@ def _verdict(text: bytes) -> bytes:
     return nested(_DATA, verdict(text.decode()))
 
 
-def decoded(container: Container, elements: Iterable[bytes]) -> Iterator[Entry]:
-    """The entries that these elements of a list are."""
+def decoded(container: Container, lists: Iterable[bytes]) -> Iterator[Entry]:
+    """The entries that are the elements of these lists."""
     if container.interval and len(container.key) == 1:
-        return _between(elements)
-    return map(_decoded, elements)
+        return _between(element for some in lists for _, element in attributes(some))
+    if container.interval or container.verdicts:
+        return (_decoded(element) for some in lists for _, element in attributes(some))
+    return (entry for some in lists for entry in _alike(container, some) or _each(some))
+
+
+def _each(elements: bytes) -> Iterator[Entry]:
+    return (_decoded(element) for _, element in attributes(elements))
+
+
+def _alike(container: Container, elements: bytes) -> list[Entry]:
+    """All at once where they are nothing but a key and a value of the container's lengths; else nothing."""
+    before, between, value_length = _frame(container, with_values=True)
+    key_length = sum(kind.length for kind in container.key_types)
+    frame = struct.Struct(f"{len(before)}s{key_length}s{len(between)}s{value_length}s")
+    if not elements or len(elements) % frame.size:
+        return []
+    rows = list(frame.iter_unpack(elements))
+    # Whether the kernel says that an attribute is nested depends on its version.
+    head, middle = rows[0][0], rows[0][2]
+    known = (_plain(head), _plain(middle)) == (_plain(before), _plain(between))
+    if not (known and all(row[0] == head and row[2] == middle for row in rows)):
+        return []
+    return [(key, value) for _, key, _, value in rows]
+
+
+def _plain(headers: bytes) -> list[tuple[int, int]]:
+    """Lengths and kinds without flags."""
+    return [(length, kind & 0x3FFF) for length, kind in struct.iter_unpack("=HH", headers)]
 
 
 def _decoded(data: bytes) -> Entry:
@@ -116,6 +143,7 @@ def _between(elements: Iterable[bytes]) -> Iterator[Entry]:
             yield first + last.to_bytes(width, "big"), value
 
 
+@lru_cache(maxsize=4096)
 def _decoded_value(data: bytes) -> bytes:
     kind, content = next(attributes(data))
     if kind == _DATA_VALUE:

@@ -9,6 +9,7 @@ after an error, so every message of a failed batch that is wrong gets its own er
 import errno
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from itertools import chain as chained
 from itertools import islice
 
@@ -23,6 +24,7 @@ from portway.agent.netlink import (
     Interrupted,
     Message,
     Netlink,
+    attribute,
     attributes,
     message,
     messages,
@@ -32,7 +34,7 @@ from portway.nftables import TABLE, Chain, Container, Element
 
 _SUBSYSTEM = 10
 _BATCH_BEGIN, _BATCH_END = 16, 17
-_GETTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _DELRULE = 1, 3, 4, 5, 6, 8
+_GETTABLE, _NEWCHAIN, _GETCHAIN, _DELCHAIN, _NEWRULE, _GETRULE, _DELRULE = 1, 3, 4, 5, 6, 7, 8
 _GETSET, _DELSET = 10, 11
 _NEWSETELEM, _GETSETELEM, _DELSETELEM, _NEWGEN, _GETGEN = 12, 13, 14, 15, 16
 _INET, _UNSPEC = 1, 0
@@ -40,6 +42,7 @@ EVENTS = 1 << (7 - 1)
 """The multicast group in which the kernel tells of each commit."""
 _LIST_TABLE, _LIST_SET, _LIST_ELEMENTS = 1, 2, 3
 _ANONYMOUS = 1
+_USER_DATA, _FINGERPRINT, _DIGEST = 7, 0xF0, 8
 _VERBS = {_NEWSETELEM: "add", _DELSETELEM: "delete"}
 _OF_CHAINS = {
     _NEWCHAIN: ("add chain", 3),
@@ -130,8 +133,19 @@ def _chain_creation(chains: Sequence[Chain]) -> Iterator[_Piece]:
         yield _Piece(_DELRULE, REQUEST, table + string(2, chain.name))
     for chain in chains:
         for rule in chain.rules:
-            payload = table + string(2, chain.name) + nested(4, *expressions(rule))
+            content = nested(4, *expressions(rule))
+            payload = table + string(2, chain.name) + content + attribute(_USER_DATA, _fingerprint(content))
             yield _Piece(_NEWRULE, REQUEST | CREATE | APPEND, payload)
+
+
+def _fingerprint(content: bytes) -> bytes:
+    """What a rule is known by when it is there again: of a kind of user data that nft passes over."""
+    return bytes((_FINGERPRINT, _DIGEST)) + blake2b(content, digest_size=_DIGEST).digest()
+
+
+def fingerprints(chain: Chain) -> list[bytes]:
+    """As `NfTables.rules` finds them where the chain's rules are what it says."""
+    return [_fingerprint(nested(4, *expressions(rule))) for rule in chain.rules]
 
 
 def _deletion(chains: Sequence[str], containers: Sequence[str]) -> Iterator[_Piece]:
@@ -171,6 +185,14 @@ class NfTables:
         found = (dict(attributes(m.payload[4:])) for m in self._dump(_GETCHAIN, _family(_INET)))
         return tuple(_text(a[3]) for a in found if _text(a[1]) == TABLE)
 
+    def rules(self) -> dict[str, list[bytes]]:
+        """What we wrote beside each rule, by chain; empty beside those of nft's or of anybody else's."""
+        found: dict[str, list[bytes]] = {}
+        for answer in self._dump(_GETRULE, _family(_INET) + string(1, TABLE)):
+            told = dict(attributes(answer.payload[4:]))
+            found.setdefault(_text(told[2]), []).append(told.get(_USER_DATA, b""))
+        return found
+
     def containers(self) -> tuple[str, ...]:
         """The names of our table's sets and maps."""
         asked = _family(_INET) + string(1, TABLE)
@@ -184,7 +206,7 @@ class NfTables:
             try:
                 # Taken apart as they come: a large cluster's answers are never all there.
                 answers = self._netlink.dump(_type(_GETSETELEM), asked)
-                return dict(decoded(container, (e for answer in answers for e in _listed(answer.payload))))
+                return dict(decoded(container, (some for a in answers for some in _lists(a.payload))))
             except Interrupted:
                 continue
 
@@ -247,11 +269,9 @@ class NfTables:
         self.commits += 1
 
 
-def _listed(payload: bytes) -> Iterator[bytes]:
+def _lists(payload: bytes) -> Iterator[bytes]:
     """The elements in a message."""
-    for kind, data in attributes(payload[4:]):
-        if kind == _LIST_ELEMENTS:
-            yield from (element for _, element in attributes(data))
+    return (data for kind, data in attributes(payload[4:]) if kind == _LIST_ELEMENTS)
 
 
 def _refused(batch: bytearray, failed: Mapping[int, int], containers: Mapping[str, Container]) -> Refused:
@@ -270,7 +290,7 @@ def _refused(batch: bytearray, failed: Mapping[int, int], containers: Mapping[st
             subject = f"{verb} {_text(found[naming])}" if naming in found else verb
             return Refused((), f"{subject}: {errno.errorcode.get(error, str(error))}")
         container = containers[_text(found[_LIST_SET])]
-        entries = decoded(container, _listed(sent.payload))
+        entries = decoded(container, _lists(sent.payload))
         refusals += (Refusal(_VERBS[kind], Element(container.name, *entry), error) for entry in entries)
     return Refused(tuple(refusals), f"{len(refusals)} elements or their neighbours")
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from portway.agent import nft
 from portway.agent.comparison import Comparison, by_container, is_endpoints
-from portway.agent.nf_tables import Change, Concern, NfTables, Refusal, Refused
+from portway.agent.nf_tables import Change, Concern, NfTables, Refusal, Refused, fingerprints
 from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, element_text
 from portway.nftables.render import structure
 
@@ -105,7 +105,7 @@ class KernelTable:
         def switch() -> Iterator[Change]:
             return chained(others.missing(self._held), slots.wrong(), others.wrong(), others.superfluous())
 
-        self._commit_changes(tuple, containers, set_chains=[chain for chain in chains if not chain.of_stamp])
+        self._commit_changes(tuple, containers, set_chains=self._changed(chains))
         self._commit_changes(lambda: slots.missing(self._held), containers, longest=_FILL)
         self._commit_changes(switch, containers, set_chains=stamps)
         going = {
@@ -114,6 +114,12 @@ class KernelTable:
         }
         self._commit_changes(slots.superfluous, containers, **going)
         return slots.count + others.count + sum(map(len, going.values()))
+
+    def _changed(self, chains: Sequence[Chain]) -> list[Chain]:
+        """Those of behaviours that are not there as they should be: writing one makes the kernel walk its map."""
+        behaviours = [chain for chain in chains if not chain.of_stamp]
+        held = self._kernel.rules() if behaviours else {}
+        return [chain for chain in behaviours if held.get(chain.name) != fingerprints(chain)]
 
     def _held(self, container: Container) -> dict[bytes, bytes]:
         return self._kernel.elements(container)
