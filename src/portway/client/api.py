@@ -1,9 +1,9 @@
 """Requests to a Kubernetes API server, in the API's own verbs, on whole documents."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +14,7 @@ from portway.client.transport import Params, Request, Transport, decode_failure
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 
+_T = TypeVar("_T")
 PatchKind = Literal["merge", "strategic", "json", "apply"]
 
 _PATCH_TYPES: Mapping[str, str] = {
@@ -31,6 +32,39 @@ class WatchEvent(Struct, frozen=True):
 
     type: str
     object: Doc
+
+
+class _ListMeta(Struct, rename="camel"):
+    resource_version: str | None = None
+    rest: str | None = msgspec.field(default=None, name="continue")
+
+
+class _List(Struct, rename="camel"):
+    kind: str | None = None
+    api_version: str | None = None
+    metadata: _ListMeta | None = None
+    items: list[msgspec.Raw] | None = None
+
+
+class Page:
+    """Some documents of a list, with the apiVersion and kind that lists leave out of them."""
+
+    def __init__(self, raw: _List) -> None:
+        metadata = raw.metadata or _ListMeta()
+        self.version = metadata.resource_version or ""
+        """The list's resourceVersion."""
+        self.rest = metadata.rest or ""
+        """By which the next page is asked for; empty: this is the last one."""
+        self._items = raw.items or []
+        self._common = {"apiVersion": raw.api_version or "", "kind": (raw.kind or "").removesuffix("List")}
+
+    def __iter__(self) -> Iterator[Doc]:
+        """One document after the other: each is made when its turn comes."""
+        for raw in self._items:
+            document: Doc = msgspec.json.decode(raw, type=dict[str, Any])
+            for name, value in self._common.items():
+                document.setdefault(name, value)
+            yield document
 
 
 class Api:
@@ -83,18 +117,34 @@ class Api:
         Each item has apiVersion and kind, which servers leave out. `resource_version` "0": a server may answer
         from what it remembers.
         """
+        items: list[Doc] = []
+        version = ""
+        selected = {"label_selector": label_selector, "field_selector": field_selector}
+        async for page in self.pages(resource, namespace, **selected, resource_version=resource_version):
+            items += page
+            version = page.version
+        return items, version
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        resource_version: str = "",
+    ) -> AsyncIterator["Page"]:
+        """`list`, page by page: who needs little of each document never has them all."""
         params = _selectors(label_selector, field_selector) | {"limit": _PAGE}
         if resource_version:
             params["resourceVersion"] = resource_version
-        items: list[Doc] = []
         while True:
-            page = await self._document(Request("GET", resource.path(namespace), params))
-            items += _completed(page)
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
-                return items, str(metadata.get("resourceVersion") or "")
+            page = Page(await self._read(Request("GET", resource.path(namespace), params), _List))
+            yield page
+            if not page.rest:
+                return
             params.pop("resourceVersion", None)  # the token carries it
-            params["continue"] = metadata["continue"]
+            params["continue"] = page.rest
 
     async def watch(
         self,
@@ -189,9 +239,12 @@ class Api:
         return await self._transport.fetch(Request(method, path, params or {}, body, content_type, accept))
 
     async def _document(self, request: Request) -> Doc:
+        return await self._read(request, dict[str, Any])
+
+    async def _read(self, request: Request, shape: type[_T]) -> _T:
         body = await self._transport.fetch(request)
         try:
-            return msgspec.json.decode(body, type=dict[str, Any])
+            return msgspec.json.decode(body, type=shape)
         except msgspec.DecodeError as error:
             server = self.access.unix_path or self.access.server
             raise Unreachable(f"{server} does not answer like an API server: {error}") from error
@@ -200,16 +253,6 @@ class Api:
 def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:
     named = {"labelSelector": label_selector, "fieldSelector": field_selector}
     return {name: value for name, value in named.items() if value}
-
-
-def _completed(page: Doc) -> list[Doc]:
-    """The page's items with the apiVersion and kind that lists leave out of them."""
-    items: list[Doc] = page.get("items") or []
-    kind = str(page.get("kind") or "").removesuffix("List")
-    for item in items:
-        item.setdefault("apiVersion", page.get("apiVersion", ""))
-        item.setdefault("kind", kind)
-    return items
 
 
 def _event(line: bytes) -> WatchEvent:

@@ -98,19 +98,24 @@ class Reflector(Generic[T]):
 
     async def _list(self, resource_version: str) -> None:
         self._noted.clear()
-        items, version = await self._api.list(
+        pages = self._api.pages(
             self._resource,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             resource_version=resource_version,
         )
-        found = {key_of(item): item for item in items}
+        found: set[Key] = set()
+        version = ""
+        # Documents are reduced to what is kept of them as they come: those of a large cluster are never all there.
+        async for page in pages:
+            for item in page:
+                found.add(key := key_of(item))
+                if self._versions.get(key) != _version_of(item) and key not in self._noted:
+                    self._learn(key, item)
+            version = page.version
         for key in [key for key in self._versions if key not in found and key not in self._noted]:
             self._forget(key)
-        for key, item in found.items():
-            if self._versions.get(key) != _version_of(item) and key not in self._noted:
-                self._learn(key, item)
         self._version = version
         self._works()
         self.synced.set()
