@@ -39,9 +39,13 @@ plots: $(VENV)/.installed ## write docs/performance.md's tables and plots from b
 FIGURES := bench/figures
 performance: $(VENV)/.installed tools ## measure everything on this idle machine, then write tables and plots
 	@mkdir -p $(FIGURES)
+	@echo "1 of 4: first sync"
 	@SIZES=100x10,1000x10,10000x10,5000x50,1x100000,30000x10,100000x10 JSON=$(FIGURES)/sync.json $(BIN)/python bench/sync.py
+	@echo "2 of 4: one change"
 	@SIZES=100x10,1000x10,10000x10,1x100000 JSON=$(FIGURES)/change.json $(BIN)/python bench/change.py
+	@echo "3 of 4: memory"
 	@SIZES=1000x10,10000x10,5000x50,1x100000,100000x10 JSON=$(FIGURES)/memory.json $(BIN)/python bench/memory.py
+	@echo "4 of 4: new and open connections"
 	@JSON=$(FIGURES)/connect.json $(BIN)/python bench/connect.py
 	@$(BIN)/python bench/report.py
 

@@ -9,6 +9,7 @@ all sizes stand at once and take turns, in another order each time; medians of a
 
 bare        no rules but connection tracking
 one rule    that translates everything: what translating costs, whoever decides
+floor       two look-ups and nothing else, in maps as large as ours: frontend to chain, slot to endpoint
 peer        the rules of kube-proxy's shape (bench/peer.py) and the checks that every new connection passes there
 kube-proxy  the rules of KUBE_PROXY itself, where that names a binary
 portway     ours
@@ -67,6 +68,15 @@ table ip one {
   chain b { type nat hook postrouting priority 100; ip saddr 203.0.0.0/8 masquerade; }
 }
 """
+_FLOOR = """
+table ip floor {
+  map endpoints { typeof ip daddr . tcp dport . numgen random mod 2 : ip daddr . tcp dport; }
+  map frontends { typeof ip daddr . tcp dport : verdict; }
+  chain three { dnat ip addr . port to ip daddr . tcp dport . numgen random mod 3 map @endpoints; }
+  chain a { type nat hook prerouting priority -100; ip daddr . tcp dport vmap @frontends; }
+  chain b { type nat hook postrouting priority 100; ip saddr 203.0.0.0/8 masquerade; }
+}
+"""
 _PEER_CHECKS = """
 table ip peer-checks {
   map firewall-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
@@ -99,7 +109,7 @@ class Goal(Struct, frozen=True):
 
 
 GOALS = (
-    Goal("clusterIP", False, ("peer", "kube-proxy", "portway")),
+    Goal("clusterIP", False, ("floor", "peer", "kube-proxy", "portway")),
     Goal("clusterIP, Local", False, ("portway local",)),
     Goal("clusterIP, affinity", False, ("portway affine",)),
     Goal("nodePort", True, ("peer", "kube-proxy", "portway")),
@@ -114,7 +124,7 @@ _FLAVOURS: dict[str, dict[str, Any]] = {
     "portway affine": {"session_affinity_seconds": 10800},
 }
 _REFERENCES = ("bare", "one rule")
-_COLUMNS = (*_REFERENCES, "peer", "kube-proxy", "portway")
+_COLUMNS = (*_REFERENCES, "floor", "peer", "kube-proxy", "portway")
 
 
 class Place(Struct):
@@ -137,17 +147,26 @@ def main() -> int:
     chosen = {count: peer.services(count, 3, node_ports=True) for count in sizes}
     readings: Readings = {}
     with ExitStack() as stack:
-        places = {where: stack.enter_context(_place(load)) for where, load in _loads(chosen).items()}
+        places: Places = {}
+        for where, load in _loads(chosen).items():
+            _progress(f"{where[1]} with {where[0]:,} Services is loaded")
+            places[where] = stack.enter_context(_place(load))
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         for run in range(RUNS):
+            _progress(f"run {run + 1} of {RUNS}")
             _references(places, readings, run)
             for count in sizes:
                 for goal in GOALS:
                     for spread in SPREADS:
                         _new_connections(places, readings, (count, goal, spread), chosen[count], run)
         _open_connections(places, readings, chosen)
+    _progress("")
     _report(_rows(readings))
     return 0
+
+
+def _progress(text: str) -> None:
+    print(f"\r{text:60}", end="" if text else "\r", file=sys.stderr, flush=True)
 
 
 def _loads(chosen: dict[int, peer.Services]) -> "dict[tuple[int, str], Callable[[World, Namespace], None]]":
@@ -156,6 +175,7 @@ def _loads(chosen: dict[int, peer.Services]) -> "dict[tuple[int, str], Callable[
         (0, "one rule"): _inside_run(_nft, _ONE_RULE),
     }
     for count, some in chosen.items():
+        loads[count, "floor"] = _inside_run(_nft, _FLOOR + "".join(_floor_elements(some)))
         for name, fields in _FLAVOURS.items():
             loads[count, name] = _inside_run(_adopt, some, fields)
         if synthetic.with_peer(some):
@@ -163,6 +183,13 @@ def _loads(chosen: dict[int, peer.Services]) -> "dict[tuple[int, str], Callable[
             if "kube-proxy" in kube_proxy.commands():
                 loads[count, "kube-proxy"] = partial(_by_kube_proxy, some)
     return loads
+
+
+def _floor_elements(chosen: peer.Services) -> Iterator[str]:
+    for address, port, _, endpoints in chosen:
+        yield f"add element ip floor frontends {{ {address} . {port} : goto three }}\n"
+        slots = (f"{address} . {port} . {slot} : {endpoint} . 80" for slot, endpoint in enumerate(endpoints))
+        yield f"add element ip floor endpoints {{ {', '.join(slots)} }}\n"
 
 
 def _inside_run(function: Callable[..., None], *arguments: object) -> "Callable[[World, Namespace], None]":

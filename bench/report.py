@@ -1,7 +1,7 @@
 """Figures for people: the tables in docs/performance.md and the plots in docs/plots, from what benches saved as JSON.
 
     make plots               of bench/figures/BENCH.json, as they are
-    make performance         measures everything first (half an hour; leave the machine alone meanwhile)
+    make performance         measures everything first (a quarter of an hour; leave the machine alone meanwhile)
 
 No figure is typed: a table stands between `<!-- figures: BENCH -->` and `<!-- end -->` and is written anew. Plots are
 SVG by hand, because they are a few lines and dots on logarithmic axes, and a library would be needed by nobody else.
@@ -218,7 +218,7 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         _SIZE[0],
         *(
             Column(name, _plain(name), "{:.2f}".format)
-            for name in ("bare", "one rule", "peer", "kube-proxy", "portway")
+            for name in ("bare", "one rule", "floor", "peer", "kube-proxy", "portway")
         ),
     ),
     "log": (
@@ -250,7 +250,12 @@ _PLOTS: dict[str, _Plot] = {
     "memory": ("MB", _tens, {"Portway": _plain("resident"), "kube-proxy": _of("kube-proxy", "resident")}),
     "connect": (
         "µs", lambda row: (row["what"], row["spread"]) == ("new, clusterIP", "all"),
-        {"Portway": _plain("portway"), "peer": _plain("peer"), "kube-proxy": _plain("kube-proxy")},
+        {
+            "Portway": _plain("portway"),
+            "peer": _plain("peer"),
+            "kube-proxy": _plain("kube-proxy"),
+            "two look-ups": _plain("floor"),
+        },
     ),
 }  # fmt: skip
 

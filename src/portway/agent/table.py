@@ -17,6 +17,8 @@ from portway.nftables.render import structure
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+_PASSING = frozenset((errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOBUFS, errno.ENOMEM))
+"""What the kernel could not do just then, whatever it was about: a hash table that still grows, memory."""
 _FILL = 1 << 18
 """Bytes of a commit whose elements need not come at once: as many as the processor's caches hold on the way."""
 _BY_NFT = 1
@@ -181,7 +183,9 @@ class KernelTable:
             except Refused as refused:
                 if not refused.refusals:
                     raise nft.NftError(f"the kernel refuses: {refused}") from None
-                culprits = [r for r in refused.refusals if r.concern in apart]
+                if all(refusal.error in _PASSING for refusal in refused.refusals):
+                    continue
+                culprits = [r for r in refused.refusals if r.concern in apart and r.error not in _PASSING]
                 for refusal in culprits:
                     _tell(refusal, containers)
                 wrong.update(refusal.concern for refusal in culprits)

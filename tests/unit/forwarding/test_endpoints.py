@@ -67,6 +67,16 @@ def test_the_same_port_name_may_have_another_number_in_each_slice() -> None:
     assert {str(b) for _, b in candidates(pieces, "IPv4", "http", "TCP")} == {"10.244.1.2:8080", "10.244.1.3:9090"}
 
 
+@pytest.mark.parametrize("order", [("leaving", "staying"), ("staying", "leaving")])
+def test_of_an_endpoint_in_two_slices_the_one_that_stays_counts(order: tuple[str, str]) -> None:
+    pieces = {
+        "leaving": endpoint_slice("web", endpoint("10.244.1.2", terminating=True), name="web-1"),
+        "staying": endpoint_slice("web", "10.244.1.2@node-2", name="web-2"),
+    }
+    [(found, backend)] = candidates([pieces[name] for name in order], "IPv4", "", "TCP")
+    assert (found.terminating, backend.node_name) == (False, "node-2")
+
+
 def test_no_node_name_is_on_no_node() -> None:
     found = choose(
         candidates([endpoint_slice("web", endpoint("10.1.1.1", ""))], "IPv4", "", "TCP"), True, True, Place("")
