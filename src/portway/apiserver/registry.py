@@ -76,6 +76,8 @@ class Registry:
     def decode(self, entry: Entry, kind: Kind) -> Doc:
         """The stored document, as it is read."""
         doc: Doc = msgspec.json.decode(entry.value)
+        if kind.served_versions:
+            doc["apiVersion"] = kind.api_version
         kind.on_read(doc, self.cluster)
         return doc
 

@@ -12,16 +12,28 @@ from portway.kubeapi.kinds import Kind
 from portway.kubeapi.pipeline import with_revision
 from portway.store import Entry
 
+_VERSION = b'"apiVersion":"'
+"""Its first occurrence is the document's own: nothing but the kind stands before it."""
+
 
 def stored(entry: Entry) -> bytes:
     """A document's bytes with its resourceVersion."""
     return with_revision(entry.value, entry.revision)
 
 
+def as_served(kind: Kind, value: bytes) -> bytes:
+    """A document's bytes under the version that is asked for: it may have been written under another one."""
+    if not kind.served_versions:
+        return value
+    begin = value.find(_VERSION) + len(_VERSION)
+    return value[:begin] + kind.api_version.encode() + value[value.index(b'"', begin) :]
+
+
 def list_of(kind: Kind, values: Sequence[bytes], metadata: Doc) -> bytes:
     """`kind: ServiceList`; the items are joined as they are."""
     head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
-    return b'%b,"items":[%b]}' % (msgspec.json.encode(head)[:-1], b",".join(values))
+    items = b",".join(as_served(kind, value) for value in values)
+    return b'%b,"items":[%b]}' % (msgspec.json.encode(head)[:-1], items)
 
 
 def reshaped(kind: Kind, value: bytes, form: Form, include: str = "") -> bytes:
@@ -32,7 +44,7 @@ def reshaped(kind: Kind, value: bytes, form: Form, include: str = "") -> bytes:
         return msgspec.json.encode(table(kind, [doc], {"resourceVersion": version}, form, include))
     if form.shape == "PartialObjectMetadata":
         return msgspec.json.encode(partial(msgspec.json.decode(value)))
-    return value
+    return as_served(kind, value)
 
 
 def reshaped_list(kind: Kind, values: Sequence[bytes], metadata: Doc, form: Form, include: str = "") -> bytes:

@@ -84,6 +84,8 @@ class _Stream:
             if form.shape == "Table" and self._columns_sent:
                 value = msgspec.json.encode(msgspec.json.decode(value) | {"columnDefinitions": None})
             self._columns_sent = True
+        else:
+            value = shapes.as_served(self._kind, value)
         return b'{"type":"%b","object":%b}\n' % (kind, value)
 
 

@@ -176,6 +176,11 @@ _GATEWAY = (
     _gateway("TLSRoute", "tlsroutes"),
     _gateway("UDPRoute", "udproutes"),
 )
+_OLDER = {
+    "v1beta1": ("GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant"),
+    "v1alpha2": ("GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute"),
+}
+"""Under which further version of its group a kind of Gateway API is served."""
 _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ("", "v1"): _CORE,
     ("apps", "v1"): _APPS,
@@ -225,7 +230,12 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ),
     ("metallb.io", "v1beta1"): _METALLB,
     ("metallb.io", "v1beta2"): (_inert("BGPPeer", "bgppeers", status=True, generation=True, schema=""),),
-    ("gateway.networking.k8s.io", "v1"): _GATEWAY,
+    ("gateway.networking.k8s.io", "v1"): tuple(
+        replace(kind, served_versions=("v1", version))
+        for version, kinds in _OLDER.items()
+        for kind in _GATEWAY
+        if kind.kind in kinds
+    ),
 }
 
 KINDS: tuple[Kind, ...] = tuple(
@@ -234,15 +244,20 @@ KINDS: tuple[Kind, ...] = tuple(
 """In the order in which discovery lists groups: where names collide, the earlier one is meant. Those whose only verb is
 create are answered or acted upon, and never stored."""
 
+OLDER: tuple[Kind, ...] = tuple(
+    replace(kind, version=version) for kind in KINDS for version in kind.served_versions if version != kind.version
+)
+"""The same objects under other versions: served and found as asked for, and in no other list."""
+
 
 @lru_cache(maxsize=1)
 def _resources() -> dict[tuple[str, str, str], Kind]:
-    return {(k.group, k.version, k.plural): k for k in KINDS}
+    return {(k.group, k.version, k.plural): k for k in (*KINDS, *OLDER)}
 
 
 @lru_cache(maxsize=1)
 def _kinds() -> dict[tuple[str, str], Kind]:
-    return {(k.api_version, k.kind): k for k in KINDS}
+    return {(k.api_version, k.kind): k for k in (*KINDS, *OLDER)}
 
 
 @lru_cache(maxsize=1)
@@ -274,7 +289,7 @@ def by_name(text: str) -> Kind | None:
     name, _, qualifier = text.lower().partition(".")
     if not qualifier:
         return _names().get(name)
-    for kind in KINDS:
+    for kind in (*KINDS, *OLDER):
         if name in (kind.plural, kind.singular, *kind.short_names) and qualifier in (
             kind.group,
             f"{kind.version}.{kind.group}",
@@ -285,9 +300,9 @@ def by_name(text: str) -> Kind | None:
 
 def groups() -> tuple[tuple[str, str], ...]:
     """(group, version) in discovery's order; ("", "v1") first."""
-    return tuple(_GROUPS)
+    return tuple(dict.fromkeys((kind.group, kind.version) for kind in (*KINDS, *OLDER)))
 
 
 def kinds_of(group: str, version: str) -> tuple[Kind, ...]:
     """The Kinds of one group and version; empty for an unknown one."""
-    return tuple(kind for kind in KINDS if (kind.group, kind.version) == (group, version))
+    return tuple(kind for kind in (*KINDS, *OLDER) if (kind.group, kind.version) == (group, version))

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from portway.kubeapi.catalogue import KINDS, groups, kinds_of
+from portway.kubeapi.catalogue import groups, kinds_of
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Kind
 
@@ -76,21 +76,28 @@ def api_versions(server_address: str) -> Doc:
 @lru_cache(maxsize=1)
 def api_group_list() -> Doc:
     """/apis."""
-    named = [_group(group, version) for group, version in groups() if group]
+    named = [_group(group) for group in _names() if group]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": named}
 
 
 def api_group(group: str) -> Doc | None:
     """/apis/GROUP; None for an unknown one."""
-    for name, version in groups():
-        if group and name == group:
-            return {"kind": "APIGroup", "apiVersion": "v1"} | _group(name, version)
-    return None
+    return {"kind": "APIGroup", "apiVersion": "v1"} | _group(group) if group and group in _names() else None
 
 
-def _group(group: str, version: str) -> Doc:
-    entry = {"groupVersion": f"{group}/{version}", "version": version}
-    return {"name": group, "versions": [entry], "preferredVersion": entry}
+def _names() -> list[str]:
+    """The groups, each once; "" first."""
+    return list(dict.fromkeys(group for group, _ in groups()))
+
+
+def _versions(group: str) -> list[str]:
+    """Of a group, the preferred one first."""
+    return [version for name, version in groups() if name == group]
+
+
+def _group(group: str) -> Doc:
+    entries = [{"groupVersion": f"{group}/{version}", "version": version} for version in _versions(group)]
+    return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
 
 @lru_cache(maxsize=64)
@@ -140,18 +147,19 @@ def aggregated_apis() -> Doc:
 
 @lru_cache(maxsize=2)
 def _aggregated(core: bool) -> Doc:
-    items = [_group_discovery(group, version) for group, version in groups() if (group == "") is core]
+    items = [_group_discovery(group) for group in _names() if (group == "") is core]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 
 
-def _group_discovery(group: str, version: str) -> Doc:
+def _group_discovery(group: str) -> Doc:
+    versions = [_version_discovery(group, version) for version in _versions(group)]
+    return {"metadata": {"name": group} if group else {}, "versions": versions}
+
+
+def _version_discovery(group: str, version: str) -> Doc:
     resources = [_resource_discovery(kind) for kind in kinds_of(group, version)]
     resources.sort(key=lambda entry: str(entry["resource"]))
-    metadata = {"name": group} if group else {}
-    return {
-        "metadata": metadata,
-        "versions": [{"version": version, "resources": resources, "freshness": "Current"}],
-    }
+    return {"version": version, "resources": resources, "freshness": "Current"}
 
 
 def _resource_discovery(kind: Kind) -> Doc:
@@ -185,7 +193,7 @@ def _response_kind(api_version: str, kind: str) -> Doc:
 
 def paths() -> list[str]:
     """The document of `GET /`: every path that a person may look at."""
-    prefixes = {kind.resource.prefix for kind in KINDS}
-    named = {f"/apis/{group}" for group, _ in groups() if group}
+    prefixes = {kind.resource.prefix for group, version in groups() for kind in kinds_of(group, version)}
+    named = {f"/apis/{group}" for group in _names() if group}
     fixed = {"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
     return sorted(prefixes | named | fixed)

@@ -106,6 +106,9 @@ class Kind(Struct, frozen=True, kw_only=True):
         "update",
         "watch",
     )
+    served_versions: tuple[str, ...] = ()
+    """All under which the same objects are served, if there are several; the first is the one that is meant when none
+    is named."""
     inert: bool = False
     """Stored whole but nothing in Portway acts on it; `portway up` lists such kinds once."""
     schema: str = ""

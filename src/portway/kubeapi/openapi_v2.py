@@ -19,6 +19,7 @@ from portway.kubeapi.errors import Doc
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """The answer's Content-Type. kubectl asks for it with `@` before `v1.0`, which it then refuses in an answer."""
 
+_GVK = "x-kubernetes-group-version-kind"
 _V3, _V2 = "#/components/schemas/", "#/definitions/"
 
 
@@ -34,8 +35,15 @@ def _definitions() -> Iterator[tuple[str, Doc]]:
     merged: dict[str, Doc] = {}
     for group, version in groups():
         found = openapi.document(f"apis/{group}/{version}" if group else f"api/{version}")
-        merged |= found["components"]["schemas"] if found else {}
+        for name, schema in (found["components"]["schemas"] if found else {}).items():
+            merged[name] = _served_also(merged.get(name, {}), schema)
     yield from sorted(merged.items())
+
+
+def _served_also(before: Doc, schema: Doc) -> Doc:
+    """A definition that several versions share says so."""
+    kinds = [kind for part in (before, schema) for kind in part.get(_GVK, ())]
+    return schema | {_GVK: [kind for index, kind in enumerate(kinds) if kind not in kinds[:index]]} if kinds else schema
 
 
 def _schema(schema: Doc) -> bytes:
