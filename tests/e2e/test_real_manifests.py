@@ -1,6 +1,7 @@
 """Applications that nobody here wrote: every pod becomes ready, every Service port reaches one of its own pods."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,3 +91,13 @@ def test_a_nodeport_or_none_is_answered_on_every_node_from_this_machine(applicat
     assert ports == [30001] if name == "sock-shop.yaml" else len(ports) == 1
     for address in fleet.loopbacks:
         assert ask(address, ports[0])["namespace"] == namespace
+
+
+def test_a_load_balancer_is_given_an_address_and_answers_this_machine(application: tuple[Running, str]) -> None:
+    """online-boutique's front end; sock-shop has none."""
+    fleet, name = application
+    balanced = [row for row in _ports(fleet, APPLICATIONS[name][0]) if row["type"] == "LoadBalancer"]
+    assert [row["service"] for row in balanced] == (["frontend-external"] if name == "online-boutique.yaml" else [])
+    for row in balanced:
+        with urllib.request.urlopen(f"http://{row['fromThisMachine']}/", timeout=10) as answer:
+            assert json.load(answer)["pod"] in _own_pods(fleet, APPLICATIONS[name][0])[row["service"]]

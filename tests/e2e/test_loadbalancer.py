@@ -1,0 +1,172 @@
+"""LoadBalancers on a running fleet: many on one port, reached from everywhere, kept through deaths and restarts."""
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Running, portway
+from tests.people import Person
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: NAME}
+spec: {type: LoadBalancer, ipFamilyPolicy: PreferDualStack, selector: {app: NAME}, ports: [{port: 80}]}
+---
+"""
+#: As MetalLB's own guide has it, an address range of somebody's home and all.
+METALLB = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: home, namespace: metallb-system}
+spec: {addresses: [192.168.1.240-192.168.1.241], autoAssign: false}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: home, namespace: metallb-system}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: home, annotations: {metallb.io/address-pool: home}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  allocateLoadBalancerNodePorts: false
+  selector: {app: one}
+  ports: [{port: 8080, targetPort: 80}]
+"""
+DIAL = """
+import json, sys
+from portway.cli.probe import probe
+print(json.dumps(probe(sys.argv[1], int(sys.argv[2]), "TCP")))
+"""
+#: The kernel's names of processes are no longer.
+NAME_LENGTH = 15
+
+
+@pytest.fixture(scope="module")
+def fleet(person: Person) -> Iterator[Running]:
+    manifests = WEB.replace("NAME", "one") + WEB.replace("NAME", "two") + METALLB
+    done = portway(person, "up", "--name", "lb", "-f", "-", "--detach", text=manifests)
+    running = Running(person, "lb")
+    assert "LOADBALANCER" in done.stdout + done.stderr
+    yield running
+    portway(person, "down", "--name", "lb")
+
+
+def rows(fleet: Running) -> dict[str, dict[str, Any]]:
+    """Of `portway ports`, by Service."""
+    found = json.loads(fleet.portway("ports", "-o", "json").stdout)
+    return {row["service"]: row for row in found if row["type"] == "LoadBalancer"}
+
+
+def ask(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+        return found
+
+
+def pods(fleet: Running, app: str) -> set[str]:
+    return {pod["metadata"]["name"] for pod in fleet.json("get", "pods", "-l", f"app={app}")["items"]}
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_each_has_an_address_and_answers_on_the_same_port_from_this_machine(fleet: Running) -> None:
+    found = rows(fleet)
+    assert found["one"]["loadBalancerIps"] != found["two"]["loadBalancerIps"]
+    assert [len(found[name]["loadBalancerIps"]) for name in ("one", "two", "home")] == [2, 2, 1]
+    for name, app in (("one", "one"), ("two", "two"), ("home", "one")):
+        assert ask(f"http://{found[name]['fromThisMachine']}/")["pod"] in pods(fleet, app)
+    host, port = found["one"]["fromThisMachine"].rsplit(":", 1)
+    assert host.rpartition(".")[2] == found["one"]["loadBalancerIps"][0].rpartition(".")[2]
+    # An ordinary user may have port 80 only where the sysctl says so; then nothing has to be explained.
+    if port == "80":
+        assert "note" not in found["one"] or not found["one"]["note"]
+    else:
+        assert port == "10080" and "ip_unprivileged_port_start=80" in found["one"]["note"]
+        assert "ip_unprivileged_port_start" in fleet.portway("status").stdout
+
+
+def test_from_outside_nodes_and_pods_in_both_families(fleet: Running) -> None:
+    found, own = rows(fleet), pods(fleet, "one")
+    for place in ("outside", "node-1", "node-3", f"pod/default/{sorted(pods(fleet, 'two'))[0]}"):
+        for address in found["one"]["loadBalancerIps"]:
+            done = fleet.portway("exec", place, fleet.person.python, "-c", DIAL, address, "80")
+            fact = json.loads(done.stdout)
+            assert fact["outcome"] == "answered" and fact["reply"]["pod"] in own, (place, address, fact)
+
+
+def test_a_users_own_pool_keeps_the_clients_address(fleet: Running) -> None:
+    """192.168.1.240 is not on the fleet's wire, and MetalLB's objects are taken as they are."""
+    done = fleet.portway("exec", "outside", fleet.person.python, "-c", DIAL, "192.168.1.240", "8080")
+    fact = json.loads(done.stdout)
+    assert fact["reply"]["client"] == "172.18.0.1"
+
+
+def test_traces_and_probes_agree(fleet: Running) -> None:
+    address = rows(fleet)["two"]["loadBalancerIps"][0]
+    for target, origin in (
+        ("svc/default/one:80", "outside"),
+        (f"{address}:80", "outside"),
+        (f"{address}:80", "node/node-2"),
+        (f"{address}:80", f"pod/default/{sorted(pods(fleet, 'one'))[0]}"),
+    ):
+        done = fleet.portway("trace", target, "--from", origin, "--probe", "-o", "json")
+        found = json.loads(done.stdout)
+        assert found["agrees"] and found["arrives"], found
+    bad = fleet.portway("trace", "svc/default/home:8080", "-o", "json")
+    assert json.loads(bad.stdout)["arrives"]
+
+
+def test_addresses_survive_every_process(fleet: Running) -> None:
+    before = {name: row["loadBalancerIps"] for name, row in rows(fleet).items()}
+    lease = ("get", "lease", "-n", "kube-system", f"announce-{before['one'][0]}")
+    holder = fleet.json(*lease)["spec"]["holderIdentity"]
+    for name in ("controllers", "relay", f"{holder}-announcer", f"{holder}-agent"):
+        os.kill(fleet.processes[name[:NAME_LENGTH]], signal.SIGKILL)
+    until(lambda: _answers(rows(fleet)["one"]), "nobody answers after the deaths")
+    assert {name: row["loadBalancerIps"] for name, row in rows(fleet).items()} == before
+    until(lambda: bool(fleet.json(*lease)["spec"].get("holderIdentity")), "nobody announces after the deaths")
+
+
+def _answers(row: dict[str, Any]) -> bool:
+    try:
+        return bool(row.get("fromThisMachine")) and bool(ask(f"http://{row['fromThisMachine']}/")["pod"])
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def test_what_is_deleted_is_free_and_closed(fleet: Running) -> None:
+    door = rows(fleet)["two"]["fromThisMachine"]
+    address = rows(fleet)["two"]["loadBalancerIps"][0]
+    fleet.kubectl("delete", "service", "two", "--timeout=20s")
+    fleet.kubectl(
+        "expose", "deployment", "two", "--name", "again", "--type=LoadBalancer", "--port=81", "--target-port=80"
+    )
+    until(lambda: rows(fleet).get("again", {}).get("loadBalancerIps", [""])[:1] == [address], "it is not given again")
+    until(lambda: _answers(rows(fleet)["again"]), "it does not answer")
+    with pytest.raises(OSError):
+        ask(f"http://{door}/")
