@@ -20,17 +20,18 @@ class Backend(Struct):
     port: int
     requests: list[str]
     connections: set[tuple[str, int]]
+    address: str = "127.0.0.1"
 
     @property
     def endpoint(self) -> Endpoint:
         """It as an endpoint."""
-        return Endpoint("127.0.0.1", self.port, f"test/{self.name}")
+        return Endpoint(self.address, self.port, f"test/{self.name}")
 
 
 @asynccontextmanager
-async def backend(name: str) -> AsyncIterator[Backend]:
+async def backend(name: str, address: str = "127.0.0.1") -> AsyncIterator[Backend]:
     """`?status=`, `?size=` (bytes of the answer, chunked), `?wait=` (until the client goes), `?header=name:value`."""
-    made = Backend(name, 0, [], set())
+    made = Backend(name, 0, [], set(), address)
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         made.requests.append(f"{request.method} {request.path_qs}")
@@ -43,7 +44,7 @@ async def backend(name: str) -> AsyncIterator[Backend]:
     server = web.Server(handle, keepalive_timeout=3600)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, address, 0)
     await site.start()
     made.port = runner.addresses[0][1]
     try:

@@ -26,6 +26,7 @@ _COMMANDS = {
     "report": "Who used what, peaks, new clients, scans, closed doors.",
     "exec": "Run a command on a node, in a pod, or outside.",
     "kubeconfig": "Print a fleet's kubeconfig.",
+    "gateway": "Be the door of Ingresses, or of a Gateway.",
     "serve": "Be a real cluster's node proxy, in kube-proxy's place.",
     "cleanup": "Remove Portway's nftables table from this network namespace.",
 }

@@ -70,6 +70,8 @@ class Served(Struct, frozen=True):
     """Without the query, which may hold secrets."""
     status: int
     """0: the client went away before there was an answer."""
+    code: str = "ROUTED"
+    """A Decision's; `BAD_REQUEST`: it was none."""
     route: str = ""
     pool: str = ""
     """Key of the table's pools."""

@@ -60,8 +60,10 @@ class HaproxyEngine:
         """By the runtime API if that is enough."""
         async with self._lock:
             mine, complaint = self._possible(of_door(table, self.door.name))
-            if mine == self._table and self._running is not None:
+            if mine == self._table and (self._running is not None or not mine.listeners):
                 return Applied("nothing", reason=complaint)
+            if not mine.listeners:
+                return await self._rest(mine, complaint)
             try:
                 applied = await self._become(render(mine, self._place, self._seconds))
             except (OSError, ValueError) as error:
@@ -78,6 +80,13 @@ class HaproxyEngine:
         await self._process.stop(self.door.timings.drain + 1.0)
         await asyncio.sleep(0)  # the last lines of the log are here already
         self._log.close()
+
+    async def _rest(self, table: RouteTable, complaint: str) -> Applied:
+        """Without a port there is nothing to run."""
+        self._table, self._running = table, None
+        self._leaving.clear()
+        await self._process.stop(self.door.timings.drain + 1.0)
+        return Applied("reload", reason=complaint)
 
     def _possible(self, table: RouteTable) -> tuple[RouteTable, str]:
         """Without the ports that others have: HAProxy would take none at all."""
@@ -144,12 +153,13 @@ class HaproxyEngine:
         pauses = iter(_PAUSES)
         while True:
             said = await self._process.ended()
-            if self._stopping:
+            if self._stopping or self._running is None:
                 return
             log.error("HAProxy died (%s) and is started again", said or "it said nothing")
             await asyncio.sleep(next(pauses, _PAUSES[-1]))
             async with self._lock:
-                assert self._running is not None
+                if self._running is None:
+                    return
                 self._running = render(self._table, self._place, self._seconds)
                 self._write(self._running)
                 self._leaving.clear()

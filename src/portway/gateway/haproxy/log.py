@@ -34,6 +34,8 @@ class Line(Struct):
     backend: str
     backend_port: str
     listener: str
+    known: str
+    """The virtual host."""
     method: str
     host: str
     path: str
@@ -101,12 +103,30 @@ def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], ent
         host=_known(line.host),
         path=_known(line.path),
         status=max(0, line.status),
+        code=_code(line, pools.get(line.section, "")),
         route=routes.get(line.target, ""),
         pool=pools.get(line.section, ""),
         backend=(line.backend, port) if port else None,
         bytes_in=line.in_,
         bytes_out=line.out,
     )
+
+
+def _code(line: Line, pool: str) -> str:
+    """What `decide` would have said, from what is left of it."""
+    if line.method == "-":
+        return "BAD_REQUEST"
+    if line.known == "-":
+        return "NO_HOST"
+    if line.target == "-":
+        return "NO_ROUTE"
+    if line.backend != "-":
+        return "ROUTED"
+    if line.status == 413:
+        return "BODY_TOO_LARGE"
+    if pool:
+        return "NO_ENDPOINTS"
+    return "REDIRECTED" if 300 <= line.status < 400 else "BACKEND_INVALID"
 
 
 def _known(text: str) -> str:

@@ -50,6 +50,7 @@ class Answering:
         self._listener: Listener | None = None
         self._decision = Decision("NO_HOST", 404)
         self._backend = WeightedBackend("")
+        self._code = "NO_HOST"
         self._endpoint: Endpoint | None = None
         self._upstream: Upstream | None = None
         self._mirrors: list[Mirror] = []
@@ -128,7 +129,7 @@ class Answering:
         headers = tuple((name.lower(), value) for name, value in incoming.headers)
         request = Request(incoming.method, incoming.host, incoming.target, headers)
         decision = self._decision = decide(self._table, listener, request)
-        route = decision.route
+        route, self._code = decision.route, decision.code
         if decision.status:
             first = decision.backends[0] if decision.backends else WeightedBackend("")
             text = answer_text(decision.code, route, first.pool, first.reason)
@@ -137,7 +138,7 @@ class Answering:
         assert route is not None
         backend = self._backend = pick(decision.backends, self._house.chance())
         if status := backend_status(self._table, route, backend):
-            code = "NO_ENDPOINTS" if backend.pool in self._table.pools else "BACKEND_INVALID"
+            self._code = code = "NO_ENDPOINTS" if backend.pool in self._table.pools else "BACKEND_INVALID"
             self._own(status, answer_text(code, route, backend.pool, backend.reason))
         return min((s for s in (route.timeouts.request, route.timeouts.backend_request) if s > 0), default=0.0)
 
@@ -357,6 +358,7 @@ class Answering:
             host=incoming.host,
             path=incoming.target.partition("?")[0],
             status=self._status,
+            code=self._code,
             route=route.name if route else "",
             pool=self._backend.pool,
             backend=(endpoint.address, endpoint.port) if endpoint else None,

@@ -121,7 +121,9 @@ class BuiltinEngine:
         transport = client.transport
         peer, own = (transport.get_extra_info(name) or ("", 0) for name in ("peername", "sockname"))
         at = next(iter(self._listeners.get(own[1], ())), None)
-        self._report(Served(time(), 0.0, peer[:2], own[:2], at.entry if at else "", "", "", "", status))
+        self._report(
+            Served(time(), 0.0, peer[:2], own[:2], at.entry if at else "", "", "", "", status, code="BAD_REQUEST")
+        )
 
     # for faces
 

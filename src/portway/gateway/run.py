@@ -1,0 +1,195 @@
+"""The process of one door: follows the API server, has an engine do what the table says, until told to end."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from portway.client import Api, Unreachable
+from portway.gateway.engine import Door, Engine, Served
+from portway.gateway.follow import Following
+from portway.gateway.records import record_of
+from portway.gateway.tally import Tally
+from portway.kubeapi.errors import ApiError
+from portway.kubeapi.kinds import Resource
+from portway.routing.table import Pool, RouteTable
+
+log = logging.getLogger(__name__)
+
+_PODS = Resource("", "v1", "pods")
+_TOGETHER = 0.02
+"""Seconds: changes come together."""
+_AGAIN = 2.0
+"""Seconds until what was refused, or a port that was taken, is tried again."""
+_WRITE = 0.2
+"""Seconds between two writes of the access log."""
+_MOST_LINES = 100_000
+INGRESS_NAMESPACE = "portway-system"
+
+
+class Lines(Protocol):
+    """Where lines of the access log go."""
+
+    def write(self, lines: bytes, count: int) -> int:
+        """Whole lines; how many of them are lost."""
+
+    def keep(self) -> None:
+        """Nothing was left out up to now."""
+
+    def close(self) -> None:
+        """No more."""
+
+
+class GatewayConfig(Struct, frozen=True, kw_only=True):
+    """What the process is told."""
+
+    door: str
+    """`ingress`, or `gateway/NAMESPACE/NAME`."""
+    engine: Literal["auto", "haproxy", "builtin"] = "auto"
+    addresses: tuple[str, ...] = ("0.0.0.0", "::")
+    healthz: tuple[str, int] = ("0.0.0.0", 10254)
+    """Also /metrics; port 0: nowhere."""
+
+
+def run(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None = None) -> int:
+    """Serve until SIGTERM or SIGINT, then let what is under way end. Always 0. Raises OSError when it cannot begin."""
+    asyncio.run(_until_told(config, api, lines))
+    return 0
+
+
+def engine_of(name: str) -> tuple[Engine, str]:
+    """The engine and its name; `auto` is HAProxy where that is installed. Raises OSError when it must be and is not."""
+    if name == "haproxy" and not shutil.which("haproxy"):
+        raise FileNotFoundError("haproxy is not installed; --engine builtin needs nothing")
+    if name == "haproxy" or (name == "auto" and shutil.which("haproxy")):
+        from portway.gateway.haproxy import HaproxyEngine
+
+        return HaproxyEngine(), "haproxy"
+    from portway.gateway.router import BuiltinEngine
+
+    return BuiltinEngine(), "builtin"
+
+
+async def _until_told(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None) -> None:
+    running = asyncio.current_task()
+    assert running is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with api() as connected:
+            await serve(config, connected, lines)
+
+
+async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None) -> None:
+    """Serve for ever, in the caller's event loop; cancelled, let what is under way end."""
+    engine, name = engine_of(config.engine)
+    process = _Process(config, engine, Tally(name), lines)
+    with tempfile.TemporaryDirectory(prefix="portway-door-") as folder:
+        await engine.start(Door(config.door, Path(folder), config.addresses), process.served)
+        try:
+            async with asyncio.TaskGroup() as group:
+                following = Following(api)
+                group.create_task(following.run())
+                group.create_task(process.apply(following))
+                group.create_task(process.write(api))
+                group.create_task(process.answer())
+        finally:
+            await engine.stop()
+            process.flush()
+            if lines is not None:
+                lines.close()
+
+
+class _Process:
+    """What its tasks share."""
+
+    def __init__(self, config: GatewayConfig, engine: Engine, tally: Tally, lines: Lines | None) -> None:
+        self._config, self._engine, self._tally, self._lines = config, engine, tally, lines
+        self._table = RouteTable()
+        self._ready = False
+        self._node = socket.gethostname()
+        self._waiting: list[tuple[Served, Mapping[str, Pool]]] = []
+        self._encode = msgspec.json.Encoder().encode
+
+    def served(self, served: Served) -> None:
+        """An engine's report."""
+        self._tally.served(served)
+        if self._lines is not None and len(self._waiting) < _MOST_LINES:
+            self._waiting.append((served, self._table.pools))  # as they are now
+
+    async def apply(self, following: Following) -> None:
+        """Each table, as it comes; one that was refused is tried again now and then: ports may become free."""
+        await following.seen()
+        while True:
+            self._table = following.table()
+            applied = await self._engine.apply(self._table)
+            if applied.reason and applied.reason != self._tally.problem:
+                log.warning("%s: %s", self._config.door, applied.reason)
+            self._tally.took(applied)
+            self._ready |= applied.how != "refused"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN if applied.reason else None):
+                    await following.changed.wait()
+            await asyncio.sleep(_TOGETHER)
+
+    async def write(self, api: Api) -> None:
+        """The access log, a piece at a time."""
+        if self._lines is None:
+            return
+        self._node = await self._where(api)
+        while True:
+            await asyncio.sleep(_WRITE)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._lines is None:
+            return
+        told, self._waiting = self._waiting, []
+        if told:
+            encoded = [self._encode(record_of(served, self._node, pools)) for served, pools in told]
+            self._lines.write(b"\n".join(encoded) + b"\n", len(encoded))
+        else:
+            self._lines.keep()
+
+    async def _where(self, api: Api) -> str:
+        """The node that this pod is on; the host's name when it is no pod."""
+        words = self._config.door.split("/")
+        namespace = words[1] if len(words) == 3 else INGRESS_NAMESPACE
+        try:
+            pod = await api.get(_PODS, namespace, socket.gethostname())
+        except (ApiError, Unreachable):
+            return socket.gethostname()
+        return str((pod.get("spec") or {}).get("nodeName") or socket.gethostname())
+
+    async def answer(self) -> None:
+        """/healthz (200 once a table is in force, so that a pod is ready when its door is) and /metrics."""
+        host, port = self._config.healthz
+        if not port:
+            return
+        application = web.Application()
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/metrics", self._metrics)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.Response(status=200 if self._ready else 503, text="ok\n" if self._ready else "no table yet\n")
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._tally.exposition(), content_type="text/plain", charset="utf-8")
