@@ -82,6 +82,7 @@ class Attribution:
         ended = last_packet(flow, self._timeouts) if flow.stopped else 0
         refused = flow.never_opened
         translated = bool(flow.status & SOURCE_TRANSLATED)
+        backend, frontend = self.backend(flow, entrance), entrance.frontend
         return Record(
             ts_start=_seconds(flow.started),
             node=self._node,
@@ -92,7 +93,10 @@ class Attribution:
             entry=entrance.kind,
             frontend=Door(address_text(flow.destination), flow.port),
             service=entrance.service,
-            backend=self.backend(flow, entrance),
+            backend=backend,
+            traffic_policy="Local" if frontend.local_policy else "Cluster",
+            affinity="ClientIP" if frontend.target.session_affinity_seconds else "",
+            topology=self._parties.topology(backend),
             ts_end=_seconds(ended),
             duration_ms=round((ended - flow.started) / 1e6, 3) if ended and flow.started else 0.0,
             snat=translated,

@@ -1,6 +1,7 @@
 """Who has which address: pods, nodes, and everybody else."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -86,6 +87,15 @@ class Parties:
         kind = "pod" if backend.target and party.kind != "node" else party.kind
         names = {"namespace": namespace, "pod": backend.target} if backend.target else {}
         return replace(party, kind=kind, node=node, zone=self._zone(node), **names)
+
+    def topology(self, party: Party) -> Literal["local", "same-zone", "remote", ""]:
+        """Where it is, seen from this node; "" for who is nowhere known."""
+        own = self._own[0]
+        if not party.node:
+            return ""
+        if party.node == own:
+            return "local"
+        return "same-zone" if party.zone and party.zone == self._zone(own) else "remote"
 
     def _party(self, address: str) -> Party:
         holders = self._known.pods.get(address)

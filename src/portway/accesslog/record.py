@@ -82,6 +82,12 @@ class Record(Struct, frozen=True, omit_defaults=True):
     backend: Party | None = None
     ts_end: float = 0.0
     duration_ms: float = 0.0
+    traffic_policy: Literal["Cluster", "Local", ""] = ""
+    """internalTrafficPolicy where a clusterIP was dialled, else externalTrafficPolicy."""
+    affinity: Literal["ClientIP", ""] = ""
+    """sessionAffinity of the Service."""
+    topology: Literal["local", "same-zone", "remote", ""] = ""
+    """Where the backend is, as this node sees it."""
     snat: bool = False
     snat_ip: str = ""
     bytes_in: int = 0

@@ -15,6 +15,8 @@ from portway.kubeapi import clusterdns, doorclasses, fallbackpool
 from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
 
+_RETENTION = agent.Retention(max_bytes=16 << 20)
+"""Of a node's access log: 80 MiB in all, on a machine that people work on."""
 _CLOSED_SECONDS = 1
 """In a fleet no packet is late, so a connection may be forgotten, and logged, soon after its end."""
 _LEASE_SECONDS = 2.0
@@ -52,7 +54,7 @@ def programs(config: FleetConfig) -> Programs:
                 service_cidrs=config.service_cidrs,
                 node_port_range=parse_port_range(config.node_port_range),
                 network_policy=True,
-                access_log=agent.LogConfig(str(paths.access_log(node.name)), closed_seconds=_CLOSED_SECONDS),
+                access_log=agent.LogConfig(str(paths.access_log(node.name)), _RETENTION, _CLOSED_SECONDS),
                 pod_interface=POD_INTERFACE,
                 healthz_bind_address="0.0.0.0:10256",
                 metrics_socket=str(paths.agent_socket(node.name)),
