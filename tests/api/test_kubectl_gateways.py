@@ -49,7 +49,7 @@ def test_one_object_under_two_versions(kubectl: Kubectl) -> None:
     assert kubectl("apply -f -", objects("v1beta1", "80")).count("created") == 3
     kubectl("apply -f -", objects("v1beta1", "80"))  # kubectl sends lists whole, as it does of all custom resources
     assert kubectl("get gateway,httproute,refgrant -o jsonpath={.items[*].metadata.generation}") == "1 1 1"
-    assert kubectl("apply -f -", objects("v1", "81")).count("configured") == 2
+    kubectl("apply -f -", objects("v1", "81"))
     versions = ("", ".v1beta1.gateway.networking.k8s.io", ".v1.gateway.networking.k8s.io")
     found = [json.loads(kubectl(f"get httproutes{version} -o json"))["items"] for version in versions]
     assert [[item["apiVersion"].rpartition("/")[2] for item in items] for items in found] == [
