@@ -40,6 +40,8 @@ CONTROLLER = "doors.portway.dev"
 HASH = "portway.dev/door-hash"
 FORWARDED = "forwarded"
 """The targetPort of ports that no pod of the door serves."""
+HEALTHZ_PORT = 10254
+"""Where `portway gateway` says that it serves."""
 _ADDRESSES = "metallb.io/loadBalancerIPs"
 _GRACE_SECONDS = 40
 """Longer than an engine needs to finish what is under way."""
@@ -181,9 +183,9 @@ def _service_port(port: DoorPort) -> Doc:
 
 
 def _deployment(door: Door, command: Sequence[str]) -> Doc:
-    """Its first port tells whether it is ready; that is all its pods know of ports, so that changes keep them."""
+    """Its pods know nothing of ports, so that changes of listeners keep them."""
     labels = {**door.labels, LABEL: door.name}
-    probe = {"tcpSocket": {"port": min(door.served).port}, "periodSeconds": 1, "failureThreshold": 2}
+    probe = {"httpGet": {"path": "/healthz", "port": HEALTHZ_PORT}, "periodSeconds": 1, "failureThreshold": 2}
     container = {"name": "gateway", "image": "portway", "command": list(command), "readinessProbe": probe}
     annotations = {**door.annotations, "portway.dev/runtime": "process"}
     return {
