@@ -1,12 +1,14 @@
 """The same transactions on the fake and on the real kernel give the same content; the codec against nft's own words."""
 
+import errno
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from portway.agent.nf_tables import NfTables, Refusal, Refused
 from portway.agent.table import KernelTable
 from portway.forwarding import Contribution, ForwardingTable
 from portway.nftables import Container, Element, Program, Ruleset, Transaction, apply, element_text
@@ -224,6 +226,35 @@ def _adopt_with_a_mistake() -> tuple[Held, dict[str, int]]:
 def test_one_bad_object_does_not_hold_up_a_first_sync(place: Namespace) -> None:
     kernel, wanted = place.run(_adopt_with_a_mistake)
     assert {name: len(some) for name, some in kernel.elements.items()} == wanted
+
+
+class _Busy(NfTables):
+    """A kernel that has no memory, or a hash table still growing, when it is asked for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusals = 2
+
+    def _send(self, batch: bytearray, containers: Mapping[str, Container]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            element = Element("frontends4", web_key(1), b"goto cluster-ip4-3")
+            raise Refused((Refusal("add", element, errno.EBUSY),), "not now")
+        super()._send(batch, containers)
+
+
+def _change_a_busy_kernel() -> Held:
+    program, kernel = Program(CONFIG, SERVICE_CIDRS), KernelTable()
+    kernel.adopt(program.ruleset)
+    kernel._kernel = _Busy()
+    kernel.apply(program.update(everything().contributions), program.ruleset.containers)
+    return held()
+
+
+def test_what_the_kernel_cannot_do_just_now_is_done_a_little_later(place: Namespace) -> None:
+    program = Program(CONFIG, SERVICE_CIDRS)
+    program.update(everything().contributions)
+    assert place.run(_change_a_busy_kernel).elements == program.ruleset.elements
 
 
 def _own_commits_are_counted() -> list[bool]:

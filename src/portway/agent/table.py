@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain as chained
+from time import sleep
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 _PASSING = frozenset((errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ENOBUFS, errno.ENOMEM))
 """What the kernel could not do just then, whatever it was about: a hash table that still grows, memory."""
+_PAUSE = 0.005
+"""Seconds in which it may have done so."""
 _FILL = 1 << 18
 """Bytes of a commit whose elements need not come at once: as many as the processor's caches hold on the way."""
 _BY_NFT = 1
@@ -184,6 +187,7 @@ class KernelTable:
                 if not refused.refusals:
                     raise nft.NftError(f"the kernel refuses: {refused}") from None
                 if all(refusal.error in _PASSING for refusal in refused.refusals):
+                    sleep(_PAUSE)
                     continue
                 culprits = [r for r in refused.refusals if r.concern in apart and r.error not in _PASSING]
                 for refusal in culprits:

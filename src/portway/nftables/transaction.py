@@ -6,6 +6,7 @@ from typing import Literal
 
 from portway.nftables.ruleset import Chain, Element, Ruleset, Transaction
 
+_Elements = list[Element]
 Errno = Literal["EEXIST", "ENOENT", "EBUSY"]
 
 
@@ -30,8 +31,9 @@ def diff(old: Ruleset, new: Ruleset) -> Transaction:
     add: list[Element] = []
     for name in old.elements.keys() | new.elements.keys():
         was, now = old.elements.get(name, {}), new.elements.get(name, {})
-        delete += missing(name, was, now) if name not in stale else []
-        add += missing(name, now, was)
+        gone, come = _differences(name, was, now)
+        delete += gone if name not in stale else []
+        add += come
     return Transaction(
         add_containers=tuple(fresh),
         set_chains=tuple(c for name, c in new.chains.items() if old.chains.get(name) != c),
@@ -40,6 +42,20 @@ def diff(old: Ruleset, new: Ruleset) -> Transaction:
         delete_chains=tuple(name for name in reversed(list(old.chains)) if name not in new.chains),
         delete_containers=tuple(name for name in stale if name not in new.containers),
     )
+
+
+def _differences(name: str, was: Mapping[bytes, bytes], now: Mapping[bytes, bytes]) -> tuple[_Elements, _Elements]:
+    """What goes and what comes. Both are gone through once: one of them may be made meanwhile."""
+    left = dict(was.items())
+    gone: list[Element] = []
+    come: list[Element] = []
+    for key, value in now.items():
+        held = left.pop(key, None)
+        if held != value:
+            come.append(Element(name, key, value))
+            if held is not None:
+                gone.append(Element(name, key, held))
+    return gone + [Element(name, key, value) for key, value in left.items()], come
 
 
 def missing(name: str, some: Mapping[bytes, bytes], others: Mapping[bytes, bytes]) -> Iterator[Element]:
