@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FIGURES, PLOTS, PAGE = ROOT / "bench" / "figures", ROOT / "docs" / "plots", ROOT / "docs" / "performance.md"
 Row = dict[str, Any]
 Points = list[tuple[float, float]]
-_WIDTH, _HEIGHT, _MARGIN = 640, 340, 56
+_WIDTH, _HEIGHT, _MARGIN, _TOP = 640, 370, 56, 86
 _COLOURS = ("#3b7dd8", "#d8762b", "#3a9a5b", "#a457c4")
 _TEXT = "text{font:13px sans-serif;fill:#24292f}line{stroke:#8c959f55}.axis{stroke:#8c959f}"
 _DARK = "@media (prefers-color-scheme:dark){text{fill:#e6edf3}}"
@@ -115,13 +115,13 @@ def svg(unit: str, lines: dict[str, Points]) -> str:
     across, up = _scale([x for p in lines.values() for x, _ in p]), _scale([y for p in lines.values() for _, y in p])
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return _MARGIN + across(x) * (_WIDTH - 2 * _MARGIN), _HEIGHT - _MARGIN - up(y) * (_HEIGHT - 2 * _MARGIN)
+        return _MARGIN + across(x) * (_WIDTH - 2 * _MARGIN), _HEIGHT - _MARGIN - up(y) * (_HEIGHT - _MARGIN - _TOP)
 
     every = [point for points in lines.values() for point in points]
     parts = [_text(_MARGIN, 20, unit), _text(_WIDTH - 90, _HEIGHT - 8, "Services")]
     for x in sorted({x for x, _ in every}):
         at, _ = place(x, every[0][1])
-        parts += [_text(at - 14, _HEIGHT - _MARGIN + 20, f"{x:,.0f}"), _rule(at, _MARGIN, at, _HEIGHT - _MARGIN)]
+        parts += [_text(at - 14, _HEIGHT - _MARGIN + 20, f"{x:,.0f}"), _rule(at, _TOP, at, _HEIGHT - _MARGIN)]
     for y in (min(y for _, y in every), max(y for _, y in every)):
         _, at = place(every[0][0], y)
         parts += [_text(4, at + 4, f"{y:.3g}"), _rule(_MARGIN, at, _WIDTH - _MARGIN, at)]
@@ -247,7 +247,14 @@ _PLOTS: dict[str, _Plot] = {
         "s", _tens,
         {"Portway": _plain("median"), "peer": _plain("peer"), "kube-proxy": _of("kube-proxy", "median")},
     ),
-    "memory": ("MB", _tens, {"Portway": _plain("resident"), "kube-proxy": _of("kube-proxy", "resident")}),
+    "memory": (
+        "MB", _tens,
+        {
+            "Portway": _plain("resident"),
+            "Portway, without the interpreter": lambda row: float(row["resident"] - row["bare"]),
+            "kube-proxy": _of("kube-proxy", "resident"),
+        },
+    ),
     "connect": (
         "µs", lambda row: (row["what"], row["spread"]) == ("new, clusterIP", "all"),
         {
