@@ -411,6 +411,11 @@ def test_it_does_not_fight_kube_proxy(place: Place) -> None:
         place.node.command("nft", "delete table ip kube-proxy")
 
 
+def _who(place: Place, address: str) -> set[str]:
+    """Which pods answer at that address's nodePort, seen from the node."""
+    return {answer.partition(" sees")[0] for answer in place.cluster.ask("node-1", address, 30080, "TCP", 6)}
+
+
 def test_its_configuration_can_be_kube_proxys(place: Place) -> None:
     place.log.write_text("")
     place.ask(lambda api: api.replace(ENDPOINT_SLICES, _slice("web", "b")))
@@ -422,15 +427,18 @@ kind: KubeProxyConfiguration
 clientConnection: {{kubeconfig: {place.folder / "kubeconfig"}}}
 hostnameOverride: node-1
 clusterCIDR: 10.244.0.0/16
+nodePortAddresses: [198.51.100.0/24]
 healthzBindAddress: 172.18.0.11:12345
 metricsBindAddress: ""
 conntrack: {{maxPerCore: 0}}
 oomScoreAdj: -999
 """
     )
+    place.node.command("ip", "addr", "add", "198.51.100.7/32", "dev", "lo")  # the Node does not tell of it
     pid = place.portway("serve", "--config", str(file))
     place.expect(lambda: place.get("outside", NODE, 12345, "/healthz")[0] == 200, "it is healthy")
-    place.expect(lambda: place.answers() == {"b"}, "it serves")
+    place.expect(lambda: _who(place, "198.51.100.7") == {"b"}, "it serves")
+    assert _who(place, NODE) == {"refused"}, "nodePorts answer at the addresses that were chosen only"
     os.kill(pid, signal.SIGINT)
     assert place.end_of(pid) == 0
     assert "not used here: oomScoreAdj" in place.log.read_text()

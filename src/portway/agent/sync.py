@@ -11,6 +11,7 @@ import msgspec
 
 from portway.agent import affinity, conntrack, nft
 from portway.agent.accesslog import AccessLog
+from portway.agent.addresses import local_addresses
 from portway.agent.config import LOG_GROUP, AgentConfig
 from portway.agent.metrics import Tally
 from portway.agent.nft import NftError
@@ -45,7 +46,7 @@ def proxy_config(config: AgentConfig, node: Node | None) -> ProxyConfig:
         log_group=LOG_GROUP if config.access_log else 0,
         node_port_range=config.node_port_range if config.access_log else (0, 0),
     )
-    resolved = with_node_port_addresses(told, config.node_port_addresses)
+    resolved = with_node_port_addresses(told, config.node_port_addresses, _local_addresses(config))
     return with_pod_cidrs(resolved, node) if node else resolved
 
 
@@ -55,6 +56,17 @@ def _possible(config: AgentConfig) -> AgentConfig:
         return config
     log.warning("access log: this kernel's rules cannot look for sockets (nft_socket): unused nodePorts are not logged")
     return msgspec.structs.replace(config, node_port_range=(0, 0))
+
+
+def _local_addresses(config: AgentConfig) -> tuple[str, ...]:
+    """Those that CIDRs choose from; nobody asks for them where there are none."""
+    if isinstance(config.node_port_addresses, str):
+        return ()
+    try:
+        return local_addresses()
+    except OSError as error:
+        log.warning("nodePorts answer at the addresses that the Node tells of: the kernel tells none: %s", error)
+        return ()
 
 
 @contextmanager

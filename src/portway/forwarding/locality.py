@@ -57,16 +57,20 @@ def node_port_addresses(local: Iterable[str], cidrs: Sequence[str], family: Fami
     return match_all, tuple(a for a in own if match_all or any(contains(cidr, a) for cidr in ours))
 
 
-def with_node_port_addresses(config: ProxyConfig, cidrs: Sequence[str] | str = "primary") -> ProxyConfig:
+def with_node_port_addresses(
+    config: ProxyConfig, cidrs: Sequence[str] | str = "primary", local: Sequence[str] = ()
+) -> ProxyConfig:
     """`config` with --nodeport-addresses applied: a list of CIDRs, or "primary", the default of nftables mode.
 
+    CIDRs choose of the addresses that the node's interfaces have (`local`), whether its Node tells of them or not.
     Loopback addresses are left out: nodePorts never answer there. When only one family matches all, its present
     addresses are listed.
     """
     if isinstance(cidrs, str):
         both = (primary_address(config, "IPv4"), primary_address(config, "IPv6"))
         return _accepting(config, False, [a for a in both if a])
-    found = [node_port_addresses(config.node_addresses, cidrs, family) for family in ("IPv4", "IPv6")]
+    here = tuple(dict.fromkeys((*config.node_addresses, *local)))
+    found = [node_port_addresses(here, cidrs, family) for family in ("IPv4", "IPv6")]
     return _accepting(config, all(every for every, _ in found), [a for _, some in found for a in some])
 
 
