@@ -18,16 +18,13 @@ Two readings: connections to the same ten Services whatever number there is (doe
 Services in turn (does memory that the processor's caches do not hold show?).
 """
 
-import ctypes
 import os
 import socket
 import statistics
-import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from msgspec import Struct
 
 from bench import kube_proxy, peer, synthetic
-from portway.agent.netlink import ACK, REQUEST, Netlink, message
+from bench.wire import NODE as _NODE
+from bench.wire import SYN, Packets, Place, establish, forget_connections, segment, standing
 from portway.agent.table import KernelTable
 from portway.forwarding import ForwardingTable, compute
 from portway.model import (
@@ -51,16 +49,11 @@ from portway.model import (
     Snapshot,
 )
 from portway.nftables import compile
-from portway.testing import frames
 from portway.testing.netns import Namespace, World
 
 RUNS = int(os.environ.get("RUNS", "50"))
 PACKETS = 1000
 """Of a run, each its own connection. Short runs in turn, so that other work on the machine meets all alike."""
-_BATCH = 500
-_NODE = kube_proxy.NODE_ADDRESS
-_SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
-_MAC = {"node": "02:00:00:00:00:01", "beyond": "02:00:00:00:00:03"}
 _BARE = "table ip bare { chain a { type filter hook prerouting priority 0; ct state invalid counter; }; }"
 _ONE_RULE = """
 table ip one {
@@ -93,7 +86,6 @@ table ip peer-checks {
   }
 }
 """
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Goal(Struct, frozen=True):
@@ -127,14 +119,6 @@ _REFERENCES = ("bare", "one rule")
 _COLUMNS = (*_REFERENCES, "floor", "peer", "kube-proxy", "portway")
 
 
-class Place(Struct):
-    """A node of one ruleset, and the sender's socket beside it."""
-
-    node: Namespace
-    door: socket.socket
-    beyond: socket.socket
-
-
 Places = dict[tuple[int, str], Place]
 """By number of Services (0: those without any) and ruleset."""
 Readings = dict[tuple[int, str, str], dict[str, list[float]]]
@@ -150,7 +134,7 @@ def main() -> int:
         places: Places = {}
         for where, load in _loads(chosen).items():
             _progress(f"{where[1]} with {where[0]:,} Services is loaded")
-            places[where] = stack.enter_context(_place(load))
+            places[where] = stack.enter_context(standing(load))
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         for run in range(RUNS):
             _progress(f"run {run + 1} of {RUNS}")
@@ -204,9 +188,9 @@ def _by_kube_proxy(chosen: peer.Services, world: World, node: Namespace) -> None
 
 def _references(places: Places, readings: Readings, run: int) -> None:
     """To no Service in particular: they know none."""
-    packets = _Packets([_new(GOALS[0], peer.services(10, 1), n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
+    packets = Packets([_new(GOALS[0], peer.services(10, 1), n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
     for name in _REFERENCES:
-        places[0, name].node.run(_forget_connections)
+        places[0, name].node.run(forget_connections)
         _note(readings, (0, "new", ""), name, packets.send(places[0, name].door))
 
 
@@ -215,10 +199,10 @@ def _new_connections(
 ) -> None:
     count, goal, spread = what
     reachable = [service for service in chosen if service[2] or not goal.node_port][: SPREADS[spread]]
-    packets = _Packets([_new(goal, reachable, n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
+    packets = Packets([_new(goal, reachable, n) for n in range(run * PACKETS, (run + 1) * PACKETS)])
     names = [name for name in goal.places if (count, name) in places]
     for name in names[run % len(names) :] + names[: run % len(names)]:
-        places[count, name].node.run(_forget_connections)
+        places[count, name].node.run(forget_connections)
         seconds = packets.send(places[count, name].door)
         _note(readings, (count, f"new, {goal.name}", spread), "portway" if name in _FLAVOURS else name, seconds)
 
@@ -232,18 +216,18 @@ def _new(goal: Goal, reachable: Sequence[tuple[str, int, int, Sequence[str]]], n
     which = number * 7919 % len(reachable)
     address, port = goal.of(reachable[which])
     source = bytes((203, number >> 14 & 0xFF, number >> 6 & 0xFF, 1 + number % 64))
-    return _segment(source, socket.inet_aton(address), 1024 + number % 60000, port, _SYN, number)
+    return segment(source, socket.inet_aton(address), 1024 + number % 60000, port, SYN, number)
 
 
 def _open_connections(places: Places, readings: Readings, chosen: dict[int, peer.Services]) -> None:
     """One connection to a clusterIP, opened by hand on both sides; then the same acknowledgement again and again."""
     wanted = (*_REFERENCES, *GOALS[0].places)
-    packets: dict[tuple[int, str], _Packets] = {}
+    packets: dict[tuple[int, str], Packets] = {}
     for (count, name), place in places.items():
         if name in wanted:
-            place.node.run(_forget_connections)
+            place.node.run(forget_connections)
             dialled = chosen[count or min(chosen)][0]
-            packets[count, name] = _Packets([_establish(place, dialled)] * PACKETS)
+            packets[count, name] = Packets([establish(place, "203.0.113.9", dialled[0], dialled[1])] * PACKETS)
     for _ in range(RUNS):
         for (count, name), some in packets.items():
             seconds = some.send(places[count, name].door)
@@ -271,120 +255,6 @@ def _report(rows: list[dict[str, Any]]) -> None:
     synthetic.save("connect", rows)
 
 
-def _establish(place: Place, service: tuple[str, int, int, Sequence[str]]) -> bytes:
-    """Shake hands; the client's acknowledgement."""
-    client, frontend = socket.inet_aton("203.0.113.9"), socket.inet_aton(service[0])
-    while _received(place.beyond):
-        pass
-    place.door.send(_segment(client, frontend, 5000, service[1], _SYN, 100))
-    seen = _received(place.beyond)[14:]
-    assert seen, "a connection's first packet comes through"
-    to, back = seen[12:16], seen[16:20]
-    ports = seen[22:24] + seen[20:22]
-    answer = frames.in_ip(6, back, to, frames.tcp(back, to, ports, _SYN_ACK, 500, 101))
-    place.beyond.send(_ethernet(answer))
-    return _segment(client, frontend, 5000, service[1], _ACK, 101, 501)
-
-
-def _segment(
-    source: bytes, destination: bytes, source_port: int, port: int, flags: int, number: int, acknowledged: int = 0
-) -> bytes:
-    ports = struct.pack("!HH", source_port, port)
-    segment = frames.tcp(source, destination, ports, flags, number, acknowledged)
-    return _ethernet(frames.in_ip(6, source, destination, segment))
-
-
-def _ethernet(packet: bytes) -> bytes:
-    return bytes.fromhex((_MAC["node"] + _MAC["beyond"]).replace(":", "")) + b"\x08\x00" + packet
-
-
-class _Vector(ctypes.Structure):
-    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
-
-
-class _Message(ctypes.Structure):
-    """struct mmsghdr."""
-
-    _fields_ = (
-        ("name", ctypes.c_void_p), ("name_length", ctypes.c_uint32), ("vectors", ctypes.c_void_p),
-        ("vector_count", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
-        ("flags", ctypes.c_int), ("padding", ctypes.c_int), ("sent", ctypes.c_uint32),
-    )  # fmt: skip
-
-
-class _Packets:
-    """Frames as the kernel takes them."""
-
-    def __init__(self, packets: Sequence[bytes]) -> None:
-        count = len(packets)
-        self._vectors, self._messages = (_Vector * count)(), (_Message * count)()
-        self._held = [ctypes.create_string_buffer(packet, len(packet)) for packet in packets]
-        for vector, one, held in zip(self._vectors, self._messages, self._held, strict=True):
-            vector.base, vector.length = ctypes.addressof(held), len(held)
-            one.vectors, one.vector_count = ctypes.addressof(vector), 1
-
-    def send(self, door: socket.socket) -> float:
-        """Send them all; seconds of this thread, within the kernel's calls."""
-        count, seconds = len(self._held), 0.0
-        for start in range(0, count, _BATCH):
-            wanted = min(_BATCH, count - start)
-            at = ctypes.byref(self._messages, start * ctypes.sizeof(_Message))
-            began = time.thread_time()
-            sent = _libc.sendmmsg(door.fileno(), at, wanted, 0)
-            seconds += time.thread_time() - began
-            if sent != wanted:
-                raise OSError(ctypes.get_errno(), f"{sent} of {wanted} packets sent")
-        return seconds
-
-
-@contextmanager
-def _place(load: Callable[[World, Namespace], None]) -> Iterator[Place]:
-    with World() as world:
-        sender, node, beyond = (world.namespace(name) for name in ("sender", "node", "beyond"))
-        world.connect(sender, "eth0", node, "eth0")
-        world.connect(node, "exit", beyond, "eth0")
-        node.write("/proc/sys/net/ipv4/ip_forward", "1")
-        for name in ("all", "eth0", "exit"):
-            node.write(f"/proc/sys/net/ipv4/conf/{name}/rp_filter", "0")
-        lines = (
-            f"link set eth0 address {_MAC['node']}", f"link set exit address {_MAC['node']}",
-            f"addr add {_NODE}/32 dev lo", "addr add 198.18.0.1/32 dev exit",
-            f"neigh add 169.254.1.1 lladdr {_MAC['beyond']} dev exit nud permanent",
-            "route add default via 169.254.1.1 dev exit onlink",
-        )  # fmt: skip
-        node.command("ip", "-batch", "-", text="".join(f"{line}\n" for line in lines))
-        beyond.command("ip", "link", "set", "eth0", "address", _MAC["beyond"])
-        load(world, node)
-        with _inside(sender, 0) as door, _inside(beyond, 3) as seen:
-            yield Place(node, door, seen)
-
-
-def _inside(place: Namespace, protocol: int) -> socket.socket:
-    """A packet socket of that namespace's eth0 in this process."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        place.run(_make, theirs, protocol)
-        return socket.socket(fileno=socket.recv_fds(ours, 1, 1)[1][0])
-
-
-def _make(way: socket.socket, protocol: int) -> None:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol)) as made:
-        made.bind(("eth0", protocol))
-        socket.send_fds(way, [b"."], [made.fileno()])
-
-
-def _received(where: socket.socket) -> bytes:
-    """The next TCP segment over IPv4 that arrives, or nothing."""
-    where.settimeout(0.2)
-    try:
-        while data := where.recv(2048):
-            if data[12:14] == b"\x08\x00" and data[23] == 6:
-                return data
-    except TimeoutError:
-        pass
-    return b""
-
-
 def _nft(text: str) -> None:
     subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True)
 
@@ -406,13 +276,6 @@ def _table(chosen: peer.Services, fields: dict[str, Any]) -> ForwardingTable:
         slices[key] = EndpointSlice(*key, key[1], (EndpointPort("http", "TCP", 80),), members)
     config = ProxyConfig("node-1", (_NODE,), (_NODE,), local_detector=LocalDetector(cidrs=("10.128.0.0/9",)))
     return compute(Snapshot(services, slices), config)
-
-
-def _forget_connections() -> None:
-    """Empty this namespace's conntrack table (NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE without a tuple)."""
-    netlink = Netlink()
-    netlink.send(message(1 << 8 | 2, REQUEST | ACK, netlink.next_sequence(), bytes([socket.AF_INET, 0, 0, 0])))
-    netlink.close()
 
 
 if __name__ == "__main__":

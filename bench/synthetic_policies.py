@@ -1,82 +1,123 @@
-"""A cluster with many pods and NetworkPolicies, as values: what one node's agent follows.
+"""A cluster with many pods and NetworkPolicies, as documents: what one node's agent is told.
 
 Namespaces of equal size, twenty applications in each; a policy selects one application, lets in another one of its
 namespace and a tier of every namespace of one team, on a number and a named port; every third is for both directions
 and every fifth knows an address block with a hole.
 """
 
-from portway.model import (
-    ContainerPort,
-    IpBlock,
-    LabelSelector,
-    Namespace,
-    NetworkPolicy,
-    Pod,
-    PolicyPeer,
-    PolicyPort,
-    PolicyRule,
-    Requirement,
-)
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from portway.kubeapi import decode_policy
+from portway.model import Node
 from portway.policy import PolicyInputs
 
 NODE = "node-0"
 NAMESPACES = 100
 NODES = 40
 APPLICATIONS = 20
-_PORTS = (ContainerPort("http", "TCP", 8080),)
+POD_CIDR = "10.1.0.0/16"
+"""Of the node."""
+Doc = dict[str, Any]
 
 
-def cluster(pods: int, policies: int) -> PolicyInputs:
-    """One pod in NODES is this node's."""
-    inputs = PolicyInputs(NODE)
-    for number in range(NAMESPACES):
-        name = f"ns{number}"
-        inputs.put_namespace(name, Namespace(name, {"kubernetes.io/metadata.name": name, "team": f"t{number % 10}"}))
-    for number in range(pods):
-        put(inputs, pod(number))
-    for number in range(policies):
-        put_policy(inputs, policy(number))
-    return inputs
+def documents(pods: int, policies: int) -> Iterator[bytes]:
+    """All of them as JSON; one pod in NODES is this node's."""
+    named = ({"kind": "Namespace", "metadata": _namespace(number)} for number in range(NAMESPACES))
+    every = (*named, *map(pod, range(pods)), *map(policy, range(policies)))
+    return map(msgspec.json.encode, every)
 
 
-def put(inputs: PolicyInputs, one: Pod) -> None:
+def inputs(several: Iterator[bytes]) -> PolicyInputs:
+    """Decoded, and indexed."""
+    made = PolicyInputs(NODE)
+    made.put_node(NODE, Node(NODE, ("172.18.0.11",), (POD_CIDR,)), {})
+    for document in several:
+        put(made, msgspec.json.decode(document))
+    return made
+
+
+def put(into: PolicyInputs, document: Doc) -> None:
     """It came or changed."""
-    inputs.put_pod((one.namespace, one.name), one)
+    meta = document["metadata"]
+    if document["kind"] == "Pod":
+        into.put_pod((meta["namespace"], meta["name"]), decode_policy.pod(document))
+    elif document["kind"] == "NetworkPolicy":
+        into.put_policy((meta["namespace"], meta["name"]), decode_policy.network_policy(document))
+    else:
+        into.put_namespace(meta["name"], decode_policy.namespace(document))
 
 
-def put_policy(inputs: PolicyInputs, one: NetworkPolicy) -> None:
-    """It came or changed."""
-    inputs.put_policy((one.namespace, one.name), one)
+def take_away(from_: PolicyInputs, document: Doc) -> None:
+    """It went."""
+    key = document["metadata"]["namespace"], document["metadata"]["name"]
+    from_.put_pod(key, None) if document["kind"] == "Pod" else from_.put_policy(key, None)
 
 
-def pod(number: int, application: int | None = None) -> Pod:
+def _namespace(number: int) -> Doc:
+    name = f"ns{number}"
+    return {"name": name, "labels": {"kubernetes.io/metadata.name": name, "team": f"t{number % 10}"}}
+
+
+def address(number: int) -> str:
+    """Of a pod."""
+    return f"10.{number % NODES + 1}.{number // NODES // 250}.{number // NODES % 250 + 1}"
+
+
+def pod(number: int, application: int | None = None) -> Doc:
     """Pods of one number have one name and address, whatever their application."""
     chosen = number // NAMESPACES % APPLICATIONS if application is None else application
-    address = f"10.{number // 62500 + 1}.{number // 250 % 250}.{number % 250 + 1}"
-    labels = {"app": f"a{chosen}", "tier": f"x{number % 3}"}
-    return Pod(f"ns{number % NAMESPACES}", f"p{number}", (address,), f"node-{number % NODES}", labels, _PORTS)
+    labels = {"app": f"a{chosen}", "tier": f"x{number % 3}", "pod-template-hash": f"{chosen:08x}"}
+    ports = [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": f"ns{number % NAMESPACES}", "name": f"p{number}", "labels": labels},
+        "spec": {
+            "nodeName": f"node-{number % NODES}",
+            "containers": [{"name": "main", "image": "web:1", "ports": ports}],
+        },
+        "status": {"phase": "Running", "podIP": address(number), "podIPs": [{"ip": address(number)}]},
+    }
 
 
-def _selects(key: str, value: str) -> LabelSelector:
-    return LabelSelector((Requirement(key, "=", (value,)),))
-
-
-def policy(number: int, port: int = 80) -> NetworkPolicy:
+def policy(number: int, port: int = 80) -> Doc:
     """Policies of one number have one name."""
-    peers = [
-        PolicyPeer(pods=_selects("app", f"a{number * 7 % APPLICATIONS}")),
-        PolicyPeer(pods=_selects("tier", f"x{number % 3}"), namespaces=_selects("team", f"t{number % 10}")),
+    peers: list[Doc] = [
+        {"podSelector": {"matchLabels": {"app": f"a{number * 7 % APPLICATIONS}"}}},
+        {
+            "podSelector": {"matchLabels": {"tier": f"x{number % 3}"}},
+            "namespaceSelector": {"matchLabels": {"team": f"t{number % 10}"}},
+        },
     ]
     if number % 5 == 0:
         block = f"192.{number % 200}"
-        peers.append(PolicyPeer(block=IpBlock(f"{block}.0.0/16", (f"{block}.5.0/24",))))
-    rules = (PolicyRule(tuple(peers), (PolicyPort("TCP", port + number % 5), PolicyPort("TCP", "http"))),)
-    both = number % 3 == 0
-    return NetworkPolicy(
-        f"ns{number % NAMESPACES}",
-        f"policy{number}",
-        _selects("app", f"a{number // NAMESPACES % APPLICATIONS}"),
-        ("Ingress", "Egress") if both else ("Ingress",),
-        rules,
-        rules if both else (),
+        peers.append({"ipBlock": {"cidr": f"{block}.0.0/16", "except": [f"{block}.5.0/24"]}})
+    ports = [{"protocol": "TCP", "port": port + number % 5}, {"protocol": "TCP", "port": "http"}]
+    chosen = {"app": f"a{number // NAMESPACES % APPLICATIONS}"}
+    spec: Doc = {"podSelector": {"matchLabels": chosen}, "policyTypes": ["Ingress"]}
+    spec["ingress"] = [{"from": peers, "ports": ports}]
+    if number % 3 == 0:
+        spec |= {"policyTypes": ["Ingress", "Egress"], "egress": [{"to": peers, "ports": ports}]}
+    return _policy(f"ns{number % NAMESPACES}", f"policy{number}", spec)
+
+
+def wide_policy(namespace: str, application: int, tiers: tuple[str, ...]) -> Doc:
+    """One that lets in some tiers of the whole cluster."""
+    tier = {"matchExpressions": [{"key": "tier", "operator": "In", "values": list(tiers)}]}
+    peer = {"podSelector": tier, "namespaceSelector": {}}
+    chosen = {"matchLabels": {"app": f"a{application}"}}
+    return _policy(
+        namespace, "wide", {"podSelector": chosen, "policyTypes": ["Ingress"], "ingress": [{"from": [peer]}]}
     )
+
+
+def _policy(namespace: str, name: str, spec: Doc) -> Doc:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": spec,
+    }

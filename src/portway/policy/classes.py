@@ -84,6 +84,8 @@ class Classes:
         self._by_signature: dict[Signature, int] = {}
         self._cell_of: dict[str, Cell] = {}
         self._dirty: dict[Cell, None] = {}
+        self._emptied: dict[Signature, int] = {}
+        """The classes that the last change took all cells from."""
         self._last = FIRST_CLASS - 1
 
     def number_of(self, address: str) -> int:
@@ -173,6 +175,7 @@ class Classes:
                 if alive:
                     groups.setdefault(wanted, []).append(cell)
         self._dirty.clear()
+        self._emptied = {own.signature: number for number, own in left.items()}
         for signature, cells in sorted(groups.items(), key=lambda group: -_weight(group[1])):
             self._join(cells, signature, left)
         for number, gone in left.items():
@@ -205,14 +208,16 @@ class Classes:
                 self.by_number[number].cells[cell] = None
 
     def _number(self, cells: list[Cell], signature: Signature, left: dict[int, Class]) -> int:
-        """That of the class of this signature: there already, left over by most of these cells, or new."""
+        """That of the class of this signature: there already, left over with it or by most of these cells, or new."""
         found = self._by_signature.get(signature)
         if found is not None:
             return found
-        votes = Counter[int]()
-        for cell in cells:
-            votes[cell.number] += len(cell.addresses) + 1
-        number = next((number for number, _ in votes.most_common() if number in left), 0)
+        number = self._emptied.get(signature, 0)
+        if number not in left:
+            votes = Counter[int]()
+            for cell in cells:
+                votes[cell.number] += len(cell.addresses) + 1
+            number = next((number for number, _ in votes.most_common() if number in left), 0)
         if number:
             own = left.pop(number)
             self._changed(number, own.signature, signature)

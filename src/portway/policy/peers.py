@@ -44,6 +44,10 @@ class Itself(Struct, frozen=True):
 
 
 Peer = PodsPeer | BlockPeer | NodesPeer | OwnNode | Itself
+SPARE = 64
+"""Peers that nobody holds any more are still told apart, up to so many: their addresses keep their classes, so that a
+policy that goes, or comes back, does not cost an element for each pod that it spoke of.
+"""
 
 
 class Peers:
@@ -55,6 +59,10 @@ class Peers:
         self._numbers: dict[Peer, int] = {}
         self._peers: dict[int, Peer] = {}
         self._uses: dict[int, int] = {}
+        self._spare: dict[int, None] = {}
+        """Those that nobody holds, the one that was let go first at the front."""
+        self._naming: dict[int, tuple[PortName, ...]] = {}
+        """Those that ask for ports by name."""
         self._last = 0
         self._blocks: dict[int, Spans] = {}
         self._turned: list[Spans] = []
@@ -72,27 +80,41 @@ class Peers:
             number = self._numbers[peer] = self._last
             self._peers[number] = peer
             self._begin(number, peer)
+        self._spare.pop(number, None)
         self._uses[number] = self._uses.get(number, 0) + 1
         return number
 
     def release(self, number: int) -> None:
         """Held once less."""
         self._uses[number] -= 1
-        if not self._uses[number]:
-            del self._uses[number]
-            peer = self._peers.pop(number)
-            del self._numbers[peer]
-            self._end(number, peer)
+        if self._uses[number]:
+            return
+        if not isinstance(self._peers[number], PodsPeer | BlockPeer):
+            self._forget(number)
+            return
+        self._spare[number] = None
+        if len(self._spare) > SPARE:
+            self._forget(next(iter(self._spare)))
+
+    def _forget(self, number: int) -> None:
+        self._spare.pop(number, None)
+        del self._uses[number]
+        peer = self._peers.pop(number)
+        del self._numbers[peer]
+        self._end(number, peer)
 
     def _begin(self, number: int, peer: Peer) -> None:
         if isinstance(peer, PodsPeer):
             self.selections.add_term(Term(number, peer.scope, peer.pods, peer.names))
+            if peer.names:
+                self._naming[number] = peer.names
         else:
             self._put_block(number, self._spans(peer))
 
     def _end(self, number: int, peer: Peer) -> None:
         if isinstance(peer, PodsPeer):
             self.selections.remove_term(number)
+            self._naming.pop(number, None)
         else:
             self._put_block(number, ())
 
@@ -149,9 +171,5 @@ class Peers:
     def signature(self, kind: Kind) -> tuple[frozenset[int], tuple[ContainerPort, ...]]:
         """The peers that match a kind, and its ports that those call by name."""
         numbers = frozenset(self.selections.terms_of(kind))
-        names = [name for number in numbers for name in self._names(number)]
+        names = [name for number in self._naming.keys() & numbers for name in self._naming[number]]
         return numbers, tuple(port for port in kind.ports if has_name(names, port)) if names else ()
-
-    def _names(self, number: int) -> Iterable[PortName]:
-        peer = self._peers[number]
-        return peer.names if isinstance(peer, PodsPeer) else ()
