@@ -47,6 +47,8 @@ performance: $(VENV)/.installed tools ## measure everything on this idle machine
 	@SIZES=1000x10,10000x10,5000x50,1x100000,100000x10 JSON=$(FIGURES)/memory.json $(BIN)/python bench/memory.py
 	@echo "4 of 4: new and open connections"
 	@JSON=$(FIGURES)/connect.json $(BIN)/python bench/connect.py
+	@PACKETS=0 JSON=$(FIGURES)/policy.json $(BIN)/python bench/policy.py
+	@JSON=$(FIGURES)/policy-packets.json $(BIN)/python bench/policy_packets.py
 	@$(BIN)/python bench/report.py
 
 bench-%: $(VENV)/.installed tools ## run one benchmark, e.g. make bench-up

@@ -187,6 +187,10 @@ _SIZE = (
     Column("Services", _plain("services"), "{:,.0f}".format),
     Column("endpoints each", _plain("endpoints"), "{:,.0f}".format),
 )
+_CLUSTER = (
+    Column("pods", _plain("pods"), "{:,.0f}".format),
+    Column("policies", _plain("policies"), "{:,.0f}".format),
+)
 _COLUMNS: dict[str, Sequence[Column]] = {
     "sync": (
         *_SIZE,
@@ -220,6 +224,19 @@ _COLUMNS: dict[str, Sequence[Column]] = {
             Column(name, _plain(name), "{:.2f}".format)
             for name in ("bare", "one rule", "floor", "peer", "kube-proxy", "portway")
         ),
+    ),
+    "policy": (
+        *_CLUSTER,
+        Column("what", lambda row: row["what"], str),
+        Column("median", _plain("median"), _milliseconds),
+        Column("most", _plain("most"), _milliseconds),
+        Column("elements", _plain("elements"), "{:,.0f}".format),
+        Column("peer", _plain("peer"), _milliseconds),
+    ),
+    "policy-packets": (
+        Column("packet", lambda row: row["what"], str),
+        *_CLUSTER,
+        *(Column(name, _plain(name), "{:.2f}".format) for name in ("bare", "none", "unselected", "portway", "peer")),
     ),
     "log": (
         Column("log", lambda row: row["what"], str),

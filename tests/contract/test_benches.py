@@ -32,7 +32,12 @@ def bench(name: str, binary: Path, folder: Path, **settings: str) -> list[dict[s
     told = {"KUBE_PROXY": str(binary), "JSON": str(folder / "out.json"), "PATIENCE": "30", **settings}
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **told}
     done = subprocess.run(
-        [sys.executable, f"bench/{name}.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, f"bench/{name.replace('-', '_')}.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "out.json").read_text())
@@ -75,3 +80,14 @@ def test_connect(binary: Path, tmp_path: Path) -> None:
         assert all(row[name] > 0 for name in ("bare", "one rule", "peer", "kube-proxy", "portway"))
         assert "peer" not in found[20, "new, clusterIP", spread]
     assert found[20, "open, clusterIP", ""]["portway"] > 0
+
+
+def test_policy(binary: Path, tmp_path: Path) -> None:
+    """Every change alters rules, or the bench says so and fails."""
+    rows = bench("policy", binary, tmp_path, SIZES="800x100", CHANGES="4", PEER_CHANGES="2", PACKETS="0")
+    found = {row["what"]: row for row in rows}
+    assert len(found) == 10 and found["load"]["peer"] > 0 and found["policy edited"]["peer"] > 0
+    assert all(row["elements"] > 2 for row in rows)
+    new, opened = bench("policy-packets", binary, tmp_path, SIZES="400x100", RUNS="2")
+    assert (new["what"], opened["what"]) == ("new", "open")
+    assert all(row[name] > 0 for row in (new, opened) for name in ("bare", "none", "unselected", "portway", "peer"))

@@ -1,10 +1,10 @@
-"""A change costs what it changes: elements that a node is told, counted, in a cluster of 1,000 pods and 100 policies."""
+"""A change costs what it changes: what a node is told, counted, in a cluster of 1,000 pods and 100 policies."""
 
 from collections.abc import Callable
 
 import pytest
-
 from bench import synthetic_policies as cluster
+
 from portway.nftables import PolicyConfig, PolicyProgram
 from portway.policy import PolicyInputs
 from portway.policy.peers import SPARE
@@ -29,7 +29,10 @@ def goes(document: cluster.Doc) -> Put:
 @pytest.fixture
 def costs() -> Callable[[Put], int]:
     """Carries out a change; how many elements of the kernel's it takes, but for the stamps'."""
-    inputs, program = cluster.inputs(cluster.documents(PODS, POLICIES)), PolicyProgram(PolicyConfig((cluster.POD_CIDR,)))
+    inputs, program = (
+        cluster.inputs(cluster.documents(PODS, POLICIES)),
+        PolicyProgram(PolicyConfig((cluster.POD_CIDR,))),
+    )
     inputs.take()
     program.load(inputs.table)
 
