@@ -79,7 +79,7 @@ def _ours(pods: int, policies: int) -> list[Row]:
     inputs.take()
     program.load(inputs.table)
     done = kernel.adopt(program.ruleset, whole=False)
-    rows = [_row("load", [time.perf_counter() - began], [done.element_count])]
+    rows = [_row("load", [time.perf_counter() - began], [done])]
     for what, changes in _changes(pods, policies).items():
         taken, elements = zip(*(_carry_out(inputs, program, kernel, each) for each in changes), strict=True)
         assert min(elements) > 2, f"{what}: every change alters rules, besides the stamps' number"
