@@ -78,3 +78,28 @@ def test_a_pod_is_asked_to_ask_another(agnhost: Running) -> None:
     query = f"dial?host={address}&port=80&request=hostname&protocol=http&tries=2"
     done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
     assert json.loads(done.stdout) == {"responses": ["agnhost", "agnhost"]}
+
+
+UNREADY = """
+apiVersion: v1
+kind: Pod
+metadata: {name: unready}
+spec:
+  containers:
+  - name: netexec
+    image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+    args: [netexec, --http-port=8080, --udp-port=-1]
+    readinessProbe: {exec: {command: [test, -e, FILE]}, periodSeconds: 1}
+"""
+
+
+def test_probes_of_a_played_container_are_heeded(fleet: Running, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sign = tmp_path_factory.mktemp("sign") / "ready"
+    for folder in (sign.parent, *sign.parents[1:3]):
+        folder.chmod(0o755)
+    fleet.kubectl("apply", "-f", "-", text=UNREADY.replace("FILE", str(sign)))
+    unready = "--for=jsonpath={.status.conditions[?(@.type=='Ready')].reason}=ContainersNotReady"
+    fleet.kubectl("wait", unready, "pod/unready", "--timeout=30s")
+    sign.touch()
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/unready", "--timeout=30s")
+    fleet.kubectl("delete", "pod", "unready", "--now")

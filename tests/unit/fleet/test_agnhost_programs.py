@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portway.fleet.kubelet.agnhost_dial import dial
-from portway.fleet.kubelet.agnhost_programs import Server, is_agnhost, servers
+from portway.fleet.kubelet.agnhost_programs import Server, is_agnhost, lingers, servers
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.standin import Port
 
@@ -52,6 +52,21 @@ def served(*words: str, **more: Any) -> list[str]:
 )
 def test_what_it_serves(line: str, wanted: list[str]) -> None:
     assert served(*line.split()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("container", "seconds"),
+    [
+        ({}, 0),
+        ({"args": ["netexec", "--delay-shutdown=7"]}, 7),
+        ({"args": ["netexec", "--delay-shutdown", "7"], "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}, 12),
+        ({"lifecycle": {"preStop": {"exec": {"command": ["/bin/sleep", "100"]}}}}, 100),
+        ({"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "sleep 3 && true"]}}}}, 3),
+        ({"args": ["netexec", "--delay-shutdown=soon"], "lifecycle": {"preStop": {"httpGet": {}}}}, 0),
+    ],
+)
+def test_how_long_it_serves_when_it_is_told_to_end(container: dict[str, Any], seconds: float) -> None:
+    assert lingers({"image": IMAGE} | container) == seconds
 
 
 def test_porter_serves_what_its_environment_says() -> None:

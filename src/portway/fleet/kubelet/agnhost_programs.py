@@ -13,6 +13,7 @@ from portway.fleet.kubelet.standin import Port
 from portway.kubeapi.errors import Doc
 
 _IMAGE = re.compile(r"(?:^|/)agnhost(?:[:@]|$)")
+_SLEEP = re.compile(r"\bsleep (\d+)")
 _SWITCHES = frozenset({"tcp", "udp", "http", "close", "json-response"})
 _PORTER = re.compile(r"SERVE_(?:(TCP|UDP)_)?PORT_(\d+)")
 
@@ -48,6 +49,20 @@ def servers(container: Doc) -> list[Server]:
     return []
 
 
+def lingers(container: Doc) -> float:
+    """Seconds that it still serves when it is told to end: its preStop hook's sleep, and netexec's --delay-shutdown."""
+    hook = (container.get("lifecycle") or {}).get("preStop") or {}
+    words = " ".join(str(word) for word in (hook.get("exec") or {}).get("command") or ())
+    slept = _SLEEP.search(words)
+    seconds = float((hook.get("sleep") or {}).get("seconds") or (slept[1] if slept else 0))
+    flags = _flags([str(word) for word in (container.get("command") or []) + (container.get("args") or [])])
+    return seconds + _number(flags.get("delay-shutdown", ""))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def _flags(words: Sequence[str]) -> Mapping[str, str]:
     """`--name=value`, `--name value`, and `--name` of what is true or false."""
     flags: dict[str, str] = {}
@@ -66,8 +81,8 @@ def _flags(words: Sequence[str]) -> Mapping[str, str]:
 
 def _port(flags: Mapping[str, str], name: str, default: int) -> int:
     """0 where it is none: agnhost ends there or serves nothing."""
-    text = flags.get(name, str(default))
-    return int(text) if text.isascii() and text.isdigit() and int(text) < 65536 else 0
+    number = _number(flags.get(name, str(default)))
+    return number if number < 65536 else 0
 
 
 def _netexec(flags: Mapping[str, str]) -> Iterator[Server]:

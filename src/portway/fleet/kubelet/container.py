@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ class ProcessContainer:
         wanted = self._spec.get("readinessProbe")
         if wanted:
             ip = self._room.place.pod_ips[0]
-            await probe.watch_readiness(wanted, self._spec.get("ports") or [], ip, self._execute, self._tell)
+            run = partial(execute, self._spec, self._room)
+            await probe.watch_readiness(wanted, self._spec.get("ports") or [], ip, run, self._tell)
 
     def _tell(self, ready: bool, why: str) -> None:
         if why:
@@ -158,23 +160,6 @@ class ProcessContainer:
         if self.state.ready != ready:
             self.state.ready = ready
             self._room.changed()
-
-    async def _execute(self, command: Sequence[str]) -> int:
-        """An exec probe's command: its output is nobody's."""
-        variables = await variables_of(self._spec, self._room)
-        log = Log(Path(os.devnull))
-        try:
-            process = await Process.start(self._room.space, command, variables, "/", log)
-        except CannotRun as failure:
-            raise probe.Failed(str(failure)) from failure
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            process.signal(signal.SIGKILL)
-            await asyncio.shield(process.wait())
-            raise
-        finally:
-            log.close()
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds. The task of `run` must have been cancelled."""
@@ -187,6 +172,44 @@ class ProcessContainer:
             await ending
         if self._log is not None:
             self._log.close()
+
+
+class PlayedContainer:
+    """A container whose servers the kubelet plays itself: it runs, and is ready when its probe says so."""
+
+    def __init__(self, spec: Doc, room: Room, state: ContainerState) -> None:
+        self.state, self._spec, self._room = state, spec, room
+        state.ready = False
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        run, ip = partial(execute, self._spec, self._room), self._room.place.pod_ips[0]
+        ports = self._spec.get("ports") or []
+        await probe.watch_readiness(self._spec["readinessProbe"], ports, ip, run, self._tell)
+
+    def _tell(self, ready: bool, why: str) -> None:
+        if why:
+            self._room.event("Warning", "Unhealthy", why)
+        self.state.ready = ready
+        self._room.changed()
+
+
+async def execute(spec: Doc, room: Room, command: Sequence[str]) -> int:
+    """An exec probe's command in that container: its exit code; its output is nobody's. Raises probe.Failed."""
+    variables = await variables_of(spec, room)
+    log = Log(Path(os.devnull))
+    try:
+        process = await Process.start(room.space, command, variables, "/", log)
+    except CannotRun as failure:
+        raise probe.Failed(str(failure)) from failure
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.signal(signal.SIGKILL)
+        await asyncio.shield(process.wait())
+        raise
+    finally:
+        log.close()
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from portway.fleet.config import NodePlan
 from portway.fleet.kubelet import agnhost_programs
 from portway.fleet.kubelet.addresses import PoolExhausted
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
-from portway.fleet.kubelet.container import ProcessContainer, Room, variables_of
+from portway.fleet.kubelet.container import PlayedContainer, ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.handover import Handover
@@ -81,6 +81,7 @@ class Pod:
         self._agnhost: AgnhostServers | None = None
         self._handover: Handover | None = None
         self._processes: list[ProcessContainer] = []
+        self._played: list[PlayedContainer] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -216,6 +217,7 @@ class Pod:
         await self._stand_in(standing)
         if as_process:
             self._say_who_stands_in(standing)
+        self._probe([c for c in standing if c.get("readinessProbe") and agnhost_programs.is_agnhost(c)])
         self._run_programs(programs)
         self._runtime.containers = [self._state_of(container) for container in spec["containers"]]
         self._runtime.init_containers = [_init_state(c, self._uid) for c in spec.get("initContainers") or []]
@@ -251,6 +253,12 @@ class Pod:
         for container in containers:
             message = f"Container {container['name']} names no command: a stand-in answers at its ports"
             self._node.event(self._document, "Normal", "StandIn", message)
+
+    def _probe(self, containers: list[Doc]) -> None:
+        for container in containers:
+            played = PlayedContainer(container, self._room(), _standing(container, self._uid, self._document))
+            self._played.append(played)
+            self._tasks.append(asyncio.create_task(played.run()))
 
     def _run_programs(self, containers: list[Doc]) -> None:
         if not containers:
@@ -295,9 +303,10 @@ class Pod:
         return await variables_of(wanted, self._room())
 
     def _state_of(self, container: Doc) -> ContainerState:
-        for process in self._processes:
-            if process.state.name == container["name"]:
-                return process.state
+        states = [each.state for each in self._processes] + [each.state for each in self._played]
+        for state in states:
+            if state.name == container["name"]:
+                return state
         return _standing(container, self._uid, self._document)
 
     def _described(self, document: Doc) -> Runtime:
@@ -346,11 +355,15 @@ class Pod:
         if self._standin is None:
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(grace, _DRAIN_SECONDS)):
+            async with asyncio.timeout(min(grace, self._lingers())):
                 while not self._gone:
                     self._changed.clear()
                     await self._changed.wait()
         self._fall_silent()
+
+    def _lingers(self) -> float:
+        played = filter(agnhost_programs.is_agnhost, self._document["spec"]["containers"])
+        return max(_DRAIN_SECONDS, *map(agnhost_programs.lingers, played), 0.0)
 
     async def _forget(self) -> None:
         """Tell the API that nothing of the pod is left."""
