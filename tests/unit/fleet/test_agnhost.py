@@ -1,10 +1,11 @@
 """`agnhost connect` as the kubelet understands it."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from portway.fleet.kubelet.agnhost import Answer, Attempt, connect, is_connect, parse
+from portway.fleet.kubelet.agnhost import Answer, Attempt, connect, is_connect, parse, told
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,23 @@ def test_words_that_mean_nothing(line: str) -> None:
 def test_other_commands_are_none_of_its_business() -> None:
     assert not is_connect(("curl", "connect", "a:1"))
     assert not is_connect(("/agnhost", "netexec", "a:1"))
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [
+        ("dns-suffix", "ns.svc.cluster.local,cluster.local\n"),
+        ("dns-server-list", "10.96.0.10,fd00:96::a\n"),
+        ("etc-hosts", "127.0.0.1 localhost\n\n"),
+    ],
+)
+def test_how_names_are_looked_up(tmp_path: Path, command: str, output: str) -> None:
+    text = "nameserver 10.96.0.10\nsearch ns.svc.cluster.local cluster.local\noptions ndots:5\nnameserver fd00:96::a\n"
+    (tmp_path / "resolv.conf").write_text(text)
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    assert told(("/agnhost", command), tmp_path) == Answer(0, output=output)
+    assert told(("/agnhost", command, "more"), tmp_path) is None
+    assert told(("cat", command), tmp_path) is None
 
 
 async def test_refused_and_accepted() -> None:

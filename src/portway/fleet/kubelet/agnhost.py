@@ -1,6 +1,7 @@
-"""`agnhost connect`, answered by the kubelet itself: what Kubernetes' own tests run in their pods to try a connection.
+"""Commands of `agnhost`, answered by the kubelet itself: what Kubernetes' own tests run in their pods.
 
-Their image is not here, so nobody else could answer. Source of the words: test/images/agnhost/connect of Kubernetes.
+`connect` tries a connection; `dns-suffix`, `dns-server-list` and `etc-hosts` tell how names are looked up. Their image
+is not here, so nobody else could answer. Source of the words: test/images/agnhost/{connect,dns} of Kubernetes.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import errno
 import re
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -23,6 +25,7 @@ class Answer(Struct, frozen=True):
 
     code: int
     errors: str = ""
+    output: str = ""
 
 
 class Attempt(Struct, frozen=True):
@@ -32,6 +35,20 @@ class Attempt(Struct, frozen=True):
     port: int
     protocol: str = "tcp"
     seconds: float = 1.0
+
+
+def told(argv: Sequence[str], etc: Path) -> Answer | None:
+    """The answer of a command that reads a file of the pod's /etc; None: it is another command."""
+    if len(argv) != 2 or argv[0].rpartition("/")[2] != "agnhost":
+        return None
+    if argv[1] == "etc-hosts":
+        return Answer(0, output=(etc / "hosts").read_text() + "\n")
+    lines = [line.split() for line in (etc / "resolv.conf").read_text().splitlines()]
+    words = {
+        "dns-suffix": [name for line in lines if line[:1] == ["search"] for name in line[1:]],
+        "dns-server-list": [line[1] for line in lines if line[:1] == ["nameserver"]],
+    }
+    return Answer(0, output=",".join(words[argv[1]]) + "\n") if argv[1] in words else None
 
 
 def is_connect(argv: Sequence[str]) -> bool:

@@ -70,8 +70,11 @@ class Server:
 
     async def _converse(self, peer: web.WebSocketResponse, pod: Inside, request: web.Request) -> None:
         argv = command_of(request.query.getall("command", []))
+        answer = agnhost.told(argv, pod.space.etc or Path("/etc"))
         if agnhost.is_connect(argv):
             answer = await agnhost.connect(pod.space.network, argv)
+        if answer is not None:
+            await peer.send_bytes(b"\1" + answer.output.encode())
             await peer.send_bytes(b"\2" + answer.errors.encode())
             await peer.send_bytes(b"\3" + msgspec.json.encode(outcome(answer.code)))
             return
