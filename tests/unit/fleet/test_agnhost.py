@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from portway.fleet.kubelet.agnhost import Answer, Attempt, connect, is_connect, parse, told
+from portway.fleet.kubelet.agnhost import (
+    Answer,
+    Attempt,
+    connect,
+    is_connect,
+    name_of,
+    parse,
+    told,
+    unwrapped,
+    with_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +59,21 @@ def test_how_names_are_looked_up(tmp_path: Path, command: str, output: str) -> N
     assert told(("/agnhost", command), tmp_path) == Answer(0, output=output)
     assert told(("/agnhost", command, "more"), tmp_path) is None
     assert told(("cat", command), tmp_path) is None
+
+
+def test_a_shell_that_only_runs_it() -> None:
+    words = ["/agnhost", "connect", "--timeout=3s", "web:80"]
+    assert unwrapped(("/bin/sh", "-x", "-c", "/agnhost connect --timeout=3s web:80")) == words
+    for other in (
+        ("sh", "-c", "/agnhost connect a:1 | cat"),
+        ("sh", "-c", "curl a"),
+        ("sh", "-c", ""),
+        ("agnhost", "x"),
+    ):
+        assert unwrapped(other) == other
+    assert name_of(words) == "web"
+    assert with_address(words, "fd00::1") == ["/agnhost", "connect", "--timeout=3s", "[fd00::1]:80"]
+    assert name_of(with_address(words, "fd00::1")) == name_of(["agnhost", "connect", "nonsense"]) == ""
 
 
 async def test_refused_and_accepted() -> None:

@@ -1,5 +1,7 @@
 """What the API server asks of a kubelet, on a Unix socket: commands in its pods, and requests to them."""
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +11,7 @@ from aiohttp import web
 
 from portway.fleet.kubelet import agnhost, proxying
 from portway.fleet.kubelet.environment import Missing
-from portway.fleet.kubelet.process import CannotRun, Space
+from portway.fleet.kubelet.process import CannotRun, Log, Process, Space
 from portway.fleet.kubelet.session import Session, Wanted, command_of, failure, outcome
 from portway.kubeapi.remotecommand import PROTOCOLS
 
@@ -70,9 +72,7 @@ class Server:
 
     async def _converse(self, peer: web.WebSocketResponse, pod: Inside, request: web.Request) -> None:
         argv = command_of(request.query.getall("command", []))
-        answer = agnhost.told(argv, pod.space.etc or Path("/etc"))
-        if agnhost.is_connect(argv):
-            answer = await agnhost.connect(pod.space.network, argv)
+        answer = await _played(pod.space, agnhost.unwrapped(argv))
         if answer is not None:
             await peer.send_bytes(b"\1" + answer.output.encode())
             await peer.send_bytes(b"\2" + answer.errors.encode())
@@ -82,3 +82,25 @@ class Server:
         variables = await pod.variables(request.match_info["container"])
         wanted = Wanted(argv, variables, pod.space, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
         await Session(peer, wanted).run()
+
+
+async def _played(space: Space, argv: Sequence[str]) -> agnhost.Answer | None:
+    """What a command of the image agnhost says; None: it is another, to be run."""
+    if agnhost.is_connect(argv):
+        if name := agnhost.name_of(argv):
+            address = await _address(space, name)
+            if not address:
+                return agnhost.Answer(1, f"DNS: lookup {name}: no such host\n")
+            argv = agnhost.with_address(argv, address)
+        return await agnhost.connect(space.network, argv)
+    return agnhost.told(argv, space.etc or Path("/etc"))
+
+
+async def _address(space: Space, name: str) -> str:
+    """As the pod looks it up; "" for none."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Log(found := Path(folder) / "found")
+        process = await Process.start(space, ("getent", "ahosts", name), dict(os.environ), "/", log)
+        await process.wait()
+        log.close()
+        return next(iter(found.read_text().split()), "") if found.exists() else ""

@@ -51,13 +51,13 @@ class Manager(Struct, frozen=True):
         return self.name, self.operation, self.subresource
 
     def __str__(self) -> str:
-        """As conflicts name it."""
+        """As conflicts name it: without the time, which kube-apiserver (1.36) no longer keeps in an identity."""
         name = quoted(self.name)
         if self.subresource:
             name = f"{name} with subresource {quoted(self.subresource)}"
         if self.operation == "Apply":
             return name
-        return f"{name} using {self.api_version}" + (f" at {self.time}" if self.time else "")
+        return f"{name} using {self.api_version}"
 
 
 def tracked(paths: Iterable[Path]) -> FieldSet:
