@@ -20,6 +20,7 @@ _COMMANDS = {
     "ports": "Every Service port: where it leads and who stands behind it.",
     "trace": "Which way a packet takes, and where and why it ends.",
     "lint": "Find what is wrong in manifests, a fleet or a cluster.",
+    "explain": "What a code means, and what to do.",
     "snapshot": "Write what a cluster has, for lint, audit and diff.",
     "logs": "Who came: connections through Services, and what was not let in.",
     "top": "What every Service port has to do right now.",

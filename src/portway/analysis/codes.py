@@ -1,0 +1,102 @@
+"""Every code that traces, logs and metrics show: what it means, how to check it, what to do, and Kubernetes' rule.
+
+One table, so that `portway explain`, traces and the docs say the same; a test holds it against the codes in use.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from portway.analysis.imagined import ASSUMPTIONS
+from portway.analysis.trace import MEANING
+
+
+class Code(Struct, frozen=True):
+    """One code."""
+
+    kind: str
+    """"reason" or "assumption"."""
+    meaning: str
+    """A line without a full stop."""
+    check: str = ""
+    """A command that shows it."""
+    fix: str = ""
+    rule: str = ""
+
+    @property
+    def sections(self) -> tuple[tuple[str, str], ...]:
+        """What there is to say beyond the meaning."""
+        return (("check", self.check), ("fix", self.fix), ("rule", self.rule))
+
+
+_PODS = "kubectl get endpointslices -l kubernetes.io/service-name=NAME; kubectl get pods -l SELECTOR"
+_DETAIL: Mapping[str, tuple[str, str, str]] = {
+    "FORWARDED": ("portway trace … --probe", "", "kube-proxy: a random endpoint among those that are ready"),
+    "FORWARDED_TERMINATING": (
+        _PODS,
+        "start new pods, or wait for them to be ready",
+        "KEP-1669: ProxyTerminatingEndpoints",
+    ),
+    "NO_ENDPOINTS": (
+        _PODS,
+        "a selector that pods match, a targetPort that they define, and pods that are ready",
+        "kube-proxy rejects connections to a Service without endpoints",
+    ),
+    "NO_LOCAL_ENDPOINT": (
+        "kubectl get pods -o wide",
+        "a pod on each node that gets traffic, or policy Cluster",
+        "externalTrafficPolicy / internalTrafficPolicy: Local",
+    ),
+    "SOURCE_NOT_ALLOWED": (
+        "kubectl get service NAME -o jsonpath={.spec.loadBalancerSourceRanges}",
+        "add the client's range",
+        "Service.spec.loadBalancerSourceRanges",
+    ),
+    "SERVICE_PORT_UNDEFINED": (
+        "portway ports",
+        "dial the Service's port, not the targetPort",
+        "a clusterIP refuses ports that its Service does not define",
+    ),
+    "CLUSTER_IP_UNALLOCATED": ("kubectl get services -A", "look the address up again: the Service was made anew", ""),
+    "NO_RULE_MATCHES": (
+        "portway trace … names the policy; kubectl describe networkpolicy",
+        "a rule for this client and the pod's port (not the Service's), in any policy of the pod",
+        "NetworkPolicy: a selected pod is isolated, and rules add up",
+    ),
+    "RULE_DENIES": (
+        "portway trace … names the rule",
+        "narrow the rule, or put an Accept before it",
+        "ClusterNetworkPolicy v1alpha2: the first rule that matches decides",
+    ),
+    "POLICY_UNREADABLE": (
+        "kubectl get networkpolicy -o yaml",
+        "apply a valid policy, or delete it",
+        "Portway fails closed",
+    ),
+    "POD_DIRECT": ("", "", "pods reach each other's addresses without a Service"),
+    "NODEPORT_UNSET": ("portway ports -A", "dial a nodePort that a Service has", "Service.spec.ports[].nodePort"),
+    "NO_ROUTE": (
+        "",
+        "dial a node's address and nodePort, or a load balancer's",
+        "clusterIPs and pods exist inside only",
+    ),
+    "UNKNOWN_ADDRESS": ("kubectl get nodes,pods,services -A -o wide", "an address that exists", ""),
+    "NO_ADDRESS_IN_FAMILY": ("", "a target of the client's family, or a dual-stack Service", "Service.spec.ipFamilies"),
+    "SVC_NOT_FOUND": ("kubectl get services -A", "the right namespace and name", ""),
+    "SVC_PORT_NOT_FOUND": ("portway ports", "a port that the Service has, by number or name", ""),
+    "HEADLESS_NO_MAPPING": ("", "dial the pods' own ports, or give the Service a clusterIP", "clusterIP: None"),
+    "EXTERNAL_NAME": ("dig NAME", "dial the other host's own ports", "Service.spec.type: ExternalName"),
+    "NODE_NOT_FOUND": ("kubectl get nodes", "a node that exists", ""),
+    "POD_NOT_FOUND": ("kubectl get pods -A -o wide", "a pod that has an address", ""),
+}
+
+
+def _reasons() -> dict[str, Code]:
+    return {code: Code("reason", meaning, *_DETAIL.get(code, ("", "", ""))) for code, meaning in MEANING.items()}
+
+
+CODES: Mapping[str, Code] = {
+    **_reasons(),
+    **{code: Code("assumption", meaning) for code, meaning in ASSUMPTIONS.items()},
+}
+"""By code."""
