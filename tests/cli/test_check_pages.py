@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from portway.analysis import webtrace
 from portway.analysis.codes import CODES
 from portway.analysis.trace import MEANING
 from portway.cli.explain import command
@@ -22,7 +23,7 @@ def test_pages_are_up_to_date() -> None:
 
 
 def test_every_reason_is_explained() -> None:
-    assert set(MEANING) <= set(CODES)
+    assert set(MEANING) | set(webtrace.MEANING) <= set(CODES)
     assert {reason.value for reason in Reason} - {"NOT_A_FRONTEND"} <= set(CODES)
     assert not [
         code for code, entry in CODES.items() if entry.kind == "reason" and not any(t for _, t in entry.sections)

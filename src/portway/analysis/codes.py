@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from portway.analysis import webtrace
 from portway.analysis.imagined import ASSUMPTIONS
 from portway.analysis.trace import MEANING
 
@@ -91,8 +92,61 @@ _DETAIL: Mapping[str, tuple[str, str, str]] = {
 }
 
 
+_POOLS = "kubectl -n metallb-system get ipaddresspools,l2advertisements; kubectl describe service NAME"
+_LEASES = "kubectl get leases -A; kubectl describe service NAME"
+_BALANCERS: Mapping[str, tuple[str, str, str]] = {
+    "LB_NO_POOL": (_POOLS, "an IPAddressPool", "MetalLB: addresses come from pools"),
+    "LB_NO_POOL_FOR_SERVICE": (_POOLS, "a pool whose serviceAllocation fits, with autoAssign", "IPAddressPool.spec"),
+    "LB_POOL_UNKNOWN": (_POOLS, "the name of a pool that exists", "annotation metallb.io/address-pool"),
+    "LB_POOL_EXHAUSTED": (
+        _POOLS,
+        "more addresses, or sharing by metallb.io/allow-shared-ip",
+        "IPAddressPool.spec.addresses",
+    ),
+    "LB_NO_FAMILY": (_POOLS, "a pool of that family, or ipFamilyPolicy: PreferDualStack", "Service.spec.ipFamilies"),
+    "LB_REQUEST_INVALID": (_POOLS, "an address in metallb.io/loadBalancerIPs", "annotation metallb.io/loadBalancerIPs"),
+    "LB_REQUEST_FAMILY": (_POOLS, "an address of each of the Service's families", "Service.spec.ipFamilies"),
+    "LB_ADDRESS_OUTSIDE_POOLS": (_POOLS, "a pool that has it, or another address", "IPAddressPool.spec.addresses"),
+    "LB_ADDRESS_TAKEN": (
+        _POOLS,
+        "another address, or one sharing key in both",
+        "annotation metallb.io/allow-shared-ip",
+    ),
+    "LB_CLASS_FOREIGN": (_POOLS, "leave the class out, or run its controller", "Service.spec.loadBalancerClass"),
+    "LB_PENDING": (_POOLS, "wait, or look whether the controllers run", "Service.status.loadBalancer"),
+    "LB_NOT_ADVERTISED": (_POOLS, "an L2Advertisement for the pool", "L2Advertisement.spec.ipAddressPools"),
+    "LB_NODES_EXCLUDED": (
+        _LEASES,
+        "take the label off a node",
+        "node.kubernetes.io/exclude-from-external-load-balancers",
+    ),
+    "LB_NO_NODE_SELECTED": (_LEASES, "nodeSelectors that select a node", "L2Advertisement.spec.nodeSelectors"),
+    "LB_NO_LOCAL_ENDPOINT": (_PODS, "ready pods, or policy Cluster", "externalTrafficPolicy: Local"),
+    "LB_PORT_UNDEFINED": ("portway ports", "dial a port that the Service has", "Service.spec.ports"),
+    "LB_NOT_ANNOUNCED": (
+        _LEASES,
+        "a node with the interface, its link up and its agent running",
+        "L2Advertisement.spec",
+    ),
+}
+_REQUESTS = "portway trace URL; portway ports"
+_WEB: Mapping[str, tuple[str, str, str]] = {
+    "ROUTED": ("portway trace URL", "", "Ingress, HTTPRoute"),
+    "REDIRECTED": ("curl -v URL", "", "HTTPRoute requestRedirect"),
+    "NO_HOST": (_REQUESTS, "an Ingress or route with this host", "Ingress.spec.rules[].host"),
+    "BACKEND_INVALID": (_REQUESTS, "a Service and port that exist; a ReferenceGrant across namespaces", "backendRefs"),
+    "BODY_TOO_LARGE": (_REQUESTS, "a smaller body, or a higher limit", "nginx.ingress.kubernetes.io/proxy-body-size"),
+    "NO_DOOR": (_REQUESTS, "an Ingress or Gateway listener on this port", "Gateway.spec.listeners"),
+}
+
+
 def _reasons() -> dict[str, Code]:
-    return {code: Code("reason", meaning, *_DETAIL.get(code, ("", "", ""))) for code, meaning in MEANING.items()}
+    """Of packets, and of requests; what both have means both."""
+    details = {**_DETAIL, **_BALANCERS, **_WEB}
+    meanings = dict(MEANING)
+    for code, meaning in webtrace.MEANING.items():
+        meanings[code] = f"{meanings[code]}; of a request: {meaning}" if code in meanings else meaning
+    return {code: Code("reason", meaning, *details.get(code, ("", "", ""))) for code, meaning in meanings.items()}
 
 
 CODES: Mapping[str, Code] = {
