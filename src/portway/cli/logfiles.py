@@ -14,11 +14,12 @@ from portway.fleet import FleetState
 
 
 def accesslog_files(state: FleetState) -> dict[str, Path]:
-    """Each node's newest file, which may not be there yet. Raises Failure when the fleet keeps no log."""
+    """Each node's newest file, which may not be there yet, and each door's. Raises Failure when no log is kept."""
     folder = state.paths.folder / "access"
     if not folder.is_dir():
         raise Failure(f"fleet {state.name} keeps no access log: there is no {folder}")
-    return {node.name: folder / f"{node.name}.jsonl" for node in state.nodes}
+    doors = {path.stem: path for path in sorted(folder.glob("gateway-*.jsonl"))}
+    return {node.name: folder / f"{node.name}.jsonl" for node in state.nodes} | doors
 
 
 class NodeLog:

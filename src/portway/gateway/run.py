@@ -34,6 +34,8 @@ _AGAIN = 2.0
 _WRITE = 0.2
 """Seconds between two writes of the access log."""
 _MOST_LINES = 100_000
+_LINGER = 1.5
+"""Seconds after SIGTERM in which clients still come: it takes nodes a moment to learn that this pod goes."""
 INGRESS_NAMESPACE = "portway-system"
 
 
@@ -83,8 +85,9 @@ def engine_of(name: str) -> tuple[Engine, str]:
 async def _until_told(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None) -> None:
     running = asyncio.current_task()
     assert running is not None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
+    loop.add_signal_handler(signal.SIGTERM, lambda: loop.call_later(_LINGER, running.cancel))
     with contextlib.suppress(asyncio.CancelledError):
         async with api() as connected:
             await serve(config, connected, lines)

@@ -70,7 +70,8 @@ def _lines(pool: Pool, route: Route, backend: WeightedBackend) -> Iterator[str]:
     key = f"{pool.namespace}/{pool.service}:{pool.port}/TCP"
     yield "balance roundrobin"
     yield from _limit(route)
-    yield f"{_return(503, answer_text('NO_ENDPOINTS', None, key))} if {{ nbsrv eq 0 }}"
+    # a worker that ends says that it has no servers while it still uses them
+    yield f"{_return(503, answer_text('NO_ENDPOINTS', None, key))} if {{ nbsrv eq 0 }} !{{ stopping }}"
     yield f"http-request disable-l7-retry unless {{ method {_REPEATABLE} }}"
     seconds = min((s for s in (route.timeouts.request, route.timeouts.backend_request) if s > 0), default=0.0)
     if seconds:
