@@ -3,6 +3,8 @@
 TCP and UDP ports need no engine: EndpointSlices of our own lead them from the door's Service straight to the pods
 behind the routes. Such a port has a targetPort that no pod has, so that the Service's selector finds nothing for it.
 
+A door that serves all of its ports has externalTrafficPolicy Local, so that X-Forwarded-For can say who the client is.
+
 Every object carries the hash of what was wanted, and is written again only when that changes: what people add to it,
 and what the API server filled in, stays.
 """
@@ -174,6 +176,8 @@ def _service(door: Door) -> Doc:
     }
     if door.served:
         spec["selector"] = {LABEL: door.name}
+    local = door.served == door.ports  # pods behind forwarded ports are on any node
+    spec["externalTrafficPolicy"] = "Local" if local else "Cluster"
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
