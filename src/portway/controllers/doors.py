@@ -4,6 +4,7 @@ All of it is computed anew with every change that matters: routes refer to one a
 and namespaces, and a fleet has few of them. What is written is only what differs.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.reconcile import doors
 from portway.reconcile.change import Change, Create, Event, Update
-from portway.reconcile.doors import Door, DoorPort, Existing
+from portway.reconcile.doors import Door, DoorPort, Existing, Program
 from portway.reconcile.objects import (
     is_deleting,
     labels_of,
@@ -69,9 +70,10 @@ _PAUSE = 0.02
 """Seconds: changes come together."""
 
 
-def command(door: str, api_socket: str) -> list[str]:
-    """What a door's pod runs."""
-    return [sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket]
+def program(door: str, api_socket: str) -> Program:
+    """What a door's pod runs: this very Portway."""
+    found = tuple((name, os.environ[name]) for name in ("PYTHONPATH",) if name in os.environ)
+    return Program((sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket), found)
 
 
 class DoorController(Controller):
@@ -143,7 +145,7 @@ class DoorController(Controller):
             yield Create(NAMESPACES, {"metadata": {"name": doors.NAMESPACE}})
         else:
             door = Door(DOOR, doors.NAMESPACE, doors.INGRESS_NAME, _ports(computed, DOOR))
-            yield from doors.reconcile(door, existing, command(DOOR, self.cluster.api_socket), [])
+            yield from doors.reconcile(door, existing, program(DOOR, self.cluster.api_socket), [])
 
     def _gateway_objects(self, computed: Doors, report: GatewayReport) -> Iterator[Change]:
         gateway = self.caches[GATEWAYS].get(report.name)
@@ -160,7 +162,7 @@ class DoorController(Controller):
             if forward.gateway == report.name
             for document in self._forwarded(door, forward, computed)
         ]
-        run = command(door.door, self.cluster.api_socket)
+        run = program(door.door, self.cluster.api_socket)
         yield from doors.reconcile(door, existing, run, slices)
 
     def _existing(self, namespace: str, name: str) -> Existing:

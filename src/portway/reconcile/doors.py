@@ -86,6 +86,14 @@ class Door(Struct, frozen=True):
         return tuple(port for port in self.ports if not port.forwarded)
 
 
+class Program(Struct, frozen=True):
+    """What runs the engine."""
+
+    argv: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of its environment."""
+
+
 class Existing(Struct, frozen=True):
     """What there is of a door."""
 
@@ -104,11 +112,11 @@ def object_name(gateway: str) -> str:
     return f"gateway-{gateway.replace('.', '-')[: _LONGEST_NAME - 18]}".rstrip("-") + f"-{digest}"
 
 
-def reconcile(door: Door, existing: Existing, command: Sequence[str], slices: Sequence[Doc]) -> list[Change]:
-    """What is to be done. `command` runs the engine; `slices`: `forwards` of it."""
+def reconcile(door: Door, existing: Existing, program: Program, slices: Sequence[Doc]) -> list[Change]:
+    """What is to be done. `slices`: `forwards` of it."""
     changes = [
         *_put(SERVICES, _service(door), existing.service),
-        *(_put(DEPLOYMENTS, _deployment(door, command), existing.deployment) if door.served else ()),
+        *(_put(DEPLOYMENTS, _deployment(door, program), existing.deployment) if door.served else ()),
     ]
     if not door.served:
         changes += _gone(DEPLOYMENTS, [existing.deployment])
@@ -186,11 +194,13 @@ def _service_port(port: DoorPort) -> Doc:
     return {"name": port.name, "port": port.port, "protocol": port.protocol, "targetPort": target}
 
 
-def _deployment(door: Door, command: Sequence[str]) -> Doc:
+def _deployment(door: Door, program: Program) -> Doc:
     """Its pods know nothing of ports, so that changes of listeners keep them."""
     labels = {**door.labels, LABEL: door.name}
     probe = {"httpGet": {"path": "/healthz", "port": HEALTHZ_PORT}, "periodSeconds": 1, "failureThreshold": 2}
-    container = {"name": "gateway", "image": "portway", "command": list(command), "readinessProbe": probe}
+    container: Doc = {"name": "gateway", "image": "portway", "command": list(program.argv), "readinessProbe": probe}
+    if program.variables:
+        container["env"] = [{"name": name, "value": value} for name, value in program.variables]
     annotations = {**door.annotations, "portway.dev/runtime": "process"}
     return {
         "apiVersion": "apps/v1",

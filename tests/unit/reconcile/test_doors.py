@@ -6,11 +6,11 @@ from portway.kubeapi.errors import Doc
 from portway.kubeapi.names import is_dns1035_label
 from portway.reconcile import doors
 from portway.reconcile.change import Change, Create, Delete, Update
-from portway.reconcile.doors import Door, DoorPort, Existing
+from portway.reconcile.doors import Door, DoorPort, Existing, Program
 from portway.reconcile.objects import annotations_of, labels_of, name_of, spec_of, with_metadata
 
 HTTP, DB = DoorPort(80), DoorPort(5432, "TCP", forwarded=True)
-RUN = ["portway", "gateway"]
+RUN = Program(("portway", "gateway"), (("PYTHONPATH", "/src"),))
 
 
 def door(*ports: DoorPort, **fields: object) -> Door:

@@ -1,0 +1,238 @@
+"""Doors in a fleet, by curl: Ingress with TLS, Gateway API, TCP by the kernel; traces; rollouts that nobody notices."""
+
+import base64
+import json
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portway.testing.doordocs import key_pair
+from tests.e2e.conftest import Running, portway
+from tests.people import Person
+
+CHAIN, KEY = key_pair("shop.example", "*.shop.example")
+
+MANIFEST = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: shop}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: shop}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec: {{containers: [{{name: web, image: web, ports: [{{name: http, containerPort: 8080}}]}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: shop}}
+spec: {{selector: {{app: web}}, ports: [{{name: http, port: 80, targetPort: http}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: nobody, namespace: shop}}
+spec: {{selector: {{app: nobody}}, ports: [{{port: 80}}]}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: shop-tls, namespace: shop}}
+type: kubernetes.io/tls
+data:
+  tls.crt: {base64.b64encode(CHAIN.encode()).decode()}
+  tls.key: {base64.b64encode(KEY.encode()).decode()}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: shop, namespace: shop}}
+spec:
+  tls: [{{hosts: [shop.example, "*.shop.example"], secretName: shop-tls}}]
+  rules:
+  - host: shop.example
+    http:
+      paths:
+      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{name: http}}}}}}}}
+      - {{path: /nobody, pathType: Prefix, backend: {{service: {{name: nobody, port: {{number: 80}}}}}}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: door, namespace: shop}}
+spec:
+  gatewayClassName: portway
+  listeners:
+  - {{name: http, port: 80, protocol: HTTP}}
+  - {{name: tcp, port: 5432, protocol: TCP}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: api, namespace: shop}}
+spec:
+  parentRefs: [{{name: door, sectionName: http}}]
+  hostnames: [api.example]
+  rules:
+  - matches: [{{path: {{type: PathPrefix, value: /v1}}}}]
+    filters:
+    - {{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /}}}}}}
+    backendRefs: [{{name: web, port: 80}}]
+  - matches: [{{path: {{type: PathPrefix, value: /old}}}}]
+    filters: [{{type: RequestRedirect, requestRedirect: {{hostname: new.example, statusCode: 301}}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {{name: tcp, namespace: shop}}
+spec:
+  parentRefs: [{{name: door, sectionName: tcp}}]
+  rules: [{{backendRefs: [{{name: web, port: 80}}]}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def doors(person: Person) -> Iterator[Running]:
+    portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", text=MANIFEST)
+    fleet = Running(person, "doors")
+    fleet.kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/door", "--timeout=60s")
+    fleet.kubectl(
+        "-n", "shop", "wait", "--for=jsonpath={.status.loadBalancer.ingress}", "ingress/shop", "--timeout=60s"
+    )
+    yield fleet
+    portway(person, "down", "--name", "doors")
+
+
+def place(fleet: Running, service: str, port: int) -> str:
+    """Where a door's port answers from this machine: ADDRESS:PORT."""
+    rows = json.loads(fleet.portway("ports", "-A", "-o", "json").stdout)
+    (row,) = [row for row in rows if (row["service"], row["port"]) == (service, port)]
+    return str(row["fromThisMachine"])
+
+
+def curl(url: str, *more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["curl", "-sS", "--max-time", "10", "-w", "\n%{http_code} %{redirect_url}", *more, url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def answer(url: str, *more: str) -> tuple[int, str]:
+    """Status and body, or of a redirect its Location."""
+    done = curl(url, *more)
+    assert done.returncode == 0, done.stderr
+    body, _, last = done.stdout.rpartition("\n")
+    code, _, location = last.partition(" ")
+    return int(code), location or body
+
+
+def test_an_ingress_leads_by_host_and_path(doors: Running) -> None:
+    at = place(doors, "portway-ingress", 80)
+    code, body = answer(f"http://{at}/cart?x=1", "-H", "Host: shop.example")
+    said = json.loads(body)
+    assert (code, said["path"], said["namespace"]) == (200, "/cart?x=1", "shop")
+    assert said["headers"]["x-forwarded-host"] == "shop.example"
+    assert said["headers"]["x-forwarded-for"] == "172.18.0.1", "the client's address is kept"
+    assert answer(f"http://{at}/nobody", "-H", "Host: shop.example")[0] == 503
+    assert answer(f"http://{at}/", "-H", "Host: other.example")[0] == 404
+
+
+def test_tls_by_the_name_that_is_asked_for(doors: Running, tmp_path: Path) -> None:
+    address, _, port = place(doors, "portway-ingress", 443).rpartition(":")
+    authority = tmp_path / "ca.pem"
+    authority.write_text(CHAIN)
+    trusting = ["--cacert", str(authority), "--resolve", f"shop.example:{port}:{address}"]
+    code, body = answer(f"https://shop.example:{port}/", *trusting)
+    assert (code, json.loads(body)["headers"]["x-forwarded-proto"]) == (200, "https")
+    assert (
+        curl(
+            f"https://other.example:{port}/", "--cacert", str(authority), "--resolve", f"other.example:{port}:{address}"
+        ).returncode
+        == 60
+    )
+
+
+def test_a_gateway_rewrites_redirects_and_refuses(doors: Running) -> None:
+    at = place(doors, "door-portway", 80)
+    code, body = answer(f"http://{at}/v1/cart", "-H", "Host: api.example")
+    assert (code, json.loads(body)["path"]) == (200, "/cart")
+    assert answer(f"http://{at}/old/x", "-H", "Host: api.example") == (301, "http://new.example/old/x")
+    assert answer(f"http://{at}/other", "-H", "Host: api.example")[0] == 404
+
+
+def test_a_tcp_listener_leads_to_every_pod(doors: Running) -> None:
+    at = place(doors, "door-portway", 5432)
+    pods = set()
+    for _ in range(40):
+        with urllib.request.urlopen(f"http://{at}/", timeout=10) as reply:
+            pods.add(json.load(reply)["pod"])
+    assert len(pods) == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "ends"),
+    [
+        ("http://shop.example/cart", "ROUTED", 0),
+        ("https://shop.example/", "ROUTED", 0),
+        ("http://api.example/v1", "ROUTED", 0),
+        ("http://shop.example/nobody", "NO_ENDPOINTS", 3),
+        ("http://nobody.example/", "NO_HOST", 3),
+        ("http://shop.example:81/", "NO_DOOR", 3),
+    ],
+)
+def test_trace_follows_a_url(doors: Running, url: str, code: str, ends: int) -> None:
+    done = doors.portway("trace", url, "-o", "json", check=False)
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["request"]["code"], done.returncode) == (code, ends)
+    if ends == 0:
+        assert told["connection"]["code"] == "FORWARDED"
+        assert len(told["request"]["shares"][0]["endpoints"]) == 2
+
+
+def test_ports_shows_doors(doors: Running) -> None:
+    shown = doors.portway("ports", "-A").stdout
+    assert "gateway/shop/door" in shown
+    assert any(line.split()[:1] == ["ingress"] and "443" in line for line in shown.splitlines())
+
+
+def test_a_rolling_update_of_the_pods_behind_a_route_fails_no_request(doors: Running) -> None:
+    at = place(doors, "portway-ingress", 80)
+    seen: Counter[Any] = Counter()
+    pods: set[str] = set()
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                request = urllib.request.Request(f"http://{at}/", headers={"Host": "shop.example"})
+                with urllib.request.urlopen(request, timeout=10) as reply:
+                    pods.add(json.load(reply)["pod"])
+                    seen[reply.status] += 1
+            except OSError as error:
+                seen[repr(error)] += 1
+
+    clients = [threading.Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    try:
+        doors.kubectl("-n", "shop", "rollout", "restart", "deployment/web")
+        doors.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=60s")
+        reached = seen[200]
+        deadline = time.monotonic() + 30
+        while seen[200] < reached + 50 and time.monotonic() < deadline:
+            over.wait(0.05)
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
+    assert set(seen) == {200}, seen
+    assert len(pods) >= 4, pods
