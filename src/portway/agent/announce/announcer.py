@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.2
 _AGAIN_SECONDS = (1.0, 2.0)
 """When an address is announced again after it came: the first word may be lost."""
-_NETS_PAUSE = 0.01
-"""Seconds after a change of links before they are looked at: changes come together."""
+_COALESCE = 0.01
+"""Seconds after a change before it is acted on: changes come together."""
 
 
 class AnnounceConfig(Struct, frozen=True):
@@ -64,6 +64,7 @@ class Announcer:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(due or None):
                         await self._changed.wait()
+                        await asyncio.sleep(_COALESCE)
 
     async def step(self) -> float:
         """One round; the seconds after which the next is due without a change (0: none is)."""
@@ -175,7 +176,7 @@ class Announcer:
                     pass
             told.clear()
             self.look_at_links()
-            await asyncio.sleep(_NETS_PAUSE)
+            await asyncio.sleep(_COALESCE)
 
     def look_at_links(self) -> None:
         """Which interfaces there are, and what they carry."""

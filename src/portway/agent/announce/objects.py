@@ -1,6 +1,6 @@
 """The objects that announcements depend on, followed, and what comes of them: addresses and their candidates."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from portway.agent.watches import ENDPOINT_SLICES, NODES, NOT_OURS, SERVICES
@@ -9,6 +9,7 @@ from portway.kubeapi import decode, decode_loadbalancer
 from portway.kubeapi.announcing import announcing_node
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
+from portway.loadbalancer import Refusal
 from portway.loadbalancer.announcement import Candidates, candidates
 from portway.model.loadbalancer import AnnouncingNode, BalancedService, ServiceKey
 
@@ -51,22 +52,27 @@ class Objects:
     def candidates(self) -> dict[str, Candidates]:
         """Who may announce what; addresses that nobody may are left out."""
         found: dict[str, list[Candidates]] = {}
-        for service in self.services.objects.values():
-            for address in service.addresses if service else ():
-                answer = self._candidates(service, address) if service else None
+        local = self._local_nodes()
+        for service in filter(None, self.services.objects.values()):
+            for address in service.addresses:
+                answer = self._candidates(service, address, local.get(service.key, frozenset()))
                 if isinstance(answer, Candidates):
                     found.setdefault(address, []).append(answer)
         return {address: _for_all(answers) for address, answers in found.items()}
 
-    def _candidates(self, service: BalancedService, address: str) -> Any:
-        local = set(self._local_nodes(service.key)) if service.external_traffic_policy == "Local" else ()
+    def _candidates(self, service: BalancedService, address: str, local: frozenset[str]) -> Candidates | Refusal:
         pools, advertisements = self.pools.objects.values(), self.advertisements.objects.values()
         return candidates(service, address, pools, advertisements, list(self.nodes.objects.values()), local)
 
-    def _local_nodes(self, key: ServiceKey) -> Iterator[str]:
-        for service, nodes in self.slices.objects.values():
-            if service == key:
-                yield from nodes
+    def _local_nodes(self) -> dict[ServiceKey, frozenset[str]]:
+        """The nodes with ready endpoints of each Service for which that matters."""
+        services = filter(None, self.services.objects.values())
+        asking = {service.key for service in services if service.external_traffic_policy == "Local"}
+        found: dict[ServiceKey, frozenset[str]] = {}
+        for key, nodes in self.slices.objects.values() if asking else ():
+            if key in asking:
+                found[key] = found.get(key, frozenset()) | nodes
+        return found
 
 
 def _for_all(answers: list[Candidates]) -> Candidates:
