@@ -14,7 +14,7 @@ from portway import fleet
 from portway.analysis.ports import rows
 from portway.analysis.target import Place, parse_target
 from portway.analysis.trace import trace
-from portway.cli import cluster, manifests
+from portway.cli import balancers, cluster, manifests
 from portway.cli.drawing import draw
 from portway.cli.failure import Failure
 from portway.cli.ports import drawn
@@ -34,12 +34,14 @@ _REQUESTS = 60
 @click.option("--name", default="demo", show_default=True, help="The fleet's name.")
 @click.option("--keep", is_flag=True, help="Leave the fleet running at the end.")
 def command(name: str, keep: bool) -> None:
-    """Start examples/shop, curl web on every node and api and db from a pod, lose a backend, take it all down.
+    """Start examples/shop, curl web on every node, front at its own address and api and db from a pod, lose a backend,
+    take it all down.
 
     \b
-    web  NodePort 32100 -> port 80 -> targetPort 8080
-    api  a named targetPort that is another number in each of two Deployments
-    db   headless
+    web    NodePort 32100 -> port 80 -> targetPort 8080
+    front  LoadBalancer
+    api    a named targetPort that is another number in each of two Deployments
+    db     headless
     """
     started = time.monotonic()
     config = FleetConfig(name=name)
@@ -71,6 +73,7 @@ def _tour(state: FleetState) -> None:
     _title("What leads where", "portway ports -n shop")
     click.echo("\n".join(drawn(rows(seen.snapshot), "shop")))
     _every_node(state)
+    _own_address(state, seen)
     _from_a_pod(state, seen)
     _title("The way of one packet", f"portway trace node-1:{_NODE_PORT}")
     found = trace(terrain(state, seen), Place("outside"), parse_target(f"node-1:{_NODE_PORT}"))
@@ -89,13 +92,23 @@ def _title(text: str, how: str) -> None:
 def _every_node(state: FleetState) -> None:
     _title("web answers on every node", f"curl http://{state.nodes[0].loopback}:{_NODE_PORT}")
     for node in state.nodes:
-        said = [_get(node.loopback) for _ in range(24)]
+        said = [_get(f"{node.loopback}:{_NODE_PORT}") for _ in range(24)]
         counts = Counter(f"{one['pod']} on {one['node']}" for one in said)
         click.echo(f"{node.name} {node.loopback}:{_NODE_PORT} → {', '.join(sorted(counts))}")
 
 
-def _get(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://{address}:{_NODE_PORT}/", timeout=5) as reply:
+def _own_address(state: FleetState, seen: cluster.Cluster) -> None:
+    row = next(row for row in rows(seen.snapshot) if (row.namespace, row.service) == ("shop", "front"))
+    door = balancers.told(state.paths.host_doors).get(balancers.front(row) or ("", "", 0))
+    if door is None or not door.at:
+        raise Failure("shop/front has no address: kubectl -n shop describe service front says why")
+    _title("front has an address of its own", f"curl http://{door.at}")
+    said = Counter(_get(door.at)["pod"] for _ in range(24))
+    click.echo(f"{', '.join(row.load_balancer_ips)}, here {door.at} → {', '.join(sorted(said))}")
+
+
+def _get(socket: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://{socket}/", timeout=5) as reply:
         said: dict[str, Any] = json.load(reply)
     return said
 
@@ -139,7 +152,7 @@ async def _answers(state: FleetState) -> Counter[str]:
 
 def _who(address: str) -> str:
     try:
-        return str(_get(address)["pod"])
+        return str(_get(f"{address}:{_NODE_PORT}")["pod"])
     except OSError:
         return ""
 
