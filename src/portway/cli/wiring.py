@@ -57,6 +57,7 @@ def programs(config: FleetConfig) -> Programs:
                 access_log=agent.LogConfig(str(paths.access_log(node.name)), _RETENTION, _CLOSED_SECONDS),
                 pod_interface=POD_INTERFACE,
                 healthz_bind_address="0.0.0.0:10256",
+                metrics_bind_address="127.0.0.1:10249",
                 metrics_socket=str(paths.agent_socket(node.name)),
             )
         )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -73,9 +74,11 @@ def test_porter_serves_what_its_environment_says() -> None:
     variables = [
         {"name": "SERVE_PORT_80", "value": "foo"},
         {"name": "SERVE_UDP_PORT_81"},
-        {"name": "SERVE_TLS_PORT_82", "value": "not played"},
+        {"name": "SERVE_TLS_PORT_82", "value": "secret"},
+        {"name": "SERVE_SCTP_PORT_83", "value": "not played"},
     ]
-    assert served("porter", env=variables) == ["80/TCP text", "81/UDP text"]
+    assert served("porter", env=variables) == ["80/TCP text", "81/UDP text", "82/TCP text"]
+    assert [s.tls for s in servers({"image": IMAGE, "args": ["porter"], "env": variables})] == [False, False, True]
     assert served("porter", "--json-response", env=variables[:1]) == ["80/TCP json"]
 
 
@@ -140,6 +143,20 @@ def test_clients_are_told_who_they_are(port: int) -> None:
 def test_porter_tells_the_method_where_json_is_wanted(port: int) -> None:
     said = during([Server(Port(port, "TCP"), "json", "foo")], lambda: get(port, "/any"))
     assert json.loads(said.partition("\r\n\r\n")[2]) == {"Method": "GET", "Body": "foo"}
+
+
+def test_porter_over_tls(port: int) -> None:
+    async def ask() -> str:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.decode()
+
+    said = during([Server(Port(port, "TCP"), "text", "secret", tls=True)], ask)
+    assert said.partition("\r\n\r\n")[2] == "secret"
 
 
 def test_what_is_no_http_is_refused(port: int) -> None:

@@ -15,7 +15,7 @@ from portway.kubeapi.errors import Doc
 _IMAGE = re.compile(r"(?:^|/)agnhost(?:[:@]|$)")
 _SLEEP = re.compile(r"\bsleep (\d+)")
 _SWITCHES = frozenset({"tcp", "udp", "http", "close", "json-response"})
-_PORTER = re.compile(r"SERVE_(?:(TCP|UDP)_)?PORT_(\d+)")
+_PORTER = re.compile(r"SERVE_(?:(TCP|UDP|TLS)_)?PORT_(\d+)")
 
 
 class Server(Struct, frozen=True):
@@ -26,6 +26,7 @@ class Server(Struct, frozen=True):
     text: str = ""
     raw: bool = False
     """Over TCP without HTTP: who connects is told, and that is all."""
+    tls: bool = False
 
 
 def is_agnhost(container: Doc) -> bool:
@@ -106,4 +107,5 @@ def _porter(variables: Sequence[Doc], speaks: str) -> Iterator[Server]:
     for variable in variables:
         found = _PORTER.fullmatch(variable.get("name") or "")
         if found:
-            yield Server(Port(int(found[2]), found[1] or "TCP"), speaks, variable.get("value") or "")
+            protocol = "UDP" if found[1] == "UDP" else "TCP"
+            yield Server(Port(int(found[2]), protocol), speaks, variable.get("value") or "", tls=found[1] == "TLS")

@@ -1,14 +1,17 @@
 """What agnhost's servers answer, over HTTP and UDP, from a pod's own network.
 
-Source of paths, words and forms: test/images/agnhost/netexec of Kubernetes 1.36. `/shell`, `/upload`, `/exit` and TLS
+Source of paths, words and forms: test/images/agnhost/netexec of Kubernetes 1.36. `/shell`, `/upload` and `/exit`
 are not played: who asks for them is told 501.
 """
 
 import asyncio
 import contextlib
 import json
+import ssl
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -93,6 +96,28 @@ def datagram(text: str, server: Server, hostname: str, client: str) -> str:
     return said.removeprefix("echo ") if said.startswith("echo ") else fixed.get(said, "")
 
 
+@cache
+def certified() -> ssl.SSLContext:
+    """For servers whose clients look at no certificate: one that signs itself, made when the first is wanted."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "agnhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=3650))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(secret + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
 class AgnhostServers:
     """The listeners of one pod's agnhost containers."""
 
@@ -106,7 +131,8 @@ class AgnhostServers:
         loop = asyncio.get_running_loop()
         for server, opened in [(each, made) for each in wanted for made in listening(self._network, each.port)]:
             if server.port.protocol == "TCP":
-                made = await asyncio.start_server(self._talk(server), sock=opened, backlog=1024)
+                secured = certified() if server.tls else None
+                made = await asyncio.start_server(self._talk(server), sock=opened, backlog=1024, ssl=secured)
                 self._close.append(made.close)
             else:
                 datagrams = _Datagrams(server, self._hostname)
