@@ -88,6 +88,11 @@ _DETAIL: Mapping[str, tuple[str, str, str]] = {
     "HEADLESS_NO_MAPPING": ("", "dial the pods' own ports, or give the Service a clusterIP", "clusterIP: None"),
     "EXTERNAL_NAME": ("dig NAME", "dial the other host's own ports", "Service.spec.type: ExternalName"),
     "NODE_NOT_FOUND": ("kubectl get nodes", "a node that exists", ""),
+    "DNS_WRONG_NAMESPACE": (
+        "dig NAME.NAMESPACE.svc.cluster.local",
+        "NAME.NAMESPACE",
+        "DNS specification 1.1; search lists",
+    ),
     "POD_NOT_FOUND": ("kubectl get pods -A -o wide", "a pod that has an address", ""),
 }
 
@@ -146,6 +151,8 @@ def _reasons() -> dict[str, Code]:
     meanings = dict(MEANING)
     for code, meaning in webtrace.MEANING.items():
         meanings[code] = f"{meanings[code]}; of a request: {meaning}" if code in meanings else meaning
+    meanings["PODS_NOT_READY"] = "pods are selected by the Service and not ready, and so get no traffic"
+    details["PODS_NOT_READY"] = ("kubectl describe pod", "what the pod's conditions and Events say", "readiness probes")
     return {code: Code("reason", meaning, *details.get(code, ("", "", ""))) for code, meaning in meanings.items()}
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from portway.analysis.bundle import Bundle, Item, Workload
 from portway.analysis.trace import Pod, Terrain
 from portway.analysis.view import word
-from portway.forwarding import ForwardingTable, compute, slices_by_service
+from portway.forwarding import ForwardingTable, ServiceKey, compute, slices_by_service
 from portway.kubeapi import catalogue, decode, decode_policy
 from portway.kubeapi.cluster import NODE_PORT_RANGE, SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError, Doc
@@ -95,7 +95,7 @@ class _Maker:
         snapshot = self._snapshot()
         pods = {_key(pod): _pod(pod) for pod in self._pods}
         tables = Tables(snapshot, self._pod_cidrs())
-        terrain = Terrain(snapshot, tables, pods, OUTSIDE, self._policies(snapshot))
+        terrain = Terrain(snapshot, tables, pods, OUTSIDE, self._policies(snapshot), delivered=_delivered(snapshot))
         return Imagined(terrain, tuple(self._assumed), tuple(self._refused), documents)
 
     def _assume(self, code: str) -> None:
@@ -194,6 +194,22 @@ class _Maker:
         selected = _by_labels(self._pods)
         made = [doc for service in self._services for doc in _slices_of(service, selected, nodes)]
         return (*given, *made)
+
+
+def _delivered(snapshot: Snapshot) -> dict[str, str]:
+    """To which node each load balancer's address leads: one with a pod of its own, where there is one."""
+    first = next(iter(snapshot.nodes), "")
+    homes: dict[ServiceKey, str] = {}
+    for piece in snapshot.slices.values():
+        for endpoint in piece.endpoints:
+            if endpoint.ready and endpoint.node_name:
+                homes.setdefault((piece.namespace, piece.service), endpoint.node_name)
+    return {
+        address: homes.get(key, first)
+        for key, service in snapshot.services.items()
+        for address in (*service.load_balancer_ips, *service.external_ips)
+        if first
+    }
 
 
 class Tables(dict[str, ForwardingTable]):

@@ -1,5 +1,6 @@
 """What a person names on the command line: a destination to dial and a place to dial from."""
 
+import ipaddress
 import re
 from typing import Literal
 
@@ -12,8 +13,10 @@ _SERVICE = re.compile(r"^svc/(?P<namespace>[^/:]+)/(?P<name>[^/:]+):(?P<port>[^/
 _SOCKET = re.compile(r"^(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^/:\[\]]+)):(?P<port>\d+)$")
 _POD = re.compile(r"^pod/(?P<namespace>[^/]+)/(?P<name>[^/]+)$")
 
-TARGET_FORMS = "node-1:32100, svc/NAMESPACE/NAME:PORT (a number or a name) or ADDRESS:PORT, with /udp for UDP"
-PLACE_FORMS = "outside, node/NAME or pod/NAMESPACE/NAME"
+TARGET_FORMS = (
+    "node-1:32100, svc/NAMESPACE/NAME:PORT (a number or a name), NAME.NAMESPACE:PORT or ADDRESS:PORT, with /udp for UDP"
+)
+PLACE_FORMS = "outside, an outside ADDRESS or CIDR, node/NAME or pod/NAMESPACE/NAME"
 
 
 class Target(Struct, frozen=True):
@@ -51,10 +54,21 @@ def parse_target(text: str) -> Target:
     raise ValueError(f"{text!r} is not a target; write {TARGET_FORMS}")
 
 
+def _client_address(text: str) -> str:
+    """An address, or the first host of a CIDR; empty for anything else."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ""
+    return str(network[0] if network.num_addresses == 1 else network[1])
+
+
 def parse_place(text: str) -> Place:
     """Reads a place. Raises ValueError naming the forms."""
     if text == "outside":
         return Place("outside")
+    if address := _client_address(text):
+        return Place("outside", address)
     if text.startswith("node/") and text.count("/") == 1 and text != "node/":
         return Place("node", text.removeprefix("node/"))
     if match := _POD.match(text):

@@ -56,6 +56,7 @@ MEANING = {
     "EXTERNAL_NAME": "the Service is only a name for another host; nothing is forwarded",
     "NODE_NOT_FOUND": "there is no such node",
     "POD_NOT_FOUND": "there is no such pod, or it has no address yet",
+    "DNS_WRONG_NAMESPACE": "the name means no Service in the client's namespace, but one of another namespace has it",
     **balancing.MEANING,
 }
 _ARRIVES = {"FORWARDED", "FORWARDED_TERMINATING", "POD_DIRECT"}
@@ -79,6 +80,8 @@ class Terrain(Struct, frozen=True):
     outside: tuple[str, ...] = ()
     policies: PolicySnapshot = PolicySnapshot()
     balancing: Balancing = Balancing()
+    delivered: Mapping[str, str] = {}
+    """Addresses that something outside the cluster, such as a cloud's load balancer, delivers to a node."""
 
 
 class Trace(Struct, frozen=True):
@@ -131,7 +134,7 @@ def _packet(terrain: Terrain, origin: Place, target: Target) -> Packet:
 
 def _addresses(terrain: Terrain, origin: Place) -> tuple[str, ...]:
     if origin.kind == "outside":
-        return terrain.outside
+        return (origin.name,) if origin.name else terrain.outside
     if origin.kind == "node":
         return _node_addresses(terrain, origin.name)
     pod = terrain.pods.get((origin.namespace, origin.name))
@@ -150,8 +153,27 @@ def _destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, 
     if target.service is not None:
         return _service_destination(terrain, origin, target)
     is_address = ":" in target.host or target.host.replace(".", "").isdigit()
-    host = target.host if is_address else _node_addresses(terrain, target.host)[0]
-    return host, target.protocol or "TCP", int(target.port)
+    if is_address:
+        return target.host, target.protocol or "TCP", int(target.port)
+    if target.host not in terrain.snapshot.nodes and (named := _named_service(terrain, origin, target.host)):
+        return _service_destination(terrain, origin, replace(target, service=named))
+    return _node_addresses(terrain, target.host)[0], target.protocol or "TCP", int(target.port)
+
+
+def _named_service(terrain: Terrain, origin: Place, host: str) -> tuple[str, str] | None:
+    """The Service that a name of cluster DNS means to this client; None for a plain word that none has."""
+    short = host.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc")
+    name, dot, namespace = short.partition(".")
+    own = origin.namespace or "default"
+    services = terrain.snapshot.services
+    if (namespace or own, name) in services:
+        return namespace or own, name
+    elsewhere = sorted(space for space, other in services if other == name)
+    if elsewhere:
+        raise _Unsendable("DNS_WRONG_NAMESPACE", f"fix: {name}.{elsewhere[0]} instead of {host}")
+    if dot:
+        raise _Unsendable("SVC_NOT_FOUND")
+    return None
 
 
 def _service_destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, Protocol, int]:
@@ -162,16 +184,16 @@ def _service_destination(terrain: Terrain, origin: Place, target: Target) -> tup
         raise _Unsendable("HEADLESS_NO_MAPPING" if service.headless else "EXTERNAL_NAME")
     port = _named_port(service, target)
     if origin.kind == "outside" and service.type == "LoadBalancer":
-        return _balanced_address(terrain, service), port.protocol, port.port
+        return _balanced_address(terrain, origin, service), port.protocol, port.port
     return service.cluster_ips[0], port.protocol, port.port
 
 
-def _balanced_address(terrain: Terrain, service: Service) -> str:
+def _balanced_address(terrain: Terrain, origin: Place, service: Service) -> str:
     """What outside clients dial."""
     if not service.load_balancer_ips:
         why = balancing.pending(terrain.balancing, (service.namespace, service.name))
         raise _Unsendable(why.code, f"why: {why.message}")
-    mine = {family_of(address) for address in terrain.outside}
+    mine = {family_of(address) for address in _addresses(terrain, origin)}
     return next((a for a in service.load_balancer_ips if family_of(a) in mine), service.load_balancer_ips[0])
 
 
@@ -205,7 +227,7 @@ def _entry(terrain: Terrain, packet: Packet) -> str | Refusal | None:
     node = _node_of(terrain, packet.destination)
     service = terrain.balancing.service_at(packet.destination)
     if node is not None or service is None:
-        return node
+        return node or terrain.delivered.get(packet.destination)
     found = balancing.announcer(terrain.balancing, service, packet.destination, _local_nodes(terrain, service.key))
     return found if isinstance(found, Refusal) else found.name
 

@@ -9,84 +9,140 @@ from typing import Any
 import click
 import msgspec
 
-from portway import fleet
-from portway.analysis.target import PLACE_FORMS, Place, Target, parse_target
+from portway.analysis import graph
+from portway.analysis.because import because
+from portway.analysis.finding import Finding
+from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, parse_target
 from portway.analysis.trace import Trace, trace
-from portway.analysis.webtrace import WebTrace, follow, parse_url
-from portway.cli import cluster, webcluster, webdrawing
+from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
+from portway.cli import webdrawing
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
 from portway.cli.failure import Failure
-from portway.cli.options import fleet_name, output_format
-from portway.cli.terrain import terrain
-from portway.client import Api
+from portway.cli.ground import Ground, of_fleet, of_sources
+from portway.cli.sources import source_options, tell_problems
 from portway.fleet import FleetState
-from portway.routing.table import RouteTable
 
 _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
+_GRAPHS = {"mermaid": graph.mermaid, "dot": graph.dot}
 
 
 @click.command()
-@fleet_name
+@source_options
 @click.argument("target")
 @click.option("--from", "origin", default="outside", show_default=True, help=f"Where the client is: {PLACE_FORMS}.")
-@click.option("--probe", is_flag=True, help="Also send a real packet, and say whether it agrees.")
+@click.option("--probe", is_flag=True, help="In a fleet: also send a real packet, and say whether it agrees.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, help="Of a URL: the method.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Of a URL: a header.")
-@output_format
-def command(name: str, target: str, origin: str, probe: bool, method: str, headers: Sequence[str], output: str) -> None:
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "mermaid", "dot"]), default="table", show_default=True
+)
+def command(
+    sources: Sequence[str],
+    name: str,
+    kubeconfig: str | None,
+    context: str | None,
+    namespace: str,
+    target: str,
+    origin: str,
+    probe: bool,
+    method: str,
+    headers: Sequence[str],
+    output: str,
+) -> None:
     """The way of one packet, hop by hop, to its end and the reason.
 
-    TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name) or ADDRESS:PORT, with /udp for UDP. A URL such as
-    https://shop.example/cart is followed through its Ingress or Gateway: listener, host, route, Service, pods.
+    TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name), NAME.NAMESPACE:PORT as cluster DNS has it, or
+    ADDRESS:PORT, with /udp for UDP. A URL such as https://shop.example/cart is followed through its Ingress or
+    Gateway: listener, host, route, Service, pods.
+
+    It happens in the running fleet; with -f in the cluster that the files would make (what is taken for granted is
+    said), with --kubeconfig or --context in a live cluster, which is only read.
 
     Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
     """
-    if "://" in target:
-        _follow(name, target, origin, method, headers, output)
-        return
-    wanted = _target(target)
-    state = fleet.find(name)
-    place = place_named(state, origin)
-    seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read_for_trace(api))
-    found = trace(terrain(state, seen), place, wanted)
-    fact = _probe(state, place, found) if probe else None
+    wanted = None if "://" in target else _target(target)
+    url = _url(target) if wanted is None else None
+    _place(origin)
+    elsewhere = bool(sources or kubeconfig or context)
+    if probe and elsewhere:
+        raise click.UsageError("--probe sends a packet in a fleet; there is none behind -f, --kubeconfig or --context")
+    here = of_sources(sources, name, context, kubeconfig, namespace) if elsewhere else of_fleet(name)
+    if here.inputs:
+        tell_problems(here.inputs)
+    place = place_named(here.state, origin) if here.state else _place(origin)
+    if url is not None:
+        pairs = [(key.strip(), value.strip()) for key, _, value in (header.partition(":") for header in headers)]
+        sys.exit(_follow(here, url, place, method, pairs, output))
+    assert wanted is not None
+    found = trace(here.terrain, place, wanted)
+    fact = _probe(here.state, place, found) if probe and here.state else None
     agrees = None if fact is None else agreement(found, fact)
-    click.echo(_json(found, fact, agrees) if output == "json" else "\n".join(draw(found, fact, agrees)))
+    click.echo(_shown(here, found, fact, agrees, output))
     sys.exit(_DISAGREES if agrees is False else 0 if found.arrives else _DOES_NOT_ARRIVE)
 
 
-def _follow(name: str, text: str, origin: str, method: str, headers: Sequence[str], output: str) -> None:
-    """A request, and the connection to its door's address before it."""
-    try:
-        url = parse_url(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="TARGET") from None
-    pairs = [(key.strip(), value.strip()) for key, _, value in (header.partition(":") for header in headers)]
-    state = fleet.find(name)
-    place = place_named(state, origin)
-    api = Api.unix(state.paths.api_socket)
-    seen, table = cluster.ask(api, _read_both(api))
-    found = follow(table, url, method, pairs)
-    service = seen.snapshot.services.get(found.service)
+def _shown(here: Ground, found: Trace, fact: dict[str, Any] | None, agrees: bool | None, output: str) -> str:
+    if output in _GRAPHS:
+        return _GRAPHS[output](found)
+    causes = () if found.arrives else because(here.bundle(), found)
+    if output == "json":
+        return _json(found, fact, agrees, causes, here.assumptions)
+    return "\n".join([*draw(found, fact, agrees), *_causes(causes), *_assumed(here.assumptions)])
+
+
+def _causes(causes: Sequence[Finding]) -> list[str]:
+    lines = []
+    for one in causes:
+        lines.append(f"  {'because':8} {one.code} at {one.where.text}: {one.message}")
+        if one.fix:
+            lines.append(f"  {'fix':8} {one.fix.text}")
+    return lines
+
+
+def _assumed(codes: Sequence[str]) -> list[str]:
+    return [f"  {'assumes':8} {', '.join(codes)} (portway explain)"] if codes else []
+
+
+def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence[tuple[str, str]], output: str) -> int:
+    """A request, and the connection to its door's address before it; the exit code."""
+    found = follow(here.routes, url, method, headers)
+    service = here.terrain.snapshot.services.get(found.service)
     address = next(iter(service.load_balancer_ips if service else ()), "")
-    way = trace(terrain(state, seen), place, Target(text, str(found.port), "TCP", host=address)) if address else None
-    arrives = found.arrives and way is not None and way.arrives
+    goal = Target(url.text, str(found.port), "TCP", host=address)
+    way = trace(here.terrain, place, goal) if address else None
+    # Of files the door itself is not there: it comes with the first Ingress or Gateway.
+    arrives = found.arrives and (way.arrives if way else here.state is None)
     if output == "json":
         request = msgspec.to_builtins(found) | {"meaning": found.meaning}
-        connection = None if way is None else json.loads(_json(way, None, None))
+        connection = None if way is None else json.loads(_json(way, None, None, (), ()))
         click.echo(json.dumps({"arrives": arrives, "connection": connection, "request": request}, indent=2))
     else:
-        click.echo("\n".join([*(draw(way) if way else _without_address(found)), *webdrawing.draw(found)]))
-    sys.exit(0 if arrives else _DOES_NOT_ARRIVE)
+        click.echo("\n".join([*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]))
+    return 0 if arrives else _DOES_NOT_ARRIVE
 
 
-async def _read_both(api: Api) -> tuple[cluster.Cluster, RouteTable]:
-    return await cluster.read_for_trace(api), await webcluster.read(api)
-
-
-def _without_address(found: WebTrace) -> list[str]:
+def _without_address(here: Ground, found: WebTrace) -> list[str]:
+    if here.state is None:
+        return []
     return [f"Service {'/'.join(found.service)} has no address: nobody can connect"] if found.door else []
+
+
+def _url(text: str) -> Url:
+    try:
+        return parse_url(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="TARGET") from None
+
+
+def _place(text: str) -> Place:
+    """As written; a bare word is a node's name, which the fleet knows."""
+    try:
+        return parse_place(
+            text if "/" in text or ":" in text or text == "outside" or text[:1].isdigit() else f"node/{text}"
+        )
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--from") from None
 
 
 def _target(text: str) -> Target:
@@ -96,8 +152,15 @@ def _target(text: str) -> Target:
         raise click.BadParameter(str(error), param_hint="TARGET") from None
 
 
-def _json(found: Trace, fact: dict[str, Any] | None, agrees: bool | None) -> str:
-    document = msgspec.to_builtins(found) | {"meaning": found.meaning}
+def _json(
+    found: Trace,
+    fact: dict[str, Any] | None,
+    agrees: bool | None,
+    causes: Sequence[Finding],
+    assumptions: Sequence[str],
+) -> str:
+    document = msgspec.to_builtins(found) | {"meaning": found.meaning, "assumptions": list(assumptions)}
+    document["because"] = [msgspec.to_builtins(one) for one in causes]
     if fact is not None:
         document |= {"probe": fact, "agrees": agrees}
     return json.dumps(document, indent=2)
@@ -112,6 +175,8 @@ def _probe(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
 
 def send(state: FleetState, place: Place, address: str, port: int, protocol: str) -> dict[str, Any]:
     """Sends one real packet from `place` and returns what came of it (see portway.cli.probe)."""
+    if place.kind == "outside" and place.name:
+        raise Failure(f"no packet can be sent from {place.name}: --probe goes from outside, a node or a pod")
     where = place.name if place.kind == "node" else str(place)
     inside = ["exec", "--name", state.name, where, "--", sys.executable, "-m", "portway.cli.probe"]
     argv = [sys.executable, "-m", "portway", *inside, address, str(port), protocol]

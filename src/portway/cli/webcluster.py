@@ -1,6 +1,7 @@
 """Reads the doors of a cluster once: what Ingress and Gateway API documents come to, with the endpoints of now."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from portway.client import Api
 from portway.kubeapi.errors import ApiError, Doc
@@ -24,31 +25,49 @@ from portway.routing.documents import Documents, name_of
 from portway.routing.table import RouteTable
 
 _SERVICE_NAME = "kubernetes.io/service-name"
-_ROUTES = (("HTTPRoute", HTTP_ROUTES), ("GRPCRoute", GRPC_ROUTES), ("TLSRoute", TLS_ROUTES))
-_READ = (INGRESS_CLASSES, INGRESSES, GATEWAY_CLASSES, GATEWAYS, REFERENCE_GRANTS, NAMESPACES, SERVICES, SECRETS)
+_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute")
+_READ = {
+    "IngressClass": INGRESS_CLASSES,
+    "Ingress": INGRESSES,
+    "GatewayClass": GATEWAY_CLASSES,
+    "Gateway": GATEWAYS,
+    "HTTPRoute": HTTP_ROUTES,
+    "GRPCRoute": GRPC_ROUTES,
+    "TLSRoute": TLS_ROUTES,
+    "ReferenceGrant": REFERENCE_GRANTS,
+    "Namespace": NAMESPACES,
+    "Service": SERVICES,
+    "Secret": SECRETS,
+    "EndpointSlice": ENDPOINT_SLICES,
+}
 
 
 async def read(api: Api) -> RouteTable:
-    """The table of all doors."""
-    lists = await asyncio.gather(*(_list(api, resource) for resource in (*_READ, ENDPOINT_SLICES)))
-    classes, ingresses, gateway_classes, gateways, grants, namespaces, services, secrets, slices = lists
-    routes = await asyncio.gather(*(_list(api, resource) for _, resource in _ROUTES))
+    """The table of all doors of a server."""
+    lists = await asyncio.gather(*(_list(api, resource) for resource in _READ.values()))
+    found = dict(zip(_READ, lists, strict=True))
+    return table_of(lambda kind: found[kind])
+
+
+def table_of(documents_of: Callable[[str], Sequence[Doc]]) -> RouteTable:
+    """The table of all doors, from the documents of each kind."""
+    services = {name_of(service): service for service in documents_of("Service")}
     documents = Documents(
-        ingress_classes=classes,
-        ingresses=ingresses,
-        gateway_classes=gateway_classes,
-        gateways=gateways,
-        routes=[{"kind": kind, **d} for (kind, _), found in zip(_ROUTES, routes, strict=True) for d in found],
-        grants=grants,
-        namespaces=namespaces,
-        services={name_of(service): service for service in services},
-        secrets={name_of(secret): secret for secret in secrets},
+        ingress_classes=documents_of("IngressClass"),
+        ingresses=documents_of("Ingress"),
+        gateway_classes=documents_of("GatewayClass"),
+        gateways=documents_of("Gateway"),
+        routes=[{**route, "kind": kind} for kind in _ROUTES for route in documents_of(kind)],
+        grants=documents_of("ReferenceGrant"),
+        namespaces=documents_of("Namespace"),
+        services=services,
+        secrets={name_of(secret): secret for secret in documents_of("Secret")},
     )
-    of_service: dict[tuple[str, str], list[Doc]] = {}
-    for found in slices:
-        name = (found["metadata"].get("labels") or {}).get(_SERVICE_NAME, "")
-        of_service.setdefault((name_of(found)[0], name), []).append(found)
-    return table(compute(documents), lambda name: of_service.get(name, ()), documents.services)
+    slices: dict[tuple[str, str], list[Doc]] = {}
+    for piece in documents_of("EndpointSlice"):
+        name = (piece["metadata"].get("labels") or {}).get(_SERVICE_NAME, "")
+        slices.setdefault((name_of(piece)[0], name), []).append(piece)
+    return table(compute(documents), lambda name: slices.get(name, ()), services)
 
 
 async def _list(api: Api, resource: Resource) -> list[Doc]:

@@ -1,0 +1,59 @@
+"""What a trace walks: a fleet as its agents know it, or the cluster of a bundle, with the doors of layer 7."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from portway import fleet
+from portway.analysis.bundle import Bundle
+from portway.analysis.imagined import imagine
+from portway.analysis.trace import Terrain
+from portway.cli import cluster, sources, webcluster
+from portway.cli.terrain import terrain
+from portway.client import Api
+from portway.fleet import FleetState
+from portway.kubeapi.errors import Doc
+from portway.routing.table import RouteTable
+
+
+class Ground(Struct, frozen=True):
+    """Where a trace happens."""
+
+    terrain: Terrain
+    routes: RouteTable
+    bundle: Callable[[], Bundle]
+    """The objects, for evidence; read when asked for."""
+    assumptions: tuple[str, ...] = ()
+    state: FleetState | None = None
+    """The fleet, where there is one to send packets in."""
+    inputs: sources.Inputs | None = None
+
+
+def of_fleet(name: str) -> Ground:
+    """A running fleet."""
+    state = fleet.find(name)
+    api = Api.unix(state.paths.api_socket)
+
+    async def read() -> tuple[cluster.Cluster, RouteTable]:
+        return await cluster.read_for_trace(api), await webcluster.read(api)
+
+    def bundle() -> Bundle:
+        again = Api.unix(state.paths.api_socket)
+        return cluster.ask(again, sources.from_cluster(again)).bundle
+
+    seen, routes = cluster.ask(api, read())
+    return Ground(terrain(state, seen), routes, bundle, state=state)
+
+
+def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig: str | None, namespace: str) -> Ground:
+    """Files, a snapshot or a live cluster."""
+    inputs = sources.select(files, name, context, kubeconfig, namespace)
+    made = imagine(inputs.bundle)
+    routes = webcluster.table_of(lambda kind: _documents(inputs.bundle, made.documents, kind))
+    return Ground(made.terrain, routes, lambda: inputs.bundle, made.assumptions, inputs=inputs)
+
+
+def _documents(bundle: Bundle, made: object, kind: str) -> list[Doc]:
+    """What the imagined cluster has of a kind, else what the bundle has."""
+    imagined = made.get(kind) if isinstance(made, dict) else None
+    return list(imagined) if imagined is not None else [item.value for item in bundle.of(kind)]

@@ -1,0 +1,78 @@
+"""`portway trace -f`: the cluster that files would make, why a packet ends, drawings."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from portway.analysis import examples
+from portway.cli.trace import command
+
+NAMED = "{name: http, port: 80, targetPort: http, nodePort: 30080}"
+
+
+def _files(tmp_path: Path, port: str = "{name: http, containerPort: 8080}", more: str = "") -> str:
+    text = examples.together(examples.service(NAMED, more=f"type: NodePort\n{more}"), examples.workload(port))
+    (tmp_path / "shop.yaml").write_text(text)
+    return str(tmp_path / "shop.yaml")
+
+
+def _trace(*args: str) -> Result:
+    return CliRunner().invoke(command, list(args))
+
+
+def test_a_packet_arrives_and_what_was_assumed_is_told(tmp_path: Path) -> None:
+    run = _trace("-f", _files(tmp_path), "node-1:30080")
+    assert run.exit_code == 0
+    assert "[node-1 172.18.0.11:30080] → [default/shop:80 http] → [shop-1 10.244.1.2:8080]" in run.stdout
+    assert "assumes  ASSUME_NODES" in run.stdout
+
+
+def test_where_it_breaks_has_a_place_and_a_fix(tmp_path: Path) -> None:
+    run = _trace("-f", _files(tmp_path, "{name: web, containerPort: 8080}"), "node-1:30080", "-o", "json")
+    assert run.exit_code == 3
+    document = json.loads(run.stdout)
+    (cause,) = document["because"]
+    assert (document["code"], cause["code"], cause["where"]["line"]) == ("NO_ENDPOINTS", "PW-W01", 8)
+    assert cause["fix"]["text"] == "name a container port http, or write its number as targetPort"
+
+
+@pytest.mark.parametrize(
+    ("target", "origin", "code"),
+    [
+        ("shop:80", "pod/default/shop-1", "FORWARDED"),
+        ("shop.default.svc.cluster.local:80", "node/node-1", "FORWARDED"),
+        ("shop.other:80", "pod/default/shop-1", "DNS_WRONG_NAMESPACE"),
+        ("shpo.default:80", "pod/default/shop-1", "SVC_NOT_FOUND"),
+        ("node-1:30080", "203.0.113.0/24", "FORWARDED"),
+        ("node-1:30081", "outside", "NODEPORT_UNSET"),
+        ("nowhere:80", "outside", "NODE_NOT_FOUND"),
+    ],
+)
+def test_from_any_client_to_any_frontend(tmp_path: Path, target: str, origin: str, code: str) -> None:
+    run = _trace("-f", _files(tmp_path), target, "--from", origin, "-o", "json")
+    assert json.loads(run.stdout)["code"] == code
+
+
+def test_a_load_balancer_and_an_ingress_are_followed(tmp_path: Path) -> None:
+    files = _files(tmp_path).replace("shop.yaml", "")
+    balanced = examples.service("{port: 80, targetPort: 8080}", name="front", more="type: LoadBalancer")
+    door = examples.ingress(examples.backend("number: 80"), more="ingressClassName: portway")
+    (tmp_path / "more.yaml").write_text(examples.together(balanced, door))
+    assert _trace("-f", files, "svc/default/front:80").exit_code == 0
+    url = _trace("-f", files, "http://shop.example/cart")
+    assert "[Ingress default/shop" in url.stdout
+
+
+@pytest.mark.parametrize(("form", "begins"), [("mermaid", "flowchart LR"), ("dot", "digraph trace {")])
+def test_drawings(tmp_path: Path, form: str, begins: str) -> None:
+    run = _trace("-f", _files(tmp_path), "node-1:30080", "-o", form)
+    assert run.stdout.startswith(begins) and "shop-1" in run.stdout
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    files = _files(tmp_path)
+    assert "--probe sends a packet in a fleet" in _trace("-f", files, "node-1:30080", "--probe").stderr
+    assert "is not a target" in _trace("-f", files, "node-1").stderr
+    assert "is not a place" in _trace("-f", files, "node-1:1", "--from", "x/y/z").stderr
