@@ -77,9 +77,17 @@ def _size(chosen: peer.Services, dnsmasq: str | None) -> Iterator[Row]:
                 for name in list(places)[:: 1 if run % 2 else -1]:
                     readings.setdefault((name, kind), []).append(_measure(*places[name], packets, kind != "no name"))
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    for (name, kind), found in readings.items():
-        yield {"services": len(chosen), "server": name, "reading": kind, **_median(found)}
-    yield {"services": len(chosen), "server": "portway", "reading": "change", "micros": _change(chosen)}
+    for kind in _KINDS:
+        yield _row(len(chosen), kind, {name: _median(readings[name, kind]) for name in places})
+    yield {"services": len(chosen), "reading": "change", "portway cpu": _change(chosen)}
+
+
+def _row(services: int, kind: str, found: dict[str, Row]) -> Row:
+    row = {"services": services, "reading": kind}
+    row |= {f"{name} {what}": value for name, values in found.items() for what, value in values.items()}
+    if "dnsmasq" in found:
+        row |= {f"{what} ratio": found["portway"][what] / found["dnsmasq"][what] for what in ("cpu", "rate", "p50")}
+    return row
 
 
 def _zone(chosen: peer.Services) -> Zone:
@@ -149,11 +157,13 @@ def _free_port() -> int:
 
 def _wait_until_it_answers(port: int) -> None:
     with _client(port, 0.2) as client:
-        for _ in range(300):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             with suppress(OSError):
                 client.send(_queries("one name", 1, 0)[0])
                 client.recv(512)
                 return
+            time.sleep(0.05)
     raise SystemExit(f"nobody answers at {_ADDRESS}:{port} within a minute")
 
 
@@ -243,20 +253,22 @@ def _change(chosen: peer.Services) -> float:
 
 def _print(rows: Sequence[Row]) -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {RUNS} runs of {QUERIES} queries, medians")
-    print(f"{'Services':>8}  {'reading':10} {'server':8} {'CPU/query':>10} {'queries/s':>10} {'p50':>8} {'p99':>8}")
-    peers = {(row["services"], row["reading"]): row for row in rows if row["server"] == "dnsmasq"}
     for row in rows:
-        if row["reading"] == "change":
-            print(f"{row['services']:8}  {'change':10} {'portway':8} {row['micros']:7.1f} µs")
-            continue
-        line = (
-            f"{row['services']:8}  {row['reading']:10} {row['server']:8} {row['cpu']:7.1f} µs {row['rate']:10.0f} "
-            f"{row['p50']:5.0f} µs {row['p99']:5.0f} µs"
-        )
-        beside = peers.get((row["services"], row["reading"]))
-        if beside is not None and row["server"] == "portway":
-            line += f"   CPU {row['cpu'] / beside['cpu']:.2f} x dnsmasq's, rate {row['rate'] / beside['rate']:.2f} x"
-        print(line + (f"   {row['lost']:.0f} lost" if row["lost"] else ""))
+        print(f"{row['services']:6} Services, {row['reading']:9} ", _told(row))
+
+
+def _told(row: Row) -> str:
+    if row["reading"] == "change":
+        return f"portway {row['portway cpu']:5.1f} µs"
+    lines = [
+        f"{name} {row[f'{name} cpu']:5.1f} µs a query, {row[f'{name} rate']:7,.0f}/s, "
+        f"p50 {row[f'{name} p50']:3.0f} µs, p99 {row[f'{name} p99']:5,.0f} µs, {row[f'{name} lost']:.0f} lost"
+        for name in ("portway", "dnsmasq")
+        if f"{name} cpu" in row
+    ]
+    if "cpu ratio" in row:
+        lines.append(f"ratio: CPU {row['cpu ratio']:.2f}, rate {row['rate ratio']:.2f}, p50 {row['p50 ratio']:.2f}")
+    return f"\n{' ' * 28}".join(lines)
 
 
 if __name__ == "__main__":

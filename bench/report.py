@@ -247,6 +247,16 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("agent", _plain("agent"), _microseconds),
         Column("looks, of a processor", _plain("looks"), "{:.1%}".format),
     ),
+    "dns": (
+        _SIZE[0],
+        Column("asked", lambda row: row["reading"], str),
+        Column("CPU a query", _plain("portway cpu"), _microseconds),
+        Column("dnsmasq", _plain("dnsmasq cpu"), _microseconds),
+        Column("to dnsmasq", _plain("cpu ratio"), "{:.2f}".format),
+        Column("rate to dnsmasq's", _plain("rate ratio"), "{:.2f}".format),
+        Column("p50, one at a time", _plain("portway p50"), _microseconds),
+        Column("dnsmasq", _plain("dnsmasq p50"), _microseconds),
+    ),
 }
 _Plot = tuple[str, Callable[[Row], bool], dict[str, Callable[[Row], float]]]
 

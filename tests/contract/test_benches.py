@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,15 @@ def test_log(binary: Path, tmp_path: Path) -> None:
     assert [row["what"] for row in (off, on, states)] == ["off", "on", "states"]
     assert off["path"] > 0 and off["agent"] == 0 and off["path ratio"] == off["wall ratio"] == 1
     assert on["agent"] > 0 and on["cpu"] == on["path"] + on["agent"] and on["path ratio"] > 0
+
+
+def test_dns(binary: Path, tmp_path: Path) -> None:
+    rows = bench("dns", binary, tmp_path, SIZES="10x1", RUNS="1", QUERIES="200")
+    assert [row["reading"] for row in rows] == ["one name", "all names", "no name", "change"]
+    assert all(row["portway cpu"] > 0 for row in rows)
+    assert not any(row["portway lost"] for row in rows[:3])
+    if shutil.which("dnsmasq", path=f"{os.environ['PATH']}:/usr/sbin"):
+        assert all(row["cpu ratio"] > 0 for row in rows[:3])
 
 
 def test_connect(binary: Path, tmp_path: Path) -> None:
