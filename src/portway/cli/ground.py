@@ -8,11 +8,14 @@ from portway import fleet
 from portway.analysis.bundle import Bundle
 from portway.analysis.imagined import imagine
 from portway.analysis.trace import Terrain
+from portway.analysis.view import word
 from portway.cli import cluster, sources, webcluster
 from portway.cli.terrain import terrain
 from portway.client import Api
 from portway.fleet import FleetState
+from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, GATEWAY_CONTROLLER, INGRESS_CONTROLLER
 from portway.kubeapi.errors import Doc
+from portway.kubeapi.ingress import CLASS_ANNOTATION
 from portway.routing.table import RouteTable
 
 
@@ -53,7 +56,23 @@ def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig:
     return Ground(made.terrain, routes, lambda: inputs.bundle, made.assumptions, inputs=inputs)
 
 
+def _classes(bundle: Bundle, kind: str) -> list[Doc]:
+    """A class of ours for each that is named here; Ingresses without one get the default."""
+    ingress = kind == "IngressClass"
+    names = {item.name for item in bundle.of(kind)}
+    names |= {
+        word(i.get("spec.ingressClassName")) or word(i.annotations.get(CLASS_ANNOTATION)) for i in bundle.of("Ingress")
+    }
+    names |= {word(item.get("spec.gatewayClassName")) for item in bundle.of("Gateway")}
+    spec = {"controller": INGRESS_CONTROLLER} if ingress else {"controllerName": GATEWAY_CONTROLLER}
+    named = [{"metadata": {"name": name}, "spec": spec} for name in sorted(names) if name]
+    default = {"metadata": {"name": "-", "annotations": {DEFAULT_ANNOTATION: "true"}}, "spec": spec}
+    return [*named, default] if ingress else named
+
+
 def _documents(bundle: Bundle, made: object, kind: str) -> list[Doc]:
-    """What the imagined cluster has of a kind, else what the bundle has."""
+    """What the imagined cluster has of a kind, else what the bundle has; doors of any class are taken for ours."""
+    if kind in ("IngressClass", "GatewayClass"):
+        return _classes(bundle, kind)
     imagined = made.get(kind) if isinstance(made, dict) else None
     return list(imagined) if imagined is not None else [item.value for item in bundle.of(kind)]
