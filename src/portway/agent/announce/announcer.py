@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -47,6 +48,7 @@ class Announcer:
         self._vacant: dict[str, float] = {}
         self.announced: frozenset[str] = frozenset()
         self._holding = asyncio.Event()
+        self._said = ""
 
     async def run(self) -> None:
         """For ever."""
@@ -56,30 +58,39 @@ class Announcer:
             group.create_task(self._beat_for_ever())
             while True:
                 self._changed.clear()
-                try:
-                    due = await self.step()
-                except FAILURES as failure:
-                    log.info("announcing: %s", failure)
-                    due = _RETRY_SECONDS
+                due = await self._attempt()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(due or None):
                         await self._changed.wait()
                         await asyncio.sleep(_COALESCE)
 
+    async def _attempt(self) -> float:
+        """A round, or the time until the next attempt at one; a failure that lasts is told once."""
+        try:
+            due = await self.step()
+        except (*FAILURES, OSError) as failure:
+            if (said := str(failure)) != self._said:
+                log.warning("announcing: %s", said or "the API server does not answer")
+            self._said = said
+            return _RETRY_SECONDS
+        self._said = ""
+        return due
+
     async def step(self) -> float:
-        """One round; the seconds after which the next is due without a change (0: none is)."""
+        """One round; the seconds after which the next is due without a change (0: none is).
+
+        Raises ApiError, Unreachable, TimeoutError; OSError for an interface that went.
+        """
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
         self._answer_for(mine, wanted)
-        for address, (verb, _) in moves.items():
-            if verb == "release":
-                log.info("%s is let go", address)
-                await self._leases.release(address)
-            elif verb == "claim":
-                await self._claim(address)
-        for address in set(self._leases.addresses()) - wanted.keys():
-            await self._forget(address)
+        verbs = await self._claims([a for a, (verb, _) in moves.items() if verb == "claim"])
+        verbs += [self._leases.release(a) for a, (verb, _) in moves.items() if verb == "release"]
+        verbs += [self._forget(address) for address in set(self._leases.addresses()) - wanted.keys()]
+        for outcome in await asyncio.gather(*verbs, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
         return min((due for _, due in moves.values() if due > 0), default=0.0)
 
     def _move(self, address: str, found: Candidates) -> tuple[str, float]:
@@ -111,18 +122,27 @@ class Announcer:
         own = {name for address in self._objects.own_addresses for name in self._carrying.get(address, ())}
         return (set(named) or own) & self._macs.keys()
 
-    async def _claim(self, address: str) -> None:
-        if not self._leases.fresh:
+    async def _claims(self, addresses: list[str]) -> list[Coroutine[Any, Any, None]]:
+        """Claims of all of them at once; others must see that this node lives before."""
+        if addresses and not self._leases.fresh:
             await self._leases.beat()
+        return [self._claim(address) for address in addresses]
+
+    async def _claim(self, address: str) -> None:
         if await self._leases.claim(address):
             log.info("%s is announced from here", address)
             self._changed.set()
 
     async def _forget(self, address: str) -> None:
-        """Its Service is gone: whoever held it cleans up, or anybody after a holder that died."""
+        """Its Service is gone: who holds its Lease deletes it. One that nobody living holds is claimed for that, for
+        a Lease that another is just claiming must not go."""
         lease = self._leases.of(address)
-        if lease and (lease.holder in ("", self._me) or self._leases.dies_in(lease.holder) <= 0):
+        if lease is None:
+            return
+        if lease.holder == self._me:
             await self._leases.forget(address)
+        elif (not lease.holder or self._leases.dies_in(lease.holder) <= 0) and await self._leases.claim(address):
+            self._changed.set()
 
     def _answer_for(self, mine: set[str], wanted: dict[str, Candidates]) -> None:
         self.announced = frozenset(mine)
