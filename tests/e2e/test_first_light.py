@@ -4,6 +4,8 @@ import json
 import socket
 import urllib.error
 from collections import Counter
+from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,30 @@ def test_trace_and_a_real_packet_agree(fleet: Running, target: str, origin: str,
     assert told["code"] == code
     assert told["agrees"], told
     assert done.returncode == (0 if code == "FORWARDED" else 3)
+
+
+FROM_OUTSIDE = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: from-outside, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: 172.18.0.1/32}}]}]}
+"""
+
+
+def test_a_probe_draws_every_backend_where_policies_let_only_some_be_reached(fleet: Running) -> None:
+    """Those of the node that is dialled see the client, the others that node, which no rule lets in."""
+    fleet.kubectl("apply", "-f", "-", text=FROM_OUTSIDE)
+    try:
+        until = monotonic() + 10
+        told: dict[str, Any] = {}
+        while not told.get("agrees") and monotonic() < until:
+            told = json.loads(fleet.portway("trace", "node-1:32100", "--probe", "-o", "json", check=False).stdout)
+        assert told["agrees"] and told["probe"]["tries"] > 30, told
+        assert {fate["allowed"] for fate in told["judged"]} == {True, False}
+        [name] = [fate["backend"]["target"] for fate in told["judged"] if fate["allowed"]]
+        assert told["probe"]["answered"].keys() == {name}
+    finally:
+        fleet.kubectl("-n", "shop", "delete", "networkpolicy", "from-outside")
 
 
 def test_trace_draws_the_seed_form(fleet: Running) -> None:

@@ -99,6 +99,8 @@ class Trace(Struct, frozen=True):
     masquerade: bool = False
     frontend: str = ""
     service_port: str = ""
+    sticky: bool = False
+    """The Service remembers its clients (sessionAffinity ClientIP): each always draws the same backend."""
     judged: tuple[Judged, ...] = ()
     """What policies say of each backend."""
     findings: tuple[str, ...] = ()
@@ -217,6 +219,7 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
         verdict = lookup(table, packet)
         if verdict.disposition is not Disposition.PASS:
             found = _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
+            found = replace(found, sticky=_sticky(terrain, verdict))
             judged_too = _policed(terrain, found, verdict.backends, node if verdict.masquerade else "")
             return _cautioned(terrain, origin, packet, judged_too)
     return _untouched(terrain, origin, target, packet, start)
@@ -282,6 +285,12 @@ def _decided(origin: Place, target: Target, packet: Packet, verdict: Verdict, wa
     )
 
 
+def _sticky(terrain: Terrain, verdict: Verdict) -> bool:
+    name = verdict.service_port
+    service = terrain.snapshot.services.get((name.namespace, name.name)) if name else None
+    return bool(service and service.session_affinity_seconds)
+
+
 def _policed(terrain: Terrain, found: Trace, backends: tuple[Backend, ...], masquerading: str) -> Trace:
     """The same after policies had their say; their code when they let none of the backends be reached."""
     if found.packet is None or not backends:
@@ -303,9 +312,18 @@ def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, 
     node = _node_of(terrain, packet.destination)
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)
-        return _ended(origin, target, packet, NODEPORT_UNSET, (start, hop))
+        return _let_out(terrain, _ended(origin, target, packet, NODEPORT_UNSET, (start, hop)))
     balanced = terrain.balancing.service_at(packet.destination)
-    return _ended(origin, target, packet, "LB_PORT_UNDEFINED" if balanced else "UNKNOWN_ADDRESS", (start,))
+    code = "LB_PORT_UNDEFINED" if balanced else "UNKNOWN_ADDRESS"
+    return _let_out(terrain, _ended(origin, target, packet, code, (start,)))
+
+
+def _let_out(terrain: Terrain, found: Trace) -> Trace:
+    """The same after the client's own policies had their say of an address that is no pod's, where they deny it."""
+    assert found.packet is not None
+    end = Backend(found.packet.destination, found.packet.port)
+    policed = _policed(terrain, found, (end,), "")
+    return found if policed.judged[0].allowed else policed
 
 
 def _ended(origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:

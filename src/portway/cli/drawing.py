@@ -58,6 +58,13 @@ def _whom(names: list[str], every: int) -> str:
 
 
 def _fact(fact: dict[str, Any], agrees: bool | None) -> list[str]:
+    return [f"  {'probe':8} {_outcome(fact)}: {'agrees' if agrees else 'DISAGREES with the trace'}"]
+
+
+def _outcome(fact: dict[str, Any]) -> str:
+    if fact.get("tries", 1) > 1:
+        names = ", ".join(name or "a pod" for name in fact["answered"])
+        answered = f", the others answered by {names}" if names else ""
+        return f"of {fact['tries']} connections {fact['silent']} silent{answered}"
     pod = fact.get("reply", {}).get("pod")
-    said = f"{fact['outcome']}{f' by {pod}' if pod else ''}"
-    return [f"  {'probe':8} {said}: {'agrees' if agrees else 'DISAGREES with the trace'}"]
+    return f"{fact['outcome']}{f' by {pod}' if pod else ''}"

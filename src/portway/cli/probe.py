@@ -1,12 +1,15 @@
-"""Sends one real packet and says what came back: `python -m portway.cli.probe ADDRESS PORT TCP|UDP`.
+"""Sends real packets and says what came back: `python -m portway.cli.probe ADDRESS PORT TCP|UDP [TIMES]`.
 
 Run inside a fleet (`portway trace --probe` does it through `portway exec`). Prints one JSON object:
-outcome "answered" | "refused" | "silent" | "unreachable", and the stand-in's own words when one answered.
+outcome "answered" | "refused" | "silent" | "unreachable", and the stand-in's own words when one answered. Of several
+connections: outcome "mixed" unless all fared alike, `tries`, `silent`, and how often each pod `answered`.
 """
 
 import json
 import socket
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _PATIENCE = 2.0
@@ -31,6 +34,21 @@ def probe(address: str, port: int, protocol: str) -> dict[str, Any]:
             return {"outcome": "unreachable", "error": str(error)}
 
 
+def probe_often(address: str, port: int, protocol: str, times: int) -> dict[str, Any]:
+    """So many connections, many at a time."""
+    with ThreadPoolExecutor(max_workers=64) as pool:
+        facts = [*pool.map(lambda _: probe(address, port, protocol), range(times))]
+    outcomes = Counter(fact["outcome"] for fact in facts)
+    answered = Counter(fact.get("reply", {}).get("pod", "") for fact in facts if fact["outcome"] == "answered")
+    outcome = next(iter(outcomes)) if len(outcomes) == 1 else "mixed"
+    return {
+        "outcome": outcome,
+        "tries": times,
+        "silent": outcomes["silent"],
+        "answered": dict(sorted(answered.items())),
+    }
+
+
 def _reply(dialled: socket.socket, protocol: str) -> bytes:
     if protocol == "UDP":
         return dialled.recv(65536)
@@ -51,4 +69,7 @@ def _words(reply: bytes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(probe(sys.argv[1], int(sys.argv[2]), sys.argv[3])))
+    _address, _port, _protocol, *_times = sys.argv[1:]
+    _asked = (_address, int(_port), _protocol)
+    _several = int(_times[0]) if _times else 1
+    print(json.dumps(probe(*_asked) if _several == 1 else probe_often(*_asked, _several)))

@@ -16,6 +16,7 @@ from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, par
 from portway.analysis.trace import Trace, trace
 from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
 from portway.cli import webdrawing
+from portway.cli.agreement import agreement, tries
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
 from portway.cli.failure import Failure
@@ -31,7 +32,7 @@ _GRAPHS = {"mermaid": graph.mermaid, "dot": graph.dot}
 @source_options
 @click.argument("target")
 @click.option("--from", "origin", default="outside", show_default=True, help=f"Where the client is: {PLACE_FORMS}.")
-@click.option("--probe", is_flag=True, help="In a fleet: also send a real packet, and say whether it agrees.")
+@click.option("--probe", is_flag=True, help="In a fleet: also send real packets, and say whether they agree.")
 @click.option("-X", "--request", "method", default="GET", show_default=True, help="Of a URL: the method.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="Of a URL: a header.")
 @click.option(
@@ -59,7 +60,8 @@ def command(
     It happens in the running fleet; with -f in the cluster that the files would make (what is taken for granted is
     said), with --kubeconfig or --context in a live cluster, which is only read.
 
-    Exit code 0: it arrives; 3: it does not; 4: the real packet of --probe disagrees.
+    Exit code 0: it arrives; 3: it does not; 4: the real packets of --probe disagree. One is
+    sent, or as many as draw every backend where policies let only some be reached.
     """
     wanted = None if "://" in target else _target(target)
     url = _url(target) if wanted is None else None
@@ -170,37 +172,18 @@ def _probe(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
     """What a real packet from there meets; where no packet can be made, none is sent."""
     if found.packet is None:
         return {"outcome": "unreachable"}
-    return send(state, place, found.packet.destination, found.packet.port, found.packet.protocol)
+    return send(state, place, found.packet.destination, found.packet.port, found.packet.protocol, tries(found))
 
 
-def send(state: FleetState, place: Place, address: str, port: int, protocol: str) -> dict[str, Any]:
-    """Sends one real packet from `place` and returns what came of it (see portway.cli.probe)."""
+def send(state: FleetState, place: Place, address: str, port: int, protocol: str, times: int = 1) -> dict[str, Any]:
+    """Sends real packets from `place` and returns what came of them (see portway.cli.probe)."""
     if place.kind == "outside" and place.name:
         raise Failure(f"no packet can be sent from {place.name}: --probe goes from outside, a node or a pod")
     where = place.name if place.kind == "node" else str(place)
     inside = ["exec", "--name", state.name, where, "--", sys.executable, "-m", "portway.cli.probe"]
-    argv = [sys.executable, "-m", "portway", *inside, address, str(port), protocol]
+    argv = [sys.executable, "-m", "portway", *inside, address, str(port), protocol, str(times)]
     run = subprocess.run(argv, capture_output=True, text=True)
     if run.returncode:
         raise Failure(f"the probe could not run: {run.stderr.strip()}")
     fact: dict[str, Any] = json.loads(run.stdout)
     return fact
-
-
-def agreement(found: Trace, fact: dict[str, Any]) -> bool:
-    """Whether the packet met what the trace says: an answer from a candidate, a refusal, or silence."""
-    if fact["outcome"] == "silent" and any(not fate.allowed for fate in found.judged):
-        return True
-    if fact["outcome"] == "answered":
-        return found.arrives and _by_a_candidate(found, fact.get("reply", {}))
-    if found.disposition == "drop":
-        return bool(fact["outcome"] == "silent")
-    if found.arrives:
-        return False
-    return fact["outcome"] in ("refused", "unreachable") or found.disposition == "pass"
-
-
-def _by_a_candidate(found: Trace, reply: dict[str, Any]) -> bool:
-    """A process pod answers in its own words: then any answer will do."""
-    names = {backend.target for backend in found.backends} - {f.backend.target for f in found.judged if not f.allowed}
-    return "pod" not in reply or not names or reply["pod"] in names

@@ -28,6 +28,7 @@ PODS = {
     ("shop", "one-1"): Pod("shop", "one-1", ("10.244.1.3",), "node-1", {"app": "one"}),
 }
 ISOLATED = NetworkPolicy("shop", "closed", WEB)
+QUIET = NetworkPolicy("shop", "quiet", LabelSelector(), ("Egress",))
 
 
 def from_block(cidr: str) -> NetworkPolicy:
@@ -53,6 +54,11 @@ def way(policy: NetworkPolicy | None, target: str = "node-1:32100", origin: str 
         (from_block("172.18.0.11/32"), "node-1:32100", "outside", "FORWARDED", [False, True]),
         (ISOLATED, "svc/shop/web:http", "node/node-1", "FORWARDED", [True, False]),
         (ISOLATED, "svc/shop/web:http", "pod/shop/one-1", "NO_RULE_MATCHES", [False, False]),
+        (QUIET, "172.18.0.12:9", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
+        (QUIET, "192.0.2.1:9", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
+        # its own node is never closed to it, and who is no pod has no policies
+        (QUIET, "172.18.0.11:9", "pod/shop/one-1", "NODEPORT_UNSET", []),
+        (QUIET, "172.18.0.12:9", "node/node-1", "NODEPORT_UNSET", []),
         (ISOLATED, "10.244.1.2:8080", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
         (from_block("10.244.1.3/32"), "10.244.1.2:8080", "pod/shop/one-1", "POD_DIRECT", [True]),
         (

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from portway.analysis.policy import Judged
 from portway.analysis.trace import Trace
-from portway.cli.trace import agreement
+from portway.cli.agreement import agreement, tries
 from portway.model import Backend
 
 FORWARDED = Trace(
@@ -36,3 +38,39 @@ UNTOUCHED = Trace("t", "outside", "NODEPORT_UNSET", False, disposition="pass")
 )
 def test_agreement(found: Trace, fact: dict[str, Any], agrees: bool) -> None:
     assert agreement(found, fact) is agrees
+
+
+BACKENDS = tuple(Backend(f"10.0.0.{n}", 80, "n", f"web-{n}") for n in (1, 2, 3))
+JUDGED = tuple(Judged(backend, backend.target != "web-1", "RULE_ALLOWS", "Ingress") for backend in BACKENDS)
+SOME = Trace("t", "outside", "FORWARDED", True, disposition="forward", backends=BACKENDS, judged=JUDGED)
+NONE = replace(SOME, judged=tuple(replace(j, allowed=False) for j in JUDGED), arrives=False, disposition="drop")
+STICKY = replace(SOME, sticky=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "silent", "answered", "agrees"),
+    [
+        (SOME, 20, {"web-2": 9, "web-3": 9}, True),
+        (SOME, 38, {}, False),
+        (SOME, 0, {"web-2": 19, "web-3": 19}, False),
+        (SOME, 20, {"web-2": 18}, False),
+        (SOME, 20, {"web-1": 1, "web-2": 9, "web-3": 8}, False),
+        (SOME, 20, {"web-2": 9, "web-3": 8}, False),  # one was refused
+        (SOME, 20, {"": 18}, True),
+        (STICKY, 38, {}, True),
+        (STICKY, 0, {"web-2": 38}, True),
+        (STICKY, 0, {"web-1": 38}, False),
+        (STICKY, 1, {"web-2": 37}, False),
+        (STICKY, 0, {"web-2": 19, "web-3": 19}, False),
+    ],
+)
+def test_agreement_of_several(found: Trace, silent: int, answered: dict[str, int], agrees: bool) -> None:
+    fact = {"outcome": "mixed", "tries": 38, "silent": silent, "answered": answered}
+    assert agreement(found, fact) is agrees
+
+
+def test_one_is_enough_where_all_fare_alike() -> None:
+    assert tries(FORWARDED) == tries(NONE) == tries(REJECTED) == 1
+    assert 30 < tries(SOME) < 50
+    assert agreement(NONE, {"outcome": "silent"})
+    assert not agreement(NONE, {"outcome": "answered"})
