@@ -10,6 +10,7 @@ from portway.kubeapi.decode import shaped
 from portway.kubeapi.errors import Doc
 from portway.model.address import canonical_address
 
+_PORTS = range(65536)
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -131,7 +132,9 @@ def _external(text: str) -> Name:
 
 def _ports(ports: list[_Port] | None) -> tuple[Port, ...]:
     return tuple(
-        Port((p.name or "").lower(), (p.protocol or "TCP").lower(), p.port) for p in ports or [] if p.port is not None
+        Port((p.name or "").lower(), (p.protocol or "TCP").lower(), p.port)
+        for p in ports or []
+        if p.port is not None and p.port in _PORTS
     )
 
 

@@ -13,9 +13,11 @@ from portway.dns.respond import Elsewhere, Said, passed_on, respond
 from portway.nameserver.upstream import Upstream
 
 _MOST = 16384
-"""Responses remembered."""
-_LONGEST_QUERY = 300
-"""Bytes; who asks longer is not remembered."""
+"""Responses remembered, of each transport."""
+_LONGEST_QUERY, _LONGEST = 300, 1500
+"""Bytes; longer queries and responses are not remembered."""
+_MOST_WAITING = 4096
+"""Clients that wait for upstream; there is no answer for more at once."""
 _TURNS = 8
 """Lists of so many addresses are remembered in each of their turns; longer ones are made anew."""
 
@@ -60,13 +62,15 @@ class Desk:
         return found is not None
 
     def _remember(self, packet: bytes, tcp: bool, said: Said) -> None:
-        if self._zone is None or len(packet) > _LONGEST_QUERY or said.turns > _TURNS:
+        long = len(packet) > _LONGEST_QUERY or len(said.packet) > _LONGEST
+        if self._zone is None or long or said.turns > _TURNS:
             return
         packets = [said.packet[2:]]
         for turn in range(self._turn + 1, self._turn + said.turns):
             other = respond(self._zone, packet, tcp, turn)
             packets += [other.packet[2:]] if isinstance(other, Said) else []
         known = self._known[tcp]
+        known.pop(packet[2:], None)
         if len(known) >= _MOST:
             del known[next(iter(known))]
         known[packet[2:]] = _Known(self._zone.changes, packets)
@@ -74,6 +78,9 @@ class Desk:
     def _ask(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
         if (known := self._upstream.known(asked.wanted)) is not None:
             say(passed_on(asked, *known))
+            return
+        if len(self._waiting) >= _MOST_WAITING:
+            say(passed_on(asked, None))
             return
         task = asyncio.create_task(self._ask_upstream(asked, tcp, say))
         self._waiting.add(task)

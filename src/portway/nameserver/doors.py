@@ -3,8 +3,7 @@
 Who has sockets for us (a kubelet, from a pod's or its node's network) connects to a Unix socket of ours and sends one
 packet, the desk's name, with the sockets (SCM_RIGHTS). It is answered `ok` once they are answered at; the connection
 stays, and when it ends, so do the doors; on it we ask for unconnected sockets of the same network (`udp4`, `tcp6`, …).
-Whoever handed them over keeps them open too: while this process is started
-anew, queries wait in them.
+Whoever handed them over keeps them open too: while this process is started anew, queries wait in them.
 """
 
 import asyncio

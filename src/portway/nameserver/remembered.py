@@ -4,6 +4,8 @@ from portway.dns.respond import Relayed, Wanted
 
 _MOST = 4096
 """Responses kept; the oldest goes first."""
+_LONGEST = 4096
+"""Bytes; longer ones are not kept."""
 
 
 class Remembered:
@@ -15,7 +17,7 @@ class Remembered:
 
     def put(self, wanted: Wanted, reply: Relayed, now: float) -> None:
         """Remember it from `now` (seconds) on, if it may be."""
-        if not reply.lifetime:
+        if not reply.lifetime or len(reply.packet) > _LONGEST:
             return
         self._kept.pop(wanted, None)
         if len(self._kept) >= self._most:

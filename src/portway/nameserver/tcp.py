@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._all_said = True
-        return self._under_way > 0
+        return self._under_way > 0 or not self._takes
 
     def _check_idle(self) -> None:
         left = self._last + self.door.connections.idle - self._loop.time()

@@ -176,6 +176,26 @@ async def test_a_loop_of_resolvers_ends_in_servfail() -> None:
         assert len(mirror.asked) == 1
 
 
+async def test_no_more_clients_wait_for_others_than_there_is_room_for() -> None:
+    """All ask one thing, which is under way once; who comes when there is no room is told so at once."""
+    asked = asyncio.Event()
+
+    def silently(_: dns.message.Message, __: bool) -> list[bytes]:
+        asked.set()
+        return []
+
+    async with resolving(silently) as slow, opened(resolver="{}:{}".format(*slow.address)) as place:
+        told: list[bytes] = []
+        away = dns.message.make_query("www.example.com.", "A").to_wire()
+        for _ in range(5000):
+            place.desk.answer(away, False, told.append)
+        assert len(told) == 5000 - 4096
+        assert {dns.message.from_wire(each).rcode() for each in told[:10]} == {dns.rcode.SERVFAIL}
+        await asked.wait()
+        assert len(slow.asked) == 1
+        assert await place.addresses() == ["10.96.0.7"]
+
+
 async def test_a_client_that_takes_nothing_is_not_listened_to_and_then_hung_up_on() -> None:
     async with opened(idle=0.5) as place:
         sent = 0

@@ -160,6 +160,8 @@ def test_what_is_remembered_is_bounded_in_number_and_time() -> None:
     assert remembered.get(wanted[0], 100.0) is None
     assert remembered.get(wanted[2], 109.9) == (Relayed(b"", (), 10), 9)
     assert remembered.get(wanted[2], 110.0) is None
+    remembered.put(wanted[0], Relayed(b"x" * 5000, (), 10), 100.0)
+    assert remembered.get(wanted[0], 100.0) is None
     remembered.put(wanted[0], Relayed(b"", (), 0), 100.0)
     assert remembered.get(wanted[0], 100.0) is None
 
