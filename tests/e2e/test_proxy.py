@@ -103,3 +103,33 @@ def test_probes_of_a_played_container_are_heeded(fleet: Running, tmp_path_factor
     sign.touch()
     fleet.kubectl("wait", "--for=condition=Ready", "pod/unready", "--timeout=30s")
     fleet.kubectl("delete", "pod", "unready", "--now")
+
+
+HOST_PORTS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: at-host, labels: {app: at-host}}
+spec:
+  nodeName: node-1
+  containers:
+  - name: netexec
+    image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+    args: [netexec, --http-port=8080, --udp-port=8080]
+    ports:
+    - {containerPort: 8080, hostPort: 54323}
+    - {containerPort: 8080, hostPort: 54323, protocol: UDP, hostIP: 172.18.0.11}
+"""
+
+
+def test_host_ports(agnhost: Running) -> None:
+    """From another pod, over TCP and UDP, and not after the pod's end."""
+    agnhost.kubectl("apply", "-f", "-", text=HOST_PORTS)
+    agnhost.kubectl("wait", "--for=condition=Ready", "pod/at-host", "--timeout=30s")
+    for protocol in ("http", "udp"):
+        query = f"dial?host=172.18.0.11&port=54323&request=hostname&protocol={protocol}"
+        done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
+        assert json.loads(done.stdout) == {"responses": ["at-host"]}, protocol
+    agnhost.kubectl("delete", "pod", "at-host", "--now")
+    query = "dial?host=172.18.0.11&port=54323&request=hostname"
+    done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
+    assert json.loads(done.stdout) == {"errors": ["connection refused"]}

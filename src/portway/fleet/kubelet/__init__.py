@@ -17,6 +17,7 @@ from portway.fleet.config import NodePlan
 from portway.fleet.dialer import raise_file_limit
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.handover import Handover
+from portway.fleet.kubelet.hostports import HostPorts
 from portway.fleet.kubelet.network import PodNetworks
 from portway.fleet.kubelet.node import node_document
 from portway.fleet.kubelet.pod import PODS, Pod, now
@@ -51,6 +52,7 @@ class Kubelet:
         self.paths, self.plan, self.gate = paths, plan, gate
         self.api = Api.unix(paths.api_socket)
         self.networks = PodNetworks(plan)
+        self.host_ports = HostPorts()
         self.resolver = resolver_of(plan)
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[None]] = set()

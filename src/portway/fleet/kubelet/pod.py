@@ -12,13 +12,14 @@ from portway.client import Api, Unreachable
 from portway.dns.resolvconf import ResolvConf, written
 from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
-from portway.fleet.kubelet import agnhost_programs
+from portway.fleet.kubelet import agnhost_programs, hostports
 from portway.fleet.kubelet.addresses import PoolExhausted
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.container import PlayedContainer, ProcessContainer, Room, variables_of
 from portway.fleet.kubelet.environment import Place, Sources
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.handover import Handover
+from portway.fleet.kubelet.hostports import HostPorts
 from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name, resolv_conf
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
 from portway.fleet.kubelet.process import Log, Space
@@ -51,6 +52,7 @@ class Node(Protocol):
     paths: FleetPaths
     api: Api
     networks: PodNetworks
+    host_ports: HostPorts
     gate: Gate | None
     resolver: ResolvConf
     """The node's own."""
@@ -150,6 +152,7 @@ class Pod:
         name = pod_name(self._document, self._node.plan.name)
         if self._own_network:
             self._runtime.pod_ips = self._node.networks.ensure(self._uid)
+            self._node.host_ports.put(self._uid, hostports.wanted(self._document), self._runtime.pod_ips)
         else:
             self._runtime.pod_ips = self._node.plan.addresses
         self._furnish(name)
@@ -341,6 +344,7 @@ class Pod:
             await asyncio.wait(self._tasks)
         await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
         if self._own_network:
+            self._node.host_ports.remove(self._uid)
             await self._node.networks.remove(self._uid)
         etc.remove(wiring.pod_network(self._uid))
         await self._forget()
