@@ -10,7 +10,7 @@ import click
 
 from portway import fleet
 from portway.analysis.ports import PortRow, rows
-from portway.cli import balancers, cluster, doors, manifests, rollout, table
+from portway.cli import balancers, cluster, doors, manifests, rollout, table, webdoors
 from portway.cli.apply import Applied, apply
 from portway.cli.failure import Failure
 from portway.cli.options import fleet_name
@@ -96,6 +96,7 @@ async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell
         _say_applied(applied, tell)
         await _wait(api, state, applied, timeout, tell)
         await _wait_for_names(api, state, timeout, tell)
+        await _wait_for_doors(api, applied, timeout, tell)
         found = rows((await cluster.read(api)).snapshot)
         closed = await doors.until_open(found, [node.loopback for node in state.nodes], _DOORS_SECONDS)
         silent = await balancers.until_open(found, state.paths.host_doors, _DOORS_SECONDS)
@@ -153,6 +154,15 @@ async def _wait_for_names(api: Api, state: FleetState, timeout: float, tell: Tel
     tell.done(f"DNS at {inside}" + (f", from this machine at {state.dns}" if state.dns else ""))
     if state.dns and (moved := dnssocket.note(int(state.dns.rpartition(":")[2]))):
         tell.note(f"DNS: {moved}")
+
+
+async def _wait_for_doors(api: Api, applied: list[Applied], timeout: float, tell: Teller) -> None:
+    """Of Ingresses and Gateways, if any were applied."""
+    if any(one.kind and webdoors.has_door(one.kind) for one in applied):
+        waiting = await webdoors.until_ready(api, timeout)
+        if waiting:
+            raise Failure("\n".join([f"not ready after {timeout:.0f} s:", *waiting]))
+        tell.done("doors ready")
 
 
 def _say_addresses(state: FleetState, tell: Teller) -> None:

@@ -17,26 +17,16 @@ from portway.reconcile.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
-    GATEWAY_CLASSES,
-    GATEWAYS,
-    GRPC_ROUTES,
-    HTTP_ROUTES,
-    INGRESS_CLASSES,
-    INGRESSES,
     IP_ADDRESS_POOLS,
     NAMESPACES,
     NODES,
     PODS,
-    REFERENCE_GRANTS,
     REPLICA_SETS,
     REPLICATION_CONTROLLERS,
-    SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
-    TCP_ROUTES,
-    TLS_ROUTES,
-    UDP_ROUTES,
 )
+from portway.routing.documents import RESOURCES
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -70,6 +60,7 @@ def selecting(cache: Cache, pod: Doc) -> list[Doc]:
 
 
 _CACHED: dict[Resource, tuple[Terms, ...]] = {
+    **dict.fromkeys(RESOURCES.values(), (owner_terms,)),
     DEPLOYMENTS: (_selector_terms, owner_terms),
     REPLICA_SETS: (_selector_terms, owner_terms, label_terms, namespace_terms),
     REPLICATION_CONTROLLERS: (_map_terms, owner_terms),
@@ -80,17 +71,6 @@ _CACHED: dict[Resource, tuple[Terms, ...]] = {
     NODES: (),
     IP_ADDRESS_POOLS: (owner_terms,),
     NAMESPACES: (),
-    INGRESS_CLASSES: (owner_terms,),
-    INGRESSES: (owner_terms,),
-    GATEWAY_CLASSES: (owner_terms,),
-    GATEWAYS: (owner_terms,),
-    HTTP_ROUTES: (owner_terms,),
-    GRPC_ROUTES: (owner_terms,),
-    TLS_ROUTES: (owner_terms,),
-    TCP_ROUTES: (owner_terms,),
-    UDP_ROUTES: (owner_terms,),
-    REFERENCE_GRANTS: (owner_terms,),
-    SECRETS: (owner_terms,),
     SERVICE_ACCOUNTS: (owner_terms,),
     CONFIG_MAPS: (owner_terms,),
 }

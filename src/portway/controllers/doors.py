@@ -35,37 +35,19 @@ from portway.reconcile.resources import (
     ENDPOINT_SLICES,
     GATEWAY_CLASSES,
     GATEWAYS,
-    GRPC_ROUTES,
-    HTTP_ROUTES,
-    INGRESS_CLASSES,
     INGRESSES,
     NAMESPACES,
-    REFERENCE_GRANTS,
-    SECRETS,
     SERVICES,
-    TCP_ROUTES,
-    TLS_ROUTES,
-    UDP_ROUTES,
 )
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import GROUP, Documents
+from portway.routing.documents import GROUP, RESOURCES, ROUTE_KINDS, Documents, documents
 from portway.routing.gateways import Forward, door_of
 from portway.routing.ingresses import DOOR
 from portway.routing.reports import Complaint, GatewayReport
 from portway.routing.statuses import DoorState, class_status, gateway_status, route_status
 
 COMPONENT = "portway-gateway-controller"
-_ROUTES = {
-    "HTTPRoute": HTTP_ROUTES,
-    "GRPCRoute": GRPC_ROUTES,
-    "TLSRoute": TLS_ROUTES,
-    "TCPRoute": TCP_ROUTES,
-    "UDPRoute": UDP_ROUTES,
-}
-_READ = (
-    *(INGRESS_CLASSES, INGRESSES, GATEWAY_CLASSES, GATEWAYS, *_ROUTES.values()),
-    *(REFERENCE_GRANTS, NAMESPACES, SECRETS, SERVICES, DEPLOYMENTS, ENDPOINT_SLICES),
-)
+_READ = (*RESOURCES.values(), DEPLOYMENTS, ENDPOINT_SLICES)
 _PAUSE = 0.02
 """Seconds: changes come together."""
 
@@ -114,17 +96,7 @@ class DoorController(Controller):
         return None
 
     def _documents(self) -> Documents:
-        return Documents(
-            ingress_classes=self._all(INGRESS_CLASSES),
-            ingresses=self._all(INGRESSES),
-            gateway_classes=self._all(GATEWAY_CLASSES),
-            gateways=self._all(GATEWAYS),
-            routes=[{"kind": kind, **route} for kind, resource in _ROUTES.items() for route in self._all(resource)],
-            grants=self._all(REFERENCE_GRANTS),
-            namespaces=self._all(NAMESPACES),
-            services=self.caches[SERVICES].objects,
-            secrets=self.caches[SECRETS].objects,
-        )
+        return documents({kind: self._all(resource) for kind, resource in RESOURCES.items()})
 
     def _all(self, resource: Resource) -> list[Doc]:
         return [document for document in self.caches[resource].objects.values() if not is_deleting(document)]
@@ -202,7 +174,8 @@ class DoorController(Controller):
 
     def _route_statuses(self, computed: Doors, now: str) -> Iterator[Change]:
         reports = {(report.kind, report.name): report.parents for report in computed.routes}
-        for kind, resource in _ROUTES.items():
+        for kind in ROUTE_KINDS:
+            resource = RESOURCES[kind]
             for route in self._all(resource):
                 parents = reports.get((kind, key_of(route)), ())
                 if parents or _is_ours(route):

@@ -1,15 +1,30 @@
 """What doors are made of: the documents that matter to them, and small questions about one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+
+from portway.kubeapi.kinds import Resource
 
 Doc = dict[str, Any]
 Name = tuple[str, str]
 """(namespace, name)."""
 
 GROUP = "gateway.networking.k8s.io"
+ROUTE_KINDS = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+RESOURCES: Mapping[str, Resource] = {
+    "IngressClass": Resource("networking.k8s.io", "v1", "ingressclasses", namespaced=False),
+    "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
+    "GatewayClass": Resource(GROUP, "v1", "gatewayclasses", namespaced=False),
+    "Gateway": Resource(GROUP, "v1", "gateways"),
+    **{kind: Resource(GROUP, "v1", f"{kind.lower()}s") for kind in ROUTE_KINDS},
+    "ReferenceGrant": Resource(GROUP, "v1", "referencegrants"),
+    "Namespace": Resource("", "v1", "namespaces", namespaced=False),
+    "Secret": Resource("", "v1", "secrets"),
+    "Service": Resource("", "v1", "services"),
+}
+"""Where the documents are that decide, by kind."""
 
 
 class Documents(Struct, frozen=True):
@@ -27,6 +42,25 @@ class Documents(Struct, frozen=True):
     services: Mapping[Name, Doc] = {}
     secrets: Mapping[Name, Doc] = {}
     """Those of type kubernetes.io/tls are enough."""
+
+
+def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
+    """From lists of the API server, by kind; their items need not say their kind."""
+
+    def of(kind: str) -> list[Doc]:
+        return list(found.get(kind, ()))
+
+    return Documents(
+        ingress_classes=of("IngressClass"),
+        ingresses=of("Ingress"),
+        gateway_classes=of("GatewayClass"),
+        gateways=of("Gateway"),
+        routes=[{"kind": kind, **route} for kind in ROUTE_KINDS for route in of(kind)],
+        grants=of("ReferenceGrant"),
+        namespaces=of("Namespace"),
+        services={name_of(service): service for service in of("Service")},
+        secrets={name_of(secret): secret for secret in of("Secret")},
+    )
 
 
 def meta(document: Doc) -> Doc:
