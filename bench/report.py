@@ -257,6 +257,17 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("p50, one at a time", _plain("portway p50"), _microseconds),
         Column("dnsmasq", _plain("dnsmasq p50"), _microseconds),
     ),
+    "ingress": (
+        Column("door", lambda row: row["what"], str),
+        Column("requests/s", _plain("rate"), "{:,.0f}".format),
+        Column("ratio", _plain("rate ratio"), "{:.2f}".format),
+        Column("p50", _plain("p50"), _milliseconds),
+        Column("p99", _plain("p99"), _milliseconds),
+        Column("CPU a request", _plain("cpu"), lambda seconds: _microseconds(seconds * 1e6)),
+        Column("ratio", _plain("cpu ratio"), "{:.2f}".format),
+        Column("and the log's reader", _plain("own"), lambda seconds: _microseconds(seconds * 1e6)),
+        Column("changes/s", _plain("changes"), "{:,.0f}".format),
+    ),
 }
 _Plot = tuple[str, Callable[[Row], bool], dict[str, Callable[[Row], float]]]
 

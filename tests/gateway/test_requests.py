@@ -299,8 +299,6 @@ async def test_each_request_is_told(run: Run, web: list[Backend]) -> None:
 
 
 async def test_a_copy_for_a_mirror(run: Run, web: list[Backend]) -> None:
-    if run.name == "haproxy":
-        pytest.skip("HAProxy has no way to copy requests without an agent beside it")
     async with backend("copy") as copy:
         routes = [route("/copy", "copy"), route("/", "web", mirrors=("shop/copy:80/TCP",))]
         await _apply(run, web[:1], *routes, copy=[copy.endpoint])

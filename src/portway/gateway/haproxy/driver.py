@@ -15,7 +15,7 @@ from portway.gateway.haproxy.log import LogSocket
 from portway.gateway.haproxy.process import Process
 from portway.routing.door import of_door
 from portway.routing.haproxy import Rendered, config_text, map_text, plan, ran, render
-from portway.routing.haproxy.config import Seconds
+from portway.routing.haproxy.config import Seconds, with_endpoints_of
 from portway.routing.haproxy.frontends import Place
 from portway.routing.haproxy.plan import Plan, Server, replacement
 from portway.routing.table import RouteTable
@@ -33,7 +33,10 @@ class HaproxyEngine:
 
     def __init__(self) -> None:
         self._table = RouteTable()
+        self._rendered: Rendered | None = None
+        """Of the table."""
         self._running: Rendered | None = None
+        """What HAProxy has: that, and sections that nothing leads to any more."""
         self._leaving: dict[str, Server] = {}
         """In maintenance, to be deleted when their connections have ended."""
         self._lock = asyncio.Lock()
@@ -65,11 +68,12 @@ class HaproxyEngine:
             if not mine.listeners:
                 return await self._rest(mine, complaint)
             try:
-                applied = await self._become(render(mine, self._place, self._seconds))
+                new = self._render(mine)
+                applied = await self._become(new)
             except (OSError, ValueError) as error:
                 return Applied("refused", reason=_one_line(error))
             if applied.how != "refused":
-                self._table = mine
+                self._table, self._rendered = mine, new
             return replace(applied, reason=applied.reason or complaint)
 
     async def stop(self) -> None:
@@ -83,10 +87,14 @@ class HaproxyEngine:
 
     async def _rest(self, table: RouteTable, complaint: str) -> Applied:
         """Without a port there is nothing to run."""
-        self._table, self._running = table, None
+        self._table, self._rendered, self._running = table, None, None
         self._leaving.clear()
         await self._process.stop(self.door.timings.drain + 1.0)
         return Applied("reload", reason=complaint)
+
+    def _render(self, table: RouteTable) -> Rendered:
+        again = with_endpoints_of(self._rendered, self._table, table) if self._rendered is not None else None
+        return again or render(table, self._place, self._seconds)
 
     def _possible(self, table: RouteTable) -> tuple[RouteTable, str]:
         """Without the ports that others have: HAProxy would take none at all."""

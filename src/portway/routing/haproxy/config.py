@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from portway.routing.door import routes_of
 from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
@@ -14,10 +16,11 @@ from portway.routing.haproxy.maps import (
     listener_entries,
     path_entries,
 )
-from portway.routing.haproxy.sections import Section, passed_through, sections_of
+from portway.routing.haproxy.mirroring import FILE, mirror_frontend, script
+from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
 from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
 from portway.routing.hosts import covers, specificity
-from portway.routing.table import Endpoint, Listener, Route, RouteTable, UpstreamProtocol, VirtualHost
+from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, UpstreamProtocol, VirtualHost
 
 
 class Seconds(Struct, frozen=True):
@@ -39,7 +42,7 @@ class Rendered(Struct, frozen=True):
     sections: Mapping[str, Section]
     """By name; so is a change of these."""
     lists: Mapping[str, str]
-    """Certificate lists by file name; so is a change of these."""
+    """Certificate lists and scripts by file name; so is a change of these."""
     maps: Mapping[str, tuple[tuple[str, str], ...]]
     """By name."""
     servers: Mapping[str, tuple[Endpoint, ...]]
@@ -75,10 +78,16 @@ def render(table: RouteTable, place: Place, seconds: Seconds = Seconds()) -> Ren
         for host in listener.hosts:
             _host(table, listener, host, ways)
     ports = _by_port(table.listeners)
+    mirrored = any(route.mirrors for listener in table.listeners for route in routes_of(listener))
+    lua = [f"  lua-load {place.folder}/{FILE}"] if mirrored else []
+    copies = mirror_frontend(place.folder) if mirrored else ()
     return Rendered(
-        head="\n".join([*_global(place, seconds), *_frontends(place, ports, ways), ""]),
+        head="\n".join([*_global(place, seconds, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
-        lists={crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
+        lists={
+            **{crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
+            **({FILE: script(place.folder)} if mirrored else {}),
+        },
         maps={name: tuple(entries) for name, entries in ways.maps.items()},
         servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},
         protocols={name: table.pools[s.pool].protocol for name, s in ways.sections.items() if s.pool},
@@ -89,6 +98,23 @@ def render(table: RouteTable, place: Place, seconds: Seconds = Seconds()) -> Ren
         routes=ways.routes,
         entries={listener.name: listener.entry for listener in table.listeners},
     )
+
+
+def with_endpoints_of(rendered: Rendered, old: RouteTable, table: RouteTable) -> Rendered | None:
+    """What `render` would make of `table`, if only endpoints are otherwise than in `old`, which `rendered` is of."""
+    if table.listeners != old.listeners or table.certificates != old.certificates:
+        return None
+    changed = {key for key, pool in table.pools.items() if pool is not old.pools.get(key)}
+    if table.pools.keys() != old.pools.keys() or not all(
+        _is_alike(old.pools[key], table.pools[key]) for key in changed
+    ):
+        return None
+    sections = {name: s for name, s in rendered.sections.items() if s.pool in changed}
+    return replace(rendered, servers={**rendered.servers, **{n: _servers(table, s) for n, s in sections.items()}})
+
+
+def _is_alike(one: Pool, other: Pool) -> bool:
+    return replace(one, endpoints=()) == replace(other, endpoints=())
 
 
 def config_text(rendered: Rendered) -> str:
@@ -140,6 +166,8 @@ def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Rou
     passing = listener.protocol == "TLS"
     found = passed_through(table, route) if passing else sections_of(table, listener, route)
     ways.sections.update({section.name: section for section, _ in found})
+    if not passing:
+        ways.sections.update({section.name: section for section in mirrors_of(table, route)})
     target = digest(listener.name, route.name, *(f"{section.name}={weight}" for section, weight in found))
     ways.routes[target] = route.name
     if len(found) == 1:
@@ -153,13 +181,14 @@ def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Rou
     return target
 
 
-def _global(place: Place, seconds: Seconds) -> Iterator[str]:
+def _global(place: Place, seconds: Seconds, more: Iterable[str]) -> Iterator[str]:
     yield "global"
     yield f"  stats socket {place.folder}/worker.sock mode 600 level admin expose-fd listeners"
     yield "  stats timeout 1h"
     yield f"  log {place.folder}/log.sock len 16384 format raw local0 info"
     yield f"  hard-stop-after {_ms(seconds.drain)}"
     yield "  ssl-default-bind-options ssl-min-ver TLSv1.2"
+    yield from more
     yield "defaults"
     yield "  mode http"
     yield "  log global"

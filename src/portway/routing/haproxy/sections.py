@@ -1,11 +1,12 @@
 """Sections: what becomes of the requests of a target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
 from portway.routing.answers import answer_text
 from portway.routing.edits import WELL_KNOWN_PORTS
+from portway.routing.haproxy.mirroring import mirror_line
 from portway.routing.haproxy.words import formatted, quoted, section_name
 from portway.routing.table import (
     HeaderEdit,
@@ -62,11 +63,18 @@ def _section(table: RouteTable, route: Route, backend: WeightedBackend) -> Secti
     if pool is None:
         text = answer_text("BACKEND_INVALID", route, reason=backend.reason)
         return _own([*_limit(route), _return(route.status_without_backend, text)])
-    lines = tuple(_lines(pool, route, backend))
+    lines = tuple(_lines(pool, route, backend, mirrors_of(table, route)))
     return Section(section_name(pool, lines), lines, backend.pool)
 
 
-def _lines(pool: Pool, route: Route, backend: WeightedBackend) -> Iterator[str]:
+def mirrors_of(table: RouteTable, route: Route) -> list[Section]:
+    """Sections for copies: of each pool the one that changes nothing."""
+    plain = Route(route.name)
+    known = [key for key in route.mirrors if key in table.pools]
+    return [_section(table, plain, WeightedBackend(key)) for key in known]
+
+
+def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence[Section]) -> Iterator[str]:
     key = f"{pool.namespace}/{pool.service}:{pool.port}/TCP"
     yield "balance roundrobin"
     yield from _limit(route)
@@ -84,6 +92,9 @@ def _lines(pool: Pool, route: Route, backend: WeightedBackend) -> Iterator[str]:
             yield f"http-request set-header Host {quoted(formatted(route.rewrite.hostname))}"
     for edit in (route.response_headers, backend.response_headers):
         yield from _edit_lines("http-response", edit)
+    if mirrors:
+        yield "option http-buffer-request"
+        yield from (mirror_line(section.name) for section in mirrors)
 
 
 def _limit(route: Route) -> list[str]:

@@ -1,0 +1,50 @@
+"""Copies of requests, which HAProxy makes by a few lines of Lua and its own HTTP client.
+
+A copy goes to a socket of our own, whose frontend knows no more than which section it is for. So a mirror's endpoints
+are servers like any others.
+"""
+
+from collections.abc import Iterator
+
+FILE, SOCKET = "mirror.lua", "mirror.sock"
+_HEADER = "x-portway-mirror"
+_MILLISECONDS = 10_000
+
+
+def mirror_line(section: str) -> str:
+    """The rule that makes a copy for a section; the last of its section's, so that the copy is what is sent."""
+    return f"http-request lua.mirror {section}"
+
+
+def mirror_frontend(folder: str) -> Iterator[str]:
+    """Where copies come in."""
+    yield "frontend mirror"
+    yield "  no log"
+    yield f"  bind unix@{folder}/{SOCKET} mode 600"
+    yield f"  http-request set-var(txn.be) req.hdr({_HEADER})"
+    yield f"  http-request del-header {_HEADER}"
+    yield "  use_backend %[var(txn.be)]"
+
+
+def script(folder: str) -> str:
+    """Bodies are copied as far as they are in the buffer (16 kB): a request with a larger one is not copied."""
+    return f'''
+local methods = {{ GET = "get", HEAD = "head", PUT = "put", POST = "post", DELETE = "delete" }}
+
+core.register_action("mirror", {{ "http-req" }}, function(txn, section)
+  local method = methods[txn.sf:method()]
+  local body = txn.sf:req_body() or ""
+  local length = tonumber(txn.sf:req_hdr("content-length") or "0") or 0
+  if not method or length > #body or txn.sf:req_hdr("transfer-encoding") ~= "" then return end
+  local headers = txn.http:req_get_headers()
+  local url = "http://mirror" .. txn.sf:pathq()
+  headers["content-length"], headers["connection"], headers["upgrade"] = nil, nil, nil
+  headers["{_HEADER}"] = {{ [0] = section }}
+  core.register_task(function()
+    local client = core.httpclient()
+    local request = {{ url = url, headers = headers, dst = "unix@{folder}/{SOCKET}", timeout = {_MILLISECONDS} }}
+    if #body > 0 then request.body = body end
+    client[method](client, request)
+  end)
+end, 1)
+'''.lstrip()
