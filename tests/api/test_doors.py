@@ -149,7 +149,8 @@ async def test_the_first_ingress_opens_the_door_and_the_last_one_closes_it(world
     world.may_run.set()
     await world.until(INGRESSES, "one", lambda i: addresses(i) == addresses(door))
     await world.create(ingress("theirs", RULE, class_name="unknown"), ingress("two", RULE, class_name=None))
-    await world.until(INGRESSES, "two", lambda i: addresses(i) == addresses(door))
+    two = await world.until(INGRESSES, "two", lambda i: addresses(i) == addresses(door))
+    assert spec_of(two)["ingressClassName"] == "portway"
     assert addresses(await world.api.get(INGRESSES, "shop", "theirs")) == []
     await world.api.delete(INGRESSES, "shop", "one")
     await world.until(DEPLOYMENTS, "portway-ingress", spec_of, "portway-system")

@@ -15,6 +15,7 @@ from portway.apiserver.bootstrap import bootstrap
 from portway.apiserver.config import ServerConfig
 from portway.apiserver.handler import Handler
 from portway.apiserver.registry import Registry
+from portway.kubeapi import ingressclass
 from portway.kubeapi.cluster import Cluster
 from portway.store import Store, StoreError
 
@@ -82,4 +83,7 @@ def _cluster(config: ServerConfig, store: Store) -> Cluster:
         cluster.observe(msgspec.json.decode(entry.value))
     for entry in store.list("metallb.io/ipaddresspools"):
         cluster.pools.observe(msgspec.json.decode(entry.value))
+    cluster.default_ingress_class = lambda: ingressclass.default_of(
+        msgspec.json.decode(entry.value) for entry in store.list("networking.k8s.io/ingressclasses")
+    )
     return cluster

@@ -13,9 +13,10 @@ from portway.cli import cluster, sources, webcluster
 from portway.cli.terrain import terrain
 from portway.client import Api
 from portway.fleet import FleetState
-from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, GATEWAY_CONTROLLER, INGRESS_CONTROLLER
+from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER, INGRESS_CONTROLLER
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.ingress import CLASS_ANNOTATION
+from portway.kubeapi.ingressclass import DEFAULT_ANNOTATION
 from portway.routing.table import RouteTable
 
 

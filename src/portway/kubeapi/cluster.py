@@ -7,7 +7,7 @@ only on commit. A dry run takes nothing.
 Source: pkg/registry/core/service/storage/alloc.go, portallocator/operation.go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from portway.kubeapi import ip
 from portway.kubeapi.allocators import Addresses, AddressRange, AllocationError, NodePorts, Pick, PortRange
@@ -47,6 +47,8 @@ class Cluster:
         self.node_ports = NodePorts(PortRange(*node_port_range), pick)
         self.pools = Pools()
         """What IPAddressPools say, so that no two overlap."""
+        self.default_ingress_class: Callable[[], str] = lambda: ""
+        """The name of the class that Ingresses without one get; empty: there is none."""
 
     @property
     def families(self) -> tuple[Family, ...]:

@@ -4,6 +4,7 @@ Objects like a user's own, to be seen, changed and deleted.
 """
 
 from portway.kubeapi.errors import Doc
+from portway.kubeapi.ingressclass import DEFAULT_ANNOTATION
 
 NAME = "portway"
 """Of both classes."""
@@ -11,7 +12,6 @@ INGRESS_CONTROLLER = "portway.dev/ingress"
 """spec.controller of IngressClasses that are ours."""
 GATEWAY_CONTROLLER = "portway.dev/gateway"
 """spec.controllerName of GatewayClasses that are ours."""
-DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
 def first_objects() -> list[Doc]:

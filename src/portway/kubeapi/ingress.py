@@ -5,6 +5,7 @@ pkg/registry/networking/ingress/strategy.go.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 
@@ -44,6 +45,15 @@ def _class_annotation(ingress: Doc) -> str | None:
     notes = (ingress.get("metadata") or {}).get("annotations") or {}
     value: str | None = notes.get(CLASS_ANNOTATION)
     return value
+
+
+def begin_create(ingress: Doc, cluster: Any, dry_run: bool) -> None:
+    """Kind hook: one that names no class, in no way, gets the default one."""
+    spec = ingress.get("spec")
+    if spec is None or spec.get("ingressClassName") is not None or _class_annotation(ingress) is not None:
+        return
+    if name := cluster.default_ingress_class():
+        spec["ingressClassName"] = name
 
 
 def prepare_create(ingress: Doc) -> None:

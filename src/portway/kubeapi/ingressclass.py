@@ -3,6 +3,8 @@
 Source: pkg/apis/networking/v1/defaults.go, pkg/apis/networking/validation/validation.go (ValidateIngressClass).
 """
 
+from collections.abc import Iterable
+
 from portway.kubeapi import fault
 from portway.kubeapi.errors import Doc, FieldError
 from portway.kubeapi.names import (
@@ -13,6 +15,7 @@ from portway.kubeapi.names import (
     is_path_segment_name,
 )
 
+DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 MAX_CONTROLLER = 250
 _SCOPES = ("Cluster", "Namespace")
 
@@ -26,6 +29,17 @@ def default(ingress_class: Doc) -> None:
     parameters = _spec(ingress_class).get("parameters")
     if parameters is not None and parameters.get("scope") is None:
         parameters["scope"] = "Cluster"
+
+
+def default_of(classes: Iterable[Doc]) -> str:
+    """The name of the class that Ingresses without one get: of several the newest, of equally old the first by name.
+
+    Source: plugin/pkg/admission/network/defaultingressclass.
+    """
+    metas = [of.get("metadata") or {} for of in classes]
+    defaults = [meta for meta in metas if (meta.get("annotations") or {}).get(DEFAULT_ANNOTATION) == "true"]
+    newest = max((meta.get("creationTimestamp") or "" for meta in defaults), default="")
+    return min((str(m["name"]) for m in defaults if (m.get("creationTimestamp") or "") == newest), default="")
 
 
 def _controller(name: str) -> list[FieldError]:

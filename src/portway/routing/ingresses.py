@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, INGRESS_CONTROLLER
+from portway.kubeapi.doorclasses import INGRESS_CONTROLLER
 from portway.kubeapi.ingress import CLASS_ANNOTATION
+from portway.kubeapi.ingressclass import default_of
 from portway.routing import annotations
 from portway.routing.certificates import certificate
 from portway.routing.documents import Doc, Documents, annotation, name_of, oldest_first, spec
@@ -35,16 +36,10 @@ class Entered(Struct, frozen=True):
     complaints: tuple[Complaint, ...] = ()
 
 
-def is_default(ingress_class: Doc) -> bool:
-    """Whether Ingresses without a class are of this one."""
-    return annotation(ingress_class, DEFAULT_ANNOTATION) == "true"
-
-
 def ours(documents: Documents) -> list[Doc]:
     """The Ingresses of our IngressClasses, oldest first; those that name no class are of the default class."""
     classes = {name_of(c)[1] for c in documents.ingress_classes if spec(c).get("controller") == INGRESS_CONTROLLER}
-    defaults = oldest_first([c for c in documents.ingress_classes if is_default(c)])
-    default = name_of(defaults[-1])[1] if defaults else ""
+    default = default_of(documents.ingress_classes)
     return [i for i in oldest_first(documents.ingresses) if (_class(i) or default) in classes]
 
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from portway.kubeapi.catalogue import by_kind
-from portway.kubeapi.doorclasses import DEFAULT_ANNOTATION, GATEWAY_CONTROLLER, INGRESS_CONTROLLER
+from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER, INGRESS_CONTROLLER
 from portway.kubeapi.doorclasses import NAME as CLASS_NAME
+from portway.kubeapi.ingressclass import DEFAULT_ANNOTATION
 from portway.routing.documents import GROUP, Doc, Documents, name_of
 
 NAMESPACE = "shop"
