@@ -364,6 +364,7 @@ def test_services_take_their_endpoints_with_them(http: Http, namespace: str) -> 
 def test_what_the_server_says_about_itself(http: Http) -> None:
     assert http.get("/version").doc["major"] == "1"
     assert http.get("/readyz").text == "ok"
+    assert 'apiserver_request_total{code="200",verb="GET"}' in http.get("/metrics").text
     assert http.get("/livez?verbose").text.endswith("livez check passed\n")
     aggregated = http.get("/apis", Accept="application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
     assert "as=APIGroupDiscoveryList" in aggregated.headers["Content-Type"]

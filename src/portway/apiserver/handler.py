@@ -3,12 +3,25 @@
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote
 
 from aiohttp import web
 
-from portway.apiserver import about, answer, logs, parameters, proxying, reads, streams, subresources, watch, writes
+from portway.apiserver import (
+    about,
+    answer,
+    logs,
+    metrics,
+    parameters,
+    proxying,
+    reads,
+    streams,
+    subresources,
+    watch,
+    writes,
+)
 from portway.apiserver.accept import TYPES, Form, negotiate
 from portway.apiserver.call import Call
 from portway.apiserver.identity import User, identify
@@ -110,9 +123,11 @@ class Handler:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._answered: metrics.Answered = Counter()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._answer_or_refuse(request)
+        self._answered[request.method, response.status] += 1
         if _DEPRECATED.match(request.path) and not response.prepared:
             answer.warn(response, _USE_SLICES)
         return response
@@ -135,6 +150,9 @@ class Handler:
         if path.rstrip("/") in about.OPEN and special:
             return special(request)
         user = identify(request.transport)
+        if path == "/metrics" and request.method == "GET":
+            text, content_type = metrics.exposition(self._answered)
+            return web.Response(text=text, headers={"Content-Type": content_type})
         if special:
             if request.method not in ("GET", "HEAD"):
                 raise _not_allowed()
