@@ -155,7 +155,7 @@ class AccessLog:
             self._ledger.seen(flow, now)
 
     def _take_ends(self, ends: Ends) -> None:
-        """The loop says that there is an event: those of the next moment are taken together, which costs a third."""
+        """The loop says that there is an event: those of the next moment are taken together, and written at once."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(ends)
         self._resumed = loop.call_later(_TOGETHER, self._take_more, ends)
