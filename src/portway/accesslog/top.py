@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
+from portway.model import ServicePortName
+
 Labels = Mapping[str, str]
 Samples = Iterable[tuple[str, Labels, float]]
 """(name, labels, value)."""
@@ -20,18 +22,6 @@ _Series = tuple[str, str]
 """A name without its prefix and `_total`; the direction, reason or backend that tells apart those of one port."""
 
 
-class Port(Struct, frozen=True, order=True, gc=False):
-    """A Service port as metrics name it; all empty: what belongs to none."""
-
-    namespace: str
-    service: str
-    port: str
-    protocol: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}:{self.port or self.protocol}" if self.service else "-"
-
-
 class Reading(Struct, frozen=True):
     """One agent's numbers at one moment."""
 
@@ -39,7 +29,7 @@ class Reading(Struct, frozen=True):
     """When it was asked, in seconds of any steady clock."""
     counted: float
     """Up to when it had counted what is open, in seconds since 1970."""
-    series: dict[tuple[Port, _Series], float]
+    series: dict[tuple[ServicePortName, _Series], float]
 
 
 class Rates(Struct, frozen=True):
@@ -69,7 +59,7 @@ class Rates(Struct, frozen=True):
     @property
     def name(self) -> str:
         """`shop/web:http`; "-" for what belongs to no Service."""
-        return str(Port(self.namespace, self.service, self.port, self.protocol))
+        return f"{self.namespace}/{self.service}:{self.port or self.protocol}" if self.service else "-"
 
     @property
     def busy(self) -> bool:
@@ -82,7 +72,8 @@ def reading(samples: Samples, asked: float) -> Reading:
     counted, series = 0.0, {}
     for name, labels, value in samples:
         if name.startswith(_SERVICE):
-            port = Port(labels["namespace"], labels["service"], labels["port"], labels["protocol"])
+            names = (labels[name] for name in ("namespace", "service", "port", "protocol"))
+            port = ServicePortName(*names)  # type: ignore[arg-type]  # whatever an agent says
             part = labels.get("direction") or labels.get("reason") or labels.get("backend") or ""
             series[port, (name.removeprefix(_SERVICE).removesuffix("_total"), part)] = value
         elif name == _COUNTED:
@@ -104,17 +95,17 @@ class Top:
 
     def __init__(self) -> None:
         self._last: dict[str, Reading] = {}
-        self._backends: dict[Port, Counter[str]] = {}
+        self._backends: dict[ServicePortName, Counter[str]] = {}
 
     def take(self, now: Mapping[str, Reading]) -> tuple[Rates, ...]:
         """By node what it says now; the busiest port first. A node's first reading says only what is open."""
-        sums: dict[Port, _Sums] = {}
+        sums: dict[ServicePortName, _Sums] = {}
         for node, read in now.items():
             self._add(sums, self._last.get(node), read)
         self._last |= now
         return tuple(sorted((self._rates(port, told) for port, told in sums.items()), key=_busiest))
 
-    def _add(self, sums: dict[Port, _Sums], before: Reading | None, now: Reading) -> None:
+    def _add(self, sums: dict[ServicePortName, _Sums], before: Reading | None, now: Reading) -> None:
         seconds = _seconds(before, now) if before else 0.0
         for (port, series), value in now.series.items():
             told = sums.setdefault(port, _Sums())
@@ -127,7 +118,7 @@ class Top:
                 told.gained[series] += int(gained)
                 told.rates[series] += gained / seconds
 
-    def _rates(self, port: Port, told: _Sums) -> Rates:
+    def _rates(self, port: ServicePortName, told: _Sums) -> Rates:
         refusals = {
             part: round(rate, _DIGITS) for (name, part), rate in told.rates.items() if name == "refusals" and rate
         }
@@ -137,7 +128,7 @@ class Top:
                 backends[part] += number
         total = backends.total()
         return Rates(
-            *(port.namespace, port.service, port.port, port.protocol),
+            *(port.namespace, port.name, port.port, port.protocol),
             connections=round(told.rates["connections", ""], _DIGITS),
             bytes_in=round(told.rates["bytes", "in"], _DIGITS),
             bytes_out=round(told.rates["bytes", "out"], _DIGITS),
