@@ -84,18 +84,11 @@ def backend_bytes(backend: Backend) -> bytes:
     return address_bytes(backend.address) + _port_bytes(backend.port)
 
 
-def native_many(count: int) -> Sequence[bytes]:
-    """The slots from 0 to `count` - 1."""
-    return _few_natives(count) if count <= _FEW else _natives(count)
-
-
-def _natives(count: int) -> tuple[bytes, ...]:
-    packed = struct.pack(f"={count}I", *range(count))
+@lru_cache(maxsize=512)
+def native_many(first: int, count: int) -> tuple[bytes, ...]:
+    """`count` slots from `first` on."""
+    packed = struct.pack(f"={count}I", *range(first, first + count))
     return tuple([packed[start : start + 4] for start in range(0, 4 * count, 4)])
-
-
-_FEW = 256
-_few_natives = lru_cache(maxsize=_FEW + 1)(_natives)
 
 
 def backend_bytes_many(backends: Sequence[Backend]) -> list[bytes]:

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
-from itertools import compress, zip_longest
+from itertools import chain, compress, zip_longest
 from operator import ne
 
 from msgspec import Struct, field
@@ -22,7 +22,7 @@ from portway.nftables.structure import (
 )
 
 _STRIDE = 256
-"""Slots that are compared at once."""
+"""Slots that are compared, or made, at once."""
 
 
 LOCAL = 1
@@ -42,8 +42,14 @@ class Column(Struct, frozen=True):
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and values."""
-        keys = [self.prefix + slot for slot in native_many(len(self.backends))]
-        return zip(keys, backend_bytes_many(self.backends), strict=True)
+        if len(self.backends) <= _STRIDE:
+            return self._packed(0, self.backends)
+        starts = range(0, len(self.backends), _STRIDE)
+        return chain.from_iterable(self._packed(start, self.backends[start : start + _STRIDE]) for start in starts)
+
+    def _packed(self, first: int, backends: tuple[Backend, ...]) -> Iterator[tuple[bytes, bytes]]:
+        keys = [self.prefix + slot for slot in native_many(first, len(backends))]
+        return zip(keys, backend_bytes_many(backends), strict=True)
 
 
 class Compiled(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """What is packed or loaded in bulk is what one by one gives."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ from portway.forwarding import compute
 from portway.model import Backend, ProxyConfig, Snapshot
 from portway.nftables import Program
 from portway.nftables.datatype import backend_bytes, backend_bytes_many, native, native_many
+from portway.nftables.elements import Column
 from tests.flows import strategies
 
 _addresses = st.one_of(
@@ -18,7 +20,15 @@ _addresses = st.one_of(
 def test_columns_of_bytes(addresses: list[str], ports: list[int]) -> None:
     backends = [Backend(address, port) for address, port in zip(addresses, ports, strict=False)]
     assert backend_bytes_many(backends) == [backend_bytes(backend) for backend in backends]
-    assert list(native_many(len(ports))) == [native(slot) for slot in range(len(ports))]
+    for first in (0, 70000):
+        assert list(native_many(first, len(ports))) == [native(first + slot) for slot in range(len(ports))]
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 1000])
+def test_a_column_s_entries(count: int) -> None:
+    column = Column("endpoints4", b"prefix", tuple(Backend(f"10.244.{n // 256}.{n % 256}", 80) for n in range(count)))
+    wanted = [(b"prefix" + native(slot), backend_bytes(b)) for slot, b in enumerate(column.backends)]
+    assert list(column.entries()) == wanted
 
 
 @settings(max_examples=30, deadline=None)
