@@ -225,6 +225,13 @@ def test_dns_config_host_name_and_aliases_are_seen_inside(names: Running) -> Non
     assert said.splitlines()[-2] == "options ndots:5"
 
 
+def test_agnhost_connects_by_name(names: Running) -> None:
+    """Played by the kubelet, with the names that the pod knows."""
+    words = ("-n", "names", "exec", "querier", "--", "/agnhost", "connect", "--timeout=5s")
+    assert names.kubectl(*words, "web.shop:80").returncode == 0
+    assert "DNS" in names.kubectl(*words, "none.shop:80", check=False).stderr
+
+
 def test_nodes_and_default_pods_ask_their_node_which_knows_no_services(names: Running) -> None:
     node = names.json("-n", "names", "get", "pod", "default")["spec"]["nodeName"]
     own = f"nameserver 172.18.0.1{node.removeprefix('node-')}"

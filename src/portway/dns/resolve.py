@@ -8,6 +8,7 @@ reason says so when nothing else was.
 import difflib
 import ipaddress
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct
@@ -91,13 +92,15 @@ def _candidates(labels: Name, absolute: bool, search: ResolvConf) -> Iterator[Na
     if first:
         yield labels
     if not absolute:
-        for each in search.searches:
-            try:
-                yield (*labels, *from_text(each))
-            except ValueError:
-                continue
+        yield from ((*labels, *domain) for domain in _domains(search))
     if not first:
         yield labels
+
+
+def _domains(search: ResolvConf) -> Iterator[Name]:
+    for each in search.searches:
+        with suppress(ValueError):
+            yield from_text(each)
 
 
 def _ndots(search: ResolvConf) -> int:
@@ -147,12 +150,11 @@ def _why(zone: Zone, labels: Name, search: ResolvConf, steps: Sequence[Step]) ->
         there = " or ".join(f"{service}.{home}" for home in homes)
         missing = f"there is no Service {namespace}/{service}" if namespace else "its search list names no namespace"
         return "DNS_WRONG_NAMESPACE", f"{text} is not found: {missing}. Write {there}."
-    if not zone.has_namespace(namespace):
+    if namespace and not zone.has_namespace(namespace):
         return "DNS_NO_NAMESPACE", f"There is no namespace {namespace}, and no Service {service} in any other."
     near = difflib.get_close_matches(service, zone.services_in(namespace), n=1)
-    return "SVC_NOT_FOUND", f"There is no Service {namespace}/{service}" + (
-        f", but there is {near[0]}." if near else "."
-    )
+    wanted = f"{namespace}/{service}" if namespace else f"{service} in any namespace"
+    return "SVC_NOT_FOUND", f"There is no Service {wanted}" + (f", but there is {near[0]}." if near else ".")
 
 
 def _why_not_there(zone: Zone, text: str, namespace: str, service: str, steps: Sequence[Step]) -> tuple[Code, str]:
@@ -187,8 +189,8 @@ def _meant(zone: Zone, labels: Name, search: ResolvConf) -> tuple[str, str] | No
 
 def _own_namespace(zone: Zone, search: ResolvConf) -> str:
     """The namespace of a pod, by its search list."""
-    for each in search.searches:
-        match above(lower(from_text(each)), zone.name):
+    for domain in _domains(search):
+        match above(lower(domain), zone.name):
             case (namespace, b"svc"):
                 return namespace.decode("latin-1")
     return ""

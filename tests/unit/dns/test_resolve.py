@@ -1,6 +1,8 @@
 """What a pod finds under the names people write, and what it is told when it finds nothing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portway.dns import Zone, decode
 from portway.dns.resolvconf import ResolvConf
@@ -18,8 +20,7 @@ def service(namespace: str, name: str, **spec: object) -> decode.Service:
     return decode.service({"metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
 
-@pytest.fixture(scope="module")
-def zone() -> Zone:
+def _zone() -> Zone:
     made = Zone()
     for namespace in ("shop", "prod", "empty"):
         made.namespace(namespace, True)
@@ -40,6 +41,14 @@ def zone() -> Zone:
         decode.endpoint_slice({"metadata": metadata, "endpoints": [{"addresses": ["10.244.1.3"], "hostname": "db-0"}]}),
     )
     return made
+
+
+ZONE = _zone()
+
+
+@pytest.fixture(scope="module")
+def zone() -> Zone:
+    return ZONE
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,7 @@ HOST = ResolvConf(("172.18.0.11",), ("corp.example",))
          f"cache.empty.svc.{DOMAIN} is not found: there is no Service empty/cache. Write cache.prod or cache.shop."),
         ("billing", ResolvConf(DNS), "DNS_WRONG_NAMESPACE",
          "billing is not found: its search list names no namespace. Write billing.prod."),
+        ("wbe", ResolvConf(DNS, ("a..b",)), "SVC_NOT_FOUND", "There is no Service wbe in any namespace."),
         ("wbe", pod("shop"), "SVC_NOT_FOUND", "There is no Service shop/wbe, but there is web."),
         ("nothing.prod", pod("shop"), "SVC_NOT_FOUND", "There is no Service prod/nothing."),
         ("nothing.nowhere.svc", pod("shop"), "DNS_NO_NAMESPACE",
@@ -122,3 +132,17 @@ def test_not_found(zone: Zone, name: str, search: ResolvConf, code: str, reason:
 def test_the_order_is_the_resolvers(zone: Zone, name: str, options: tuple[str, ...], first: str) -> None:
     found = resolve(zone, name, ResolvConf(DNS, pod("prod").searches, options), DNS)
     assert found.steps[0].name == first
+
+
+_WORDS = st.sampled_from(
+    ["web", "shop", "svc", "cluster", "local", "db", "db-0", "away", "prod", "x", "_http", "é", ""]
+)
+_NAMES = st.lists(_WORDS, max_size=7).map(".".join) | st.text(max_size=20)
+
+
+@given(_NAMES, st.lists(_NAMES, max_size=3), st.sampled_from(["ndots:0", "ndots:5", "ndots:x", "rotate"]))
+def test_every_name_has_an_end_and_a_reason(name: str, searches: list[str], option: str) -> None:
+    found = resolve(ZONE, name, ResolvConf(DNS, tuple(searches), (option,)), DNS)
+    assert (found.code == "DNS_RESOLVED") == bool(found.addresses)
+    assert found.reason.endswith(".")
+    assert not found.addresses or found.service

@@ -16,6 +16,7 @@ from portway.fleet.kubelet.agnhost import (
     unwrapped,
     with_address,
 )
+from portway.fleet.kubelet.process import Space
 
 
 @pytest.mark.parametrize(
@@ -79,10 +80,10 @@ def test_a_shell_that_only_runs_it() -> None:
 async def test_refused_and_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert await connect(None, ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(0)
-    assert await connect(None, ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(1, "REFUSED\n")
+        assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(0)
+    assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(1, "REFUSED\n")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         goal = f"127.0.0.1:{silent.getsockname()[1]}"
-        said = await connect(None, ("agnhost", "connect", goal, "--protocol=udp", "--timeout=50ms"))
+        said = await connect(Space(), ("agnhost", "connect", goal, "--protocol=udp", "--timeout=50ms"))
     assert said == Answer(1, "TIMEOUT\n")

@@ -12,6 +12,7 @@ import pytest
 from portway.fleet.kubelet.agnhost_dial import dial
 from portway.fleet.kubelet.agnhost_programs import Server, is_agnhost, lingers, servers
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
+from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import Port
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
@@ -86,7 +87,7 @@ def during(wanted: list[Server], work: Callable[[], Awaitable[Any]]) -> Any:
     """What `work` returns while these are served here as host `web-1`."""
 
     async def live() -> Any:
-        running = AgnhostServers("web-1", None)
+        running = AgnhostServers("web-1", Space())
         try:
             await running.listen(wanted)
             async with asyncio.timeout(20):
@@ -176,7 +177,7 @@ def test_dialling_from_one_to_another(port: int) -> None:
         found = []
         for protocol, request in (("http", "hostname"), ("udp", "hostName"), ("udp", "echo Hi"), ("sctp", "hostname")):
             query = {"host": "127.0.0.1", "port": str(port), "protocol": protocol, "request": request, "tries": "2"}
-            found.append(await dial(None, query))
+            found.append(await dial(Space(), query))
         return found
 
     http, udp, echo, sctp = during(both, ask)
@@ -187,4 +188,4 @@ def test_dialling_from_one_to_another(port: int) -> None:
 
 def test_dialling_where_nobody_is(port: int) -> None:
     query = {"host": "127.0.0.1", "port": str(port), "protocol": "http", "request": "hostname"}
-    assert asyncio.run(dial(None, query)) == (200, '{"errors": ["connection refused"]}')
+    assert asyncio.run(dial(Space(), query)) == (200, '{"errors": ["connection refused"]}')

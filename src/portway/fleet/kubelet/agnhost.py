@@ -15,6 +15,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from portway.fleet import linux
+from portway.fleet.kubelet import lookup
+from portway.fleet.kubelet.process import Space
 from portway.model.address import canonical_address
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
@@ -107,8 +109,8 @@ def _seconds(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
 
 
-async def connect(network: str | None, argv: Sequence[str]) -> Answer:
-    """Try it from the network namespace at `network` (None: the current one)."""
+async def connect(space: Space, argv: Sequence[str]) -> Answer:
+    """Try it as a program in `space` would."""
     try:
         attempt = parse(argv)
     except ValueError as error:
@@ -117,7 +119,7 @@ async def connect(network: str | None, argv: Sequence[str]) -> Answer:
         return Answer(1, f"OTHER: {attempt.protocol} is not supported here\n")
     try:
         async with asyncio.timeout(attempt.seconds):
-            await _try(network, attempt)
+            await _try(space, attempt)
     except TimeoutError:
         return Answer(1, "TIMEOUT\n")
     except socket.gaierror:
@@ -128,11 +130,11 @@ async def connect(network: str | None, argv: Sequence[str]) -> Answer:
     return Answer(0)
 
 
-async def _try(network: str | None, attempt: Attempt) -> None:
+async def _try(space: Space, attempt: Attempt) -> None:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(attempt.address, attempt.port, type=_KINDS[attempt.protocol])
-    family, kind, _, _, goal = found[0]
-    with linux.inside_network(network) if network else contextlib.nullcontext():
+    kind = _KINDS[attempt.protocol]
+    family, goal = await lookup.find(space, attempt.address, attempt.port, kind)
+    with linux.inside_network(space.network) if space.network else contextlib.nullcontext():
         trying = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     with trying:
         await loop.sock_connect(trying, goal)

@@ -11,13 +11,15 @@ import socket
 from collections.abc import Mapping
 
 from portway.fleet import linux
+from portway.fleet.kubelet import lookup
+from portway.fleet.kubelet.process import Space
 
 _SECONDS = 5.0
 _KINDS = {"http": socket.SOCK_STREAM, "": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
-async def dial(network: str | None, query: Mapping[str, str]) -> tuple[int, str]:
-    """(HTTP status, body), asked from the network namespace at `network` (None: the current one)."""
+async def dial(space: Space, query: Mapping[str, str]) -> tuple[int, str]:
+    """(HTTP status, body), asked as a program in `space` would."""
     tries, request = query.get("tries") or "1", query.get("request", "")
     protocol, port = query.get("protocol", "").lower(), query.get("port", "")
     if not tries.isdigit():
@@ -33,7 +35,7 @@ async def dial(network: str | None, query: Mapping[str, str]) -> tuple[int, str]
     for _ in range(int(tries)):
         try:
             async with asyncio.timeout(_SECONDS):
-                responses.append(await _once(network, query["host"], int(port), protocol, request))
+                responses.append(await _once(space, query["host"], int(port), protocol, request))
         except TimeoutError:
             errors.append("i/o timeout")
         except OSError as error:
@@ -42,10 +44,11 @@ async def dial(network: str | None, query: Mapping[str, str]) -> tuple[int, str]
     return 200, json.dumps(said)
 
 
-async def _once(network: str | None, host: str, port: int, protocol: str, request: str) -> str:
+async def _once(space: Space, host: str, port: int, protocol: str, request: str) -> str:
     loop = asyncio.get_running_loop()
-    family, kind, _, _, goal = (await loop.getaddrinfo(host, port, type=_KINDS[protocol]))[0]
-    with linux.inside_network(network) if network else contextlib.nullcontext():
+    kind = _KINDS[protocol]
+    family, goal = await lookup.find(space, host, port, kind)
+    with linux.inside_network(space.network) if space.network else contextlib.nullcontext():
         asking = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     with asking:
         await loop.sock_connect(asking, goal)

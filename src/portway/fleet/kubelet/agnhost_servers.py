@@ -20,6 +20,7 @@ from msgspec import Struct
 from portway.fleet.kubelet import agnhost_dial
 from portway.fleet.kubelet.agnhost_programs import Server
 from portway.fleet.kubelet.http import Request, looks_like_http, parse
+from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import listening
 
 _LONGEST = 1 << 20
@@ -121,15 +122,15 @@ def certified() -> ssl.SSLContext:
 class AgnhostServers:
     """The listeners of one pod's agnhost containers."""
 
-    def __init__(self, hostname: str, network: str | None) -> None:
-        self._hostname, self._network = hostname, network
+    def __init__(self, hostname: str, space: Space) -> None:
+        self._hostname, self._space = hostname, space
         self._close: list[Callable[[], None]] = []
         self._talks: set[asyncio.StreamWriter] = set()
 
     async def listen(self, wanted: Sequence[Server]) -> None:
         """Begin. OSError when a port is taken (by another pod of the node's own network)."""
         loop = asyncio.get_running_loop()
-        for server, opened in [(each, made) for each in wanted for made in listening(self._network, each.port)]:
+        for server, opened in [(each, made) for each in wanted for made in listening(self._space.network, each.port)]:
             if server.port.protocol == "TCP":
                 secured = certified() if server.tls else None
                 made = await asyncio.start_server(self._talk(server), sock=opened, backlog=1024, ssl=secured)
@@ -188,7 +189,7 @@ class AgnhostServers:
         place = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
         if place.path == "/dial":
-            status, body = await agnhost_dial.dial(self._network, query)
+            status, body = await agnhost_dial.dial(self._space, query)
             return Reply(body, status)
         return netexec(Asked(request, query, client, self._hostname, server.port.port))
 

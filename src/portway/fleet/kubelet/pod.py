@@ -230,7 +230,7 @@ class Pod:
         identity = Identity(name, namespace, self._node.plan.name, self._runtime.pod_ips[0])
         self._standin = StandIn(identity)
         played = [container for container in containers if agnhost_programs.is_agnhost(container)]
-        self._agnhost = AgnhostServers(self._hostname, self.space.network)
+        self._agnhost = AgnhostServers(self._hostname, self.space)
         await self._agnhost.listen([server for container in played for server in agnhost_programs.servers(container)])
         ports = [
             Port(port["containerPort"], port.get("protocol", "TCP"), port.get("name") or "")

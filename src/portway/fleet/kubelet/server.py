@@ -92,7 +92,7 @@ async def _played(space: Space, argv: Sequence[str]) -> agnhost.Answer | None:
             if not address:
                 return agnhost.Answer(1, f"DNS: lookup {name}: no such host\n")
             argv = agnhost.with_address(argv, address)
-        return await agnhost.connect(space.network, argv)
+        return await agnhost.connect(space, argv)
     return agnhost.told(argv, space.etc or Path("/etc"))
 
 
