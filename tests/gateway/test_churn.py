@@ -1,6 +1,7 @@
 """No request fails while everything changes: endpoints, routes, certificates, and pods that end."""
 
 import asyncio
+import shutil
 import ssl
 from contextlib import AsyncExitStack
 from itertools import count
@@ -126,3 +127,22 @@ async def test_pods_that_are_replaced_one_after_the_other(run: Run) -> None:
         until.set()
         await asyncio.gather(*running)
     assert [failure for client in clients for failure in client.failures] == []
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+async def test_wrk_meets_no_failure_while_endpoints_come_and_go(run: Run) -> None:
+    async with AsyncExitStack() as stack:
+        pods = [await stack.enter_async_context(backend(f"web-{number}")) for number in range(3)]
+        await run.apply(_table(pods, 0, 1))
+        wrk = await asyncio.create_subprocess_exec(
+            "wrk", "-t1", "-c8", "-d1s", f"http://127.0.0.1:{PLAIN}/x", stdout=asyncio.subprocess.PIPE
+        )
+        asking = asyncio.create_task(wrk.communicate())
+        for number in count():
+            if asking.done():
+                break
+            await run.apply(_table(pods[number % 3 :] or pods, 0, 1))
+            await asyncio.sleep(0.01)
+        said = (await asking)[0].decode()
+    assert "requests in" in said
+    assert "Non-2xx" not in said and "Socket errors" not in said, said

@@ -6,8 +6,10 @@ import shutil
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -233,6 +235,105 @@ async def test_what_is_under_way_ends_before_the_engine_does(name: str) -> None:
             go.set()
             assert (await asking).endswith(b"ok")
             await stopping
+
+
+async def test_backends_that_speak_tls(run: Run, web: list[Backend]) -> None:
+    made = _table(web)
+    async with _tls_server(certificate("pod.example")) as endpoint:
+        pools = {key: replace(pool, protocol="https", endpoints=()) for key, pool in made.pools.items()}
+        await run.apply(replace(made, pools=pools))
+        ready = {key: replace(pool, endpoints=(endpoint,)) for key, pool in pools.items()}
+        assert (await run.apply(replace(made, pools=ready))).how == "runtime"
+        assert (await exchange(PORT, GET)).endswith(b"mine")
+
+
+async def test_http_2_to_backends(run: Run, web: list[Backend], tmp_path: Path) -> None:
+    made = _table(web)
+    pods, file = free_port(), tmp_path / "h2.cfg"
+    file.write_text(_H2_PODS.format(port=pods))
+    pools = {k: replace(p, protocol="h2c", endpoints=(Endpoint("127.0.0.1", pods),)) for k, p in made.pools.items()}
+    await run.apply(replace(made, pools=pools))
+    if run.name == "builtin":
+        answer = await exchange(PORT, GET)
+        assert (b" 502 " in answer, b"needs the HAProxy engine" in answer) == (True, True)
+        return
+    process = await asyncio.create_subprocess_exec("haproxy", "-db", "-f", str(file))
+    try:
+        async with asyncio.timeout(10):
+            while b"by HTTP/2" not in await exchange(PORT, GET):
+                await asyncio.sleep(0.02)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+_H2_PODS = """
+defaults
+  mode http
+  timeout client 5s
+frontend pods
+  bind 127.0.0.1:{port} proto h2
+  http-request return status 200 content-type text/plain string "by HTTP/2"
+"""
+
+
+async def test_a_backend_waits_for_a_client_that_does_not_read(run: Run) -> None:
+    """What is on its way is bounded by buffers, not by what the backend has."""
+    sent, whole = 0, 200 << 20
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % whole)
+        while sent < whole:
+            writer.write(bytes(1 << 16))
+            sent += 1 << 16
+            await writer.drain()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        endpoint = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        await run.apply(with_endpoints(table(_plain()), {WEB: [endpoint]}))
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT, limit=1 << 14)
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        before = -1
+        while before != sent:
+            before = sent
+            await asyncio.sleep(0.2)
+        assert 0 < sent < whole // 4
+        writer.close()
+
+
+async def test_haproxy_ends_with_who_started_it(tmp_path: Path, web: list[Backend]) -> None:
+    if not shutil.which("haproxy"):
+        pytest.skip("haproxy is not installed")
+    program = _STARTER.format(folder=str(tmp_path), port=OWN_PORT)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    worker = int(await process.stdout.readline())
+    process.kill()
+    await process.wait()
+    async with asyncio.timeout(10):
+        while Path(f"/proc/{worker}/stat").exists() and " Z " not in Path(f"/proc/{worker}/stat").read_text():
+            await asyncio.sleep(0.01)
+
+
+_STARTER = """
+import asyncio
+from pathlib import Path
+from portway.gateway.engine import Door
+from portway.gateway.haproxy import HaproxyEngine, runtime
+from portway.testing.doors import host, listener, route, table
+
+async def main():
+    engine = HaproxyEngine()
+    await engine.start(Door("gateway/shop/gateway", Path("{folder}"), ("127.0.0.1",)), print)
+    await engine.apply(table(listener(host("", route("/", "web")), port={port})))
+    print(await runtime.worker(Path("{folder}") / "worker.sock"), flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
 
 
 async def test_what_haproxy_cannot_be_told_is_refused_and_the_old_table_goes_on(run: Run, web: list[Backend]) -> None:

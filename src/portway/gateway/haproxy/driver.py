@@ -49,7 +49,7 @@ class HaproxyEngine:
         door.folder.chmod(0o700)
         (door.folder / "certs").mkdir(mode=0o700, exist_ok=True)
         timings = door.timings
-        self._place = Place(str(door.folder), door.addresses)
+        self._place = Place(str(door.folder), tuple(a for a in door.addresses if not _taken(a, 0)) or door.addresses)
         self._seconds = Seconds(
             timings.head, timings.idle, timings.connect, timings.answer, timings.tunnel, timings.drain
         )
@@ -101,7 +101,7 @@ class HaproxyEngine:
         mine = {listener.port for listener in self._table.listeners}
         taken = {}
         for port in {listener.port for listener in table.listeners} - mine:
-            for address in self.door.addresses:
+            for address in self._place.addresses:
                 if reason := _taken(address, port):
                     taken[port] = reason
         listeners = tuple(listener for listener in table.listeners if listener.port not in taken)
@@ -209,16 +209,16 @@ def _put(path: Path, text: str) -> None:
 
 
 def _taken(address: str, port: int) -> str:
-    """Why it cannot be bound; a family that is not here is the configuration's affair."""
+    """Why it cannot be bound; port 0: whether the address is here at all."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             trial.bind((address, port))
-        except OSError as error:
-            return error.strerror or str(error)
+    except OSError as error:
+        return error.strerror or str(error)
     return ""
 
 

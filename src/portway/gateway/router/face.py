@@ -65,12 +65,14 @@ class Face:
             self._sockets.append(listening)
             self._begin(self._accept(listening))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Take no more; connections stay."""
         for server in self._servers:
             server.close()
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
+        # first they let go of their sockets, whose numbers the next port may get
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for listening in self._sockets:
             listening.close()
 

@@ -80,7 +80,7 @@ class BuiltinEngine:
         """Let what is under way end."""
         self.draining = True
         for face in self._faces.values():
-            face.close()
+            await face.close()
         for client in list(self.connections):
             if client.is_idle():
                 client.end()
@@ -164,7 +164,7 @@ class BuiltinEngine:
         wanted = {port: any(at.protocol != "HTTP" for at in here) for port, here in self._listeners.items()}
         for port, face in list(self._faces.items()):
             if wanted.get(port) != face.tls:
-                self._faces.pop(port).close()
+                await self._faces.pop(port).close()
         complaints = []
         for port, tls in wanted.items():
             if port not in self._faces:
