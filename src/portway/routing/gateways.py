@@ -160,11 +160,11 @@ def _parent_conditions(attachment: Attachment, ruled: Ruled) -> Iterable[Conditi
 def _report(
     gateway: Doc, listeners: Sequence[Judged], placed: Mapping[tuple[Name, str], Sequence[_Placed]]
 ) -> GatewayReport:
-    name = name_of(gateway)
+    name, accepted = name_of(gateway), _gateway_accepted(gateway, listeners)
     return GatewayReport(
         name,
-        _gateway_accepted(gateway, listeners),
-        tuple(_listener_report(at, len(placed.get((name, at.name), ()))) for at in listeners),
+        accepted,
+        tuple(_listener_report(at, len(placed.get((name, at.name), ())), accepted) for at in listeners),
         any(at.serves for at in listeners),
         tuple(a["value"] for a in _addresses(gateway) if a.get("value")),
     )
@@ -190,10 +190,12 @@ def _gateway_accepted(gateway: Doc, listeners: Sequence[Judged]) -> Condition:
     return Condition("Accepted", True, "Accepted")
 
 
-def _listener_report(listener: Judged, attached: int) -> ListenerReport:
+def _listener_report(listener: Judged, attached: int, gateway: Condition) -> ListenerReport:
     programmed = Condition("Programmed", True, "Programmed")
     if not listener.serves:
         programmed = Condition("Programmed", False, "Invalid", listener.accepted.message or listener.resolved.message)
+    elif not gateway.status:
+        programmed = Condition("Programmed", False, "Invalid", gateway.message)
     conditions = (listener.accepted, programmed, listener.resolved, listener.conflicted)
     return ListenerReport(listener.name, tuple((GROUP, kind) for kind in listener.kinds), attached, conditions)
 

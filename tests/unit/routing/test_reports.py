@@ -195,6 +195,8 @@ def test_listeners_that_cannot_be_told_apart(listeners: list[Doc], conflicted: d
 def test_gateways(fields: Doc, listeners: list[Doc], accepted: tuple[bool, str]) -> None:
     (report,) = doors(gateway("door", *listeners, **fields)).gateways
     assert (report.accepted.status, report.accepted.reason) == accepted
+    programmed = {c.status for at in report.listeners for c in at.conditions if c.type == "Programmed"}
+    assert accepted[0] or programmed == {False}
 
 
 def test_gateways_of_other_classes_are_left_alone() -> None:
