@@ -21,22 +21,31 @@ def filled(pools: Mapping[str, Pool], slices_of: SlicesOf, services: Mapping[Nam
 
 
 def with_endpoints(pool: Pool, slices_of: SlicesOf, services: Mapping[Name, Doc]) -> Pool:
-    """The pool with the endpoints that it has now, of the Service's first IP family."""
+    """The pool with the endpoints that it has now: pods of dual-stack Services are in slices of both families, and
+    the first family that has any counts.
+    """
     name = (pool.namespace, pool.service)
     slices = list(slices_of(name))
-    family = family_of(services.get(name), slices)
-    found = [e for s in slices if s.get("addressType") == family for e in _endpoints(s, pool.port_name)]
+    for family in _families(services.get(name), slices):
+        found = [e for s in slices if s.get("addressType") == family for e in _endpoints(s, pool.port_name)]
+        if chosen := _chosen(found):
+            return replace(pool, endpoints=chosen)
+    return replace(pool, endpoints=())
+
+
+def _families(service: Doc | None, slices: Iterable[Doc]) -> list[str]:
+    """The Service's own order, then whatever there is."""
+    own = spec(service or {}).get("ipFamilies") or []
+    return [f for f in dict.fromkeys([*own, *sorted(str(s.get("addressType")) for s in slices)]) if f != "FQDN"]
+
+
+def _chosen(found: Iterable[tuple[Endpoint, Doc]]) -> tuple[Endpoint, ...]:
+    found = list(found)
     ready = {endpoint for endpoint, conditions in found if conditions.get("ready") is not False}
     serving = {
         endpoint for endpoint, conditions in found if conditions.get("serving") and conditions.get("terminating")
     }
-    return replace(pool, endpoints=tuple(sorted(ready or serving)))
-
-
-def family_of(service: Doc | None, slices: Iterable[Doc]) -> str:
-    """The addressType of the slices that count: pods of dual-stack Services are in slices of both."""
-    families = spec(service or {}).get("ipFamilies") or []
-    return str(families[0]) if families else next((str(s.get("addressType")) for s in slices), "IPv4")
+    return tuple(sorted(ready or serving))
 
 
 def _endpoints(slice_: Doc, port_name: str) -> Iterable[tuple[Endpoint, Doc]]:

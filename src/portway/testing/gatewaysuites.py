@@ -362,6 +362,24 @@ GATEWAY_SUITES = (
             Row(get("/e"), "404", 8080),
         ),
     ),
+    *[
+        Suite(
+            f"HTTPRoute: part of two Gateways, asked at {door}",
+            f"gateway/shop/{door}",
+            (
+                *SHOP,
+                gateway("door"),
+                gateway("other", http(port=8080)),
+                route("both", "door other", rule(path("/both"), to="one")),
+                route("one", "other", rule(path("/one"), to="two")),
+            ),
+            rows,
+        )
+        for door, rows in {
+            "door": (Row(get("/both"), "one"), Row(get("/one"), "404")),
+            "other": (Row(get("/both"), "one", 8080), Row(get("/one"), "two", 8080)),
+        }.items()
+    ],
     Suite(
         "HTTPS: certificates of this and of other namespaces",
         GATEWAY,
