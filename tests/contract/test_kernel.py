@@ -5,18 +5,42 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 
 import pytest
 
 from portway.agent.nf_tables import NfTables, Refusal, Refused
 from portway.agent.table import KernelTable
 from portway.forwarding import Contribution, ForwardingTable
-from portway.nftables import Container, Element, Program, Ruleset, Transaction, apply, element_text
+from portway.nftables import (
+    Container,
+    Element,
+    PolicyConfig,
+    PolicyProgram,
+    Program,
+    Ruleset,
+    Transaction,
+    apply,
+    element_text,
+)
 from portway.nftables.render import creation, render
+from portway.policy import PolicyTable
+from portway.policy.table import (
+    ANYBODY,
+    EVERYTHING,
+    FIRST_PORT_SET,
+    OTHER_PROTOCOLS,
+    AddressRange,
+    Constrained,
+    Pair,
+    PortRange,
+)
 from portway.testing.netns import Namespace, Unavailable, World
 from tests.contract.services import CONFIG, SERVICE_CIDRS, service, table
 from tests.contract.state import Held, held
 from tests.unit.nftables.test_program import backends, web
+
+OURS = ("inet", "portway")
 
 
 @pytest.fixture(params=[None, True], ids=["as we are", "user namespace"])
@@ -114,6 +138,61 @@ def test_nft_lists_what_the_codec_wrote(place: Namespace) -> None:
         for key, value in some.items():
             if not container.interval:
                 assert _as_listed(element_text(container, key, value)) in shown, name
+
+
+POLICIES = PolicyTable(
+    pods={a: Constrained(True, True) for a in ("10.244.1.2", "fd00:244:1::2")},
+    classes={"10.244.2.2": 2, "fd00:244:2::2": 0x12345},
+    ranges={
+        AddressRange("9.0.0.0", "9.0.0.9"): 3,
+        AddressRange("10.0.0.0", "10.0.0.0"): 2,
+        AddressRange("255.255.255.0", "255.255.255.255"): 4,
+        AddressRange("2001:db8::", "2001:db8::ffff"): 3,
+        AddressRange("fd00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"): 5,
+    },
+    pairs={
+        Pair("Ingress", "10.244.1.2", 2): FIRST_PORT_SET,
+        Pair("Egress", "fd00:244:1::2", 0x12345): FIRST_PORT_SET + 1,
+        Pair("Ingress", "fd00:244:1::2", ANYBODY): EVERYTHING,
+        Pair("Egress", "10.244.1.2", ANYBODY): FIRST_PORT_SET + 1,
+    },
+    ports={
+        PortRange(FIRST_PORT_SET, "TCP", 80, 80): True,
+        PortRange(FIRST_PORT_SET, "UDP", 0, 65535): True,
+        PortRange(FIRST_PORT_SET + 1, "SCTP", 9, 99): True,
+        PortRange(FIRST_PORT_SET + 1, OTHER_PROTOCOLS, 0, 65535): True,
+    },
+    own_node=("172.18.0.11", "fd00:18::11"),
+)
+
+
+def test_nft_lists_what_the_codec_wrote_of_policies(place: Namespace) -> None:
+    program = PolicyProgram(PolicyConfig(("10.244.1.0/24", "fd00:244:1::/64"), "v*"))
+    program.load(POLICIES)
+    place.run(_listed, program.ruleset)
+    for name, some in program.ruleset.elements.items():
+        container = program.ruleset.containers[name]
+        listing = place.command(
+            "nft", "-n", "list", "map" if container.value or container.verdicts else "set", *OURS, name
+        )
+        inside = re.sub(r"\s+", " ", listing).partition("elements = {")[2].rstrip("} ")
+        shown = {_without_prefix(word.strip()) for word in inside.split(",") if word.strip()}
+        assert shown == {_as_listed(element_text(container, key, value)) for key, value in some.items()}, name
+    assert place.run(_policies_held, program.ruleset) == {n: dict(e) for n, e in program.ruleset.elements.items()}
+
+
+def _without_prefix(listed: str) -> str:
+    """nft shows a range of addresses that is a network as such."""
+    key, _, value = listed.partition(" : ")
+    if "/" not in key:
+        return listed
+    network = ip_network(key)
+    return f"{network[0]}-{network[-1]} : {value}"
+
+
+def _policies_held(ruleset: Ruleset) -> dict[str, dict[bytes, bytes]]:
+    kernel = NfTables()
+    return {name: kernel.elements(container) for name, container in ruleset.containers.items()}
 
 
 def _as_listed(written: str) -> str:

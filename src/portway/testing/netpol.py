@@ -61,7 +61,7 @@ class Step(Struct, frozen=True):
 
     truths: tuple[Truth, ...]
     apply: tuple[Document, ...] = ()
-    """NetworkPolicies to create, or to replace by namespace and name."""
+    """Policies of either kind to create, or to replace by namespace and name."""
     delete: tuple[Document, ...] = ()
     relabel: tuple[Relabel, ...] = ()
 
@@ -111,7 +111,7 @@ def _service(namespace: str, name: str) -> Document:
 
 def undo(steps: Sequence[Step]) -> Step:
     """The step that puts the world back after these."""
-    applied: dict[tuple[str, str], Document] = {}
+    applied: dict[tuple[str, str, str], Document] = {}
     for step in steps:
         applied |= {_key(document): document for document in step.apply}
         for document in step.delete:
@@ -120,8 +120,9 @@ def undo(steps: Sequence[Step]) -> Step:
     return Step((truth(),), delete=tuple(applied.values()), relabel=tuple(labels))
 
 
-def _key(document: Document) -> tuple[str, str]:
-    return document["metadata"]["namespace"], document["metadata"]["name"]
+def _key(document: Document) -> tuple[str, str, str]:
+    metadata = document["metadata"]
+    return document["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 Line = tuple[bool, str, str]

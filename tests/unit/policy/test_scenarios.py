@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from portway.policy import judge
+from portway.policy import compile, judge, verdict
+from portway.testing import clusternetpol
 from portway.testing.netpol import (
     PODS,
     SCENARIOS,
@@ -51,13 +52,15 @@ class World:
     def wrong(self, truths: Iterable[Truth], family: int) -> list[str]:
         """Every verdict that is not the table's."""
         now = snapshot(self.documents.values())
+        compiled = compile(now, "")
         found = []
         for table in truths:
             for client, server, allowed in table.pairs():
                 ends = (now.pods[_split(client)], now.pods[_split(server)])
-                verdict = judge(now, connection(*ends, table.port, table.protocol, family))
-                if verdict.allowed != allowed:
-                    found.append(f"{client} -> {server}:{table.port}/{table.protocol}: {verdict.decided}")
+                asked = connection(*ends, table.port, table.protocol, family)
+                said = judge(now, asked)
+                if said.allowed != allowed or verdict(compiled, asked) != allowed:
+                    found.append(f"{client} -> {server}:{table.port}/{table.protocol}: {said.decided}")
         return found
 
 
@@ -73,7 +76,7 @@ def _key(document: Document) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", (*SCENARIOS, *clusternetpol.SCENARIOS), ids=lambda scenario: scenario.name)
 def test_scenario(scenario: Scenario, family: int) -> None:
     there = World()
     before = deepcopy(there.documents)
@@ -92,6 +95,14 @@ def test_every_scenario_is_there_once_and_tells_allowed_from_denied() -> None:
     addresses = dict.fromkeys(PODS, "10.244.1.2")
     for scenario in SCENARIOS:
         assert any(table.denied for step in scenario.steps(addresses) for table in step.truths), scenario.name
+
+
+def test_every_scenario_of_cluster_policies_is_there_once() -> None:
+    names = {scenario.name for scenario in clusternetpol.SCENARIOS}
+    assert len(names) == len(clusternetpol.SCENARIOS) == 12 + 2 * 4 + 2
+    for scenario in clusternetpol.SCENARIOS:
+        steps = scenario.steps(dict.fromkeys(PODS, "10.244.1.2"))
+        assert any(table.denied for step in steps for table in step.truths), scenario.name
 
 
 def test_a_table_by_lines() -> None:
