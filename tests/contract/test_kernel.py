@@ -176,13 +176,16 @@ def test_nft_lists_what_the_codec_wrote_of_policies(place: Namespace) -> None:
             "nft", "-n", "list", "map" if container.value or container.verdicts else "set", *OURS, name
         )
         inside = re.sub(r"\s+", " ", listing).partition("elements = {")[2].rstrip("} ")
-        shown = {_without_prefix(word.strip()) for word in inside.split(",") if word.strip()}
+        shown = {_spelt_out(word.strip()) for word in inside.split(",") if word.strip()}
         assert shown == {_as_listed(element_text(container, key, value)) for key, value in some.items()}, name
     assert place.run(_policies_held, program.ruleset) == {n: dict(e) for n, e in program.ruleset.elements.items()}
 
 
-def _without_prefix(listed: str) -> str:
-    """nft shows a range of addresses that is a network as such."""
+def _spelt_out(listed: str) -> str:
+    """nft shows a range of addresses that is a network as such, has a word for the last priority, and marks in hex."""
+    listed = listed.replace(" : root", " : ffff:ffff")
+    if listed.startswith("0x"):
+        return str(int(listed, 16))
     key, _, value = listed.partition(" : ")
     if "/" not in key:
         return listed
@@ -196,7 +199,9 @@ def _policies_held(ruleset: Ruleset) -> dict[str, dict[bytes, bytes]]:
 
 
 def _as_listed(written: str) -> str:
-    return written.replace(" tcp ", " 6 ").replace(" udp ", " 17 ").replace("tcp . ", "6 . ").replace("udp . ", "17 . ")
+    for name, number in (("sctp", "132"), ("tcp", "6"), ("udp", "17")):
+        written = re.sub(rf"(^| ){name} ", rf"\g<1>{number} ", written)
+    return written
 
 
 def test_the_text_that_people_get_loads_into_an_empty_kernel(place: Namespace) -> None:
