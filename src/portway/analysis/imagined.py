@@ -65,6 +65,8 @@ class Imagined(Struct, frozen=True):
     assumptions: tuple[str, ...]
     """Codes of ASSUMPTIONS."""
     refused: tuple[Refusal, ...]
+    drawn: frozenset[tuple[str, str, int]]
+    """(namespace, Service, port) of the nodePorts that nobody wrote."""
     documents: Mapping[str, tuple[Doc, ...]]
     """Services, Pods, Nodes and EndpointSlices as they are in it, by kind."""
 
@@ -83,6 +85,7 @@ class _Maker:
         self._cluster = Cluster(node_port_range=node_port_range, pick=lambda _: 0)
         self._assumed: dict[str, None] = {}
         self._refused: list[Refusal] = []
+        self._drawn: set[tuple[str, str, int]] = set()
 
     def made(self) -> Imagined:
         """All of it."""
@@ -96,7 +99,7 @@ class _Maker:
         pods = {_key(pod): _pod(pod) for pod in self._pods}
         tables = Tables(snapshot, self._pod_cidrs())
         terrain = Terrain(snapshot, tables, pods, OUTSIDE, self._policies(snapshot), delivered=_delivered(snapshot))
-        return Imagined(terrain, tuple(self._assumed), tuple(self._refused), documents)
+        return Imagined(terrain, tuple(self._assumed), tuple(self._refused), frozenset(self._drawn), documents)
 
     def _assume(self, code: str) -> None:
         self._assumed[code] = None
@@ -177,6 +180,9 @@ class _Maker:
             self._refused.append(Refusal(item, error))
             return None
         prepared.commit()
+        self._drawn |= {
+            (*item.key, p["port"]) for p in item.draft()["spec"].get("ports") or () if not p.get("nodePort")
+        }
         return prepared.doc
 
     def _balance(self, service: Doc, number: int) -> None:

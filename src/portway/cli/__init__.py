@@ -20,6 +20,9 @@ _COMMANDS = {
     "ports": "Every Service port: where it leads and who stands behind it.",
     "trace": "Which way a packet takes, and where and why it ends.",
     "lint": "Find what is wrong in manifests, a fleet or a cluster.",
+    "audit": "What can be reached from where, and who limits it.",
+    "diff": "What a change newly exposes, takes away, or breaks.",
+    "assert": "Hold a cluster or files to expectations of who reaches what.",
     "explain": "What a code means, and what to do.",
     "snapshot": "Write what a cluster has, for lint, audit and diff.",
     "logs": "Who came: connections through Services, and what was not let in.",
@@ -33,6 +36,10 @@ _COMMANDS = {
 }
 
 
+_MODULES = {"assert": "expectations"}
+"""Where a command's name is no name for a module."""
+
+
 class _Commands(click.Group):
     """Loads a command's module only when it is run: `portway --help` stays quick."""
 
@@ -42,7 +49,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"portway.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"portway.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

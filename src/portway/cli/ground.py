@@ -31,6 +31,8 @@ class Ground(Struct, frozen=True):
     state: FleetState | None = None
     """The fleet, where there is one to send packets in."""
     inputs: sources.Inputs | None = None
+    drawn: frozenset[tuple[str, str, int]] = frozenset()
+    """nodePorts that nobody wrote: (namespace, Service, port)."""
 
 
 def of_fleet(name: str) -> Ground:
@@ -51,10 +53,14 @@ def of_fleet(name: str) -> Ground:
 
 def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig: str | None, namespace: str) -> Ground:
     """Files, a snapshot or a live cluster."""
-    inputs = sources.select(files, name, context, kubeconfig, namespace)
+    return of_inputs(sources.select(files, name, context, kubeconfig, namespace))
+
+
+def of_inputs(inputs: sources.Inputs) -> Ground:
+    """The cluster that objects make."""
     made = imagine(inputs.bundle)
     routes = webcluster.table_of(lambda kind: _documents(inputs.bundle, made.documents, kind))
-    return Ground(made.terrain, routes, lambda: inputs.bundle, made.assumptions, inputs=inputs)
+    return Ground(made.terrain, routes, lambda: inputs.bundle, made.assumptions, inputs=inputs, drawn=made.drawn)
 
 
 def _classes(bundle: Bundle, kind: str) -> list[Doc]:

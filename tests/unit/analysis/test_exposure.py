@@ -1,0 +1,105 @@
+"""Audit and diff: who reaches what, and what a change does to that."""
+
+from portway.analysis import examples
+from portway.analysis.bundle import Bundle
+from portway.analysis.drift import compare, meanwhile
+from portway.analysis.exposure import Exposure, owner
+from portway.cli.moments import audited
+from portway.cli.sources import Inputs
+from portway.testing.checks import bundle_of
+
+NODE_PORT = examples.service("{name: http, port: 80, targetPort: http, nodePort: 30080}", more="type: NodePort")
+INNER = examples.service("{name: http, port: 80, targetPort: http}")
+WEB = examples.workload("{name: http, containerPort: 8080}", more="replicas: 2")
+OTHER = examples.workload("{containerPort: 1}", name="visitor")
+DENY = examples.policy("podSelector: {matchLabels: {app: shop}}\npolicyTypes: [Ingress]")
+FROM_VISITOR = examples.policy(
+    "podSelector: {matchLabels: {app: shop}}\ningress:\n- from: [{podSelector: {matchLabels: {app: visitor}}}]"
+)
+
+
+def _audit(*documents: str) -> Exposure:
+    return audited(Inputs(_bundle(*documents)))[0]
+
+
+def _bundle(*documents: str) -> Bundle:
+    return bundle_of(examples.together(*documents))
+
+
+def _diff(before: tuple[str, ...], after: tuple[str, ...]) -> list[tuple[str, str]]:
+    old, new = (audited(Inputs(_bundle(*documents))) for documents in (before, after))
+    return [(change.kind, change.text) for change in compare(old, new)]
+
+
+def test_an_open_node_port_is_unrestricted_and_has_an_example() -> None:
+    found = _audit(NODE_PORT, WEB, OTHER)
+    way = found.ways[0]
+    assert (way.entry, way.address, way.outside) == ("nodePort", "any node:30080", "open")
+    assert way.example == "outside 172.18.0.1 → 172.18.0.11:30080 → 10.244.1.2:8080"
+    assert found.flags == ("unrestricted",) and found.backends == ("default/shop:8080",)
+    assert found.clients.namespaces == ("default",) and found.clients.allowed == found.clients.asked == 2
+
+
+def test_policies_close_outside_and_name_who_may_inside() -> None:
+    found = _audit(NODE_PORT, WEB, OTHER, FROM_VISITOR)
+    assert found.ways[0].outside == "closed" and found.ways[0].code == "NO_RULE_MATCHES"
+    assert found.clients.namespaces == () and found.clients.partly == ("default/visitor",)
+    assert found.restricted_by == ("NetworkPolicy default/shop",) and not found.outside
+
+
+def test_an_inner_service_has_no_way_in() -> None:
+    found = _audit(INNER, WEB)
+    assert not found.outside and found.ways[0].entry == "clusterIP" and found.flags == ()
+
+
+def test_a_door_is_a_way_in() -> None:
+    found = _audit(INNER, WEB, examples.ingress(examples.backend("number: 80", path="/cart")))
+    assert [(w.entry, w.address) for w in found.ways if w.outside == "open"] == [("door", "http://shop.example/cart")]
+
+
+def test_a_change_that_exposes_is_told_with_an_example() -> None:
+    changes = _diff((INNER, WEB), (NODE_PORT, WEB))
+    assert changes[0] == ("exposure-gained", "reachable from outside by nodePort any node:30080; nothing limits who")
+    assert ("moved", "type ClusterIP → NodePort") in changes
+    assert ("exposure-lost", "no longer reachable from outside by nodePort any node:30080: NO_RULE_MATCHES") in _diff(
+        (NODE_PORT, WEB), (NODE_PORT, WEB, DENY)
+    )
+
+
+def test_what_nobody_chose_does_not_move() -> None:
+    drawn = NODE_PORT.replace(", nodePort: 30080", "")
+    another = examples.service("{port: 80}", name="a", more="type: NodePort")
+    old, new = (audited(Inputs(_bundle(*documents))) for documents in ((drawn, WEB), (another, drawn, WEB)))
+    assert {change.subject for change in compare(old, new)} == {"default/a:80"}
+    assert ("moved", "nodePort 30080 → drawn") in _diff((NODE_PORT, WEB), (drawn, WEB))
+
+
+def test_reach_inside_is_compared() -> None:
+    assert ("reach-lost", "no longer reachable from namespace default") in _diff(
+        (INNER, WEB, OTHER), (INNER, WEB, OTHER, DENY)
+    )
+    assert _diff((INNER, WEB, OTHER, DENY), (INNER, WEB, OTHER, FROM_VISITOR)) == [
+        ("reach-gained", "now reachable from default/visitor")
+    ]
+
+
+def test_what_breaks_while_it_rolls_out() -> None:
+    renamed = WEB.replace("name: http, containerPort", "name: web, containerPort")
+    found = meanwhile(_bundle(INNER, WEB), _bundle(INNER.replace("targetPort: http", "targetPort: web"), renamed))
+    assert {change.kind for change in found} == {"rollout"}
+    assert 'no selected pod defines targetPort "web"' in found[0].text
+    assert meanwhile(_bundle(INNER, WEB), _bundle(INNER, WEB)) == ()
+
+
+def test_nothing_changes_between_a_moment_and_itself() -> None:
+    moment = (NODE_PORT, WEB, OTHER, FROM_VISITOR)
+    assert _diff(moment, moment) == []
+
+
+def test_owners_by_pods_names() -> None:
+    assert [owner(name) for name in ("web-7d9f8b6c5-x2x4z", "db-0", "agent-x7k2p", "alone")] == [
+        "web",
+        "db",
+        "agent",
+        "alone",
+    ]
