@@ -9,9 +9,10 @@ import click
 
 from portway.analysis.expectation import BadExpectation, Expectation, Outcome, evaluate, parse
 from portway.analysis.target import parse_place
+from portway.cli.agreement import agreement
 from portway.cli.ground import Ground, of_fleet, of_sources
 from portway.cli.sources import source_options, tell_problems
-from portway.cli.trace import agreement, send
+from portway.cli.trace import probed
 from portway.kubeapi import yaml
 
 _FAILED, _UNREADABLE = 1, 3
@@ -65,8 +66,7 @@ def _outcome(here: Ground, wanted: Expectation, probe: bool) -> Outcome:
     found = evaluate(here.terrain, wanted)
     if not (probe and here.state and found.trace and found.trace.packet):
         return found
-    packet = found.trace.packet
-    fact = send(here.state, parse_place(found.trace.origin), packet.destination, packet.port, packet.protocol)
+    fact = probed(here.state, parse_place(found.trace.origin), found.trace)
     if agreement(found.trace, fact):
         return found
     return Outcome(found.name, False, f"a real packet was {fact['outcome']}, the trace says {found.trace.code}")

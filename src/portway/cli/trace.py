@@ -78,7 +78,7 @@ def command(
         sys.exit(_follow(here, url, place, method, pairs, output))
     assert wanted is not None
     found = trace(here.terrain, place, wanted)
-    fact = _probe(here.state, place, found) if probe and here.state else None
+    fact = probed(here.state, place, found) if probe and here.state else None
     agrees = None if fact is None else agreement(found, fact)
     click.echo(_shown(here, found, fact, agrees, output))
     sys.exit(_DISAGREES if agrees is False else 0 if found.arrives else _DOES_NOT_ARRIVE)
@@ -168,7 +168,7 @@ def _json(
     return json.dumps(document, indent=2)
 
 
-def _probe(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
+def probed(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
     """What a real packet from there meets; where no packet can be made, none is sent."""
     if found.packet is None:
         return {"outcome": "unreachable"}
