@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from portway.gateway.engine import Applied, Door, Engine, Served, Timings
+from portway.gateway.engine import Applied, Door, Engine, Served
 from portway.gateway.router import BuiltinEngine
 from portway.routing.table import RouteTable
+from portway.routing.timings import Timings
 from tests.gateway.backends import Backend, backend
 
 DOOR = "gateway/shop/gateway"

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from portway.gateway.engine import Timings
 from portway.gateway.haproxy import HaproxyEngine, runtime
 from portway.routing.table import Certificate, Endpoint, HeaderEdit, Listener, RouteTable
+from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
 from tests.gateway.backends import Backend, exchange, free_port
 from tests.gateway.certificates import certificate

@@ -146,11 +146,13 @@ async def test_a_client_may_wait_for_100_continue(run: Run, web: list[Backend]) 
 
 
 async def test_websockets(run: Run, web: list[Backend]) -> None:
-    await _apply(run, web)
+    """A route's timeout is for requests: it does not end them."""
+    await _apply(run, web, route("/", "web", timeouts=Timeouts(request=0.2)))
     async with aiohttp.ClientSession() as session, session.ws_connect(f"http://127.0.0.1:{PORT}/ws") as socket:
         for word in ("one", "two"):
             await socket.send_str(word)
             assert await socket.receive_str() == f"echo {word}"
+            await asyncio.sleep(0.3)
 
 
 async def test_an_upgrade_that_the_backend_declines_is_an_ordinary_request(run: Run, web: list[Backend]) -> None:
@@ -243,6 +245,8 @@ async def test_bodies_over_the_limit(run: Run, web: list[Backend]) -> None:
     announced = await exchange(PORT, _get("/", "Content-Length: 11", method="POST", body="x" * 11))
     assert (_status(announced), b"more than 10 bytes" in announced) == (413, True)
     if run.name == "builtin":  # HAProxy 2.6 does not count what it passes on
+        whole = _get("/", "Transfer-Encoding: chunked", method="POST", body="0\r\n\r\n")
+        assert _told(await exchange(PORT, whole))["body"] == 0
         chunks = "5\r\nxxxxx\r\n6\r\nxxxxxx\r\n0\r\n\r\n"
         assert _status(await exchange(PORT, _get("/", "Transfer-Encoding: chunked", method="POST", body=chunks))) == 413
 

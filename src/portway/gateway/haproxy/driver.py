@@ -15,7 +15,7 @@ from portway.gateway.haproxy.log import LogSocket
 from portway.gateway.haproxy.process import Process
 from portway.routing.door import of_door
 from portway.routing.haproxy import Rendered, config_text, map_text, plan, ran, render
-from portway.routing.haproxy.config import Seconds, with_endpoints_of
+from portway.routing.haproxy.config import with_endpoints_of
 from portway.routing.haproxy.frontends import Place
 from portway.routing.haproxy.plan import Plan, Server, replacement
 from portway.routing.table import RouteTable
@@ -48,11 +48,7 @@ class HaproxyEngine:
         self.door = door
         door.folder.chmod(0o700)
         (door.folder / "certs").mkdir(mode=0o700, exist_ok=True)
-        timings = door.timings
         self._place = Place(str(door.folder), tuple(a for a in door.addresses if not _taken(a, 0)) or door.addresses)
-        self._seconds = Seconds(
-            timings.head, timings.idle, timings.connect, timings.answer, timings.tunnel, timings.drain
-        )
         self._process = Process(door.folder)
         self._log = LogSocket(report)
         await self._log.open(door.folder / "log.sock")
@@ -94,7 +90,7 @@ class HaproxyEngine:
 
     def _render(self, table: RouteTable) -> Rendered:
         again = with_endpoints_of(self._rendered, self._table, table) if self._rendered is not None else None
-        return again or render(table, self._place, self._seconds)
+        return again or render(table, self._place, self.door.timings)
 
     def _possible(self, table: RouteTable) -> tuple[RouteTable, str]:
         """Without the ports that others have: HAProxy would take none at all."""
@@ -168,7 +164,7 @@ class HaproxyEngine:
             async with self._lock:
                 if self._running is None:
                     return
-                self._running = render(self._table, self._place, self._seconds)
+                self._running = render(self._table, self._place, self.door.timings)
                 self._write(self._running)
                 self._leaving.clear()
                 with suppress(OSError):

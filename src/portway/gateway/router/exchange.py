@@ -178,11 +178,11 @@ class Answering:
             return ""
         incoming = self._incoming
         self._upstream = upstream
+        self._outcome = asyncio.get_running_loop().create_future()
         upstream.lend(self, incoming.method == "HEAD")
         upstream.transport.write(head)
         if incoming.has_body:
             self._send_body()
-        self._outcome = asyncio.get_running_loop().create_future()
         return await self._outcome
 
     def _send_body(self) -> None:
@@ -307,6 +307,7 @@ class Answering:
         if early := client.let_go():
             upstream.transport.write(early)
         client.within(self._house.door.timings.tunnel)
+        self._outcome.set_result("")  # a route's timeouts are for requests
 
     # the end
 

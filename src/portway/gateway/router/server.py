@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time
 
-from portway.gateway.engine import Applied, Door, Report, Served, Timings
+from portway.gateway.engine import Applied, Door, Report, Served
 from portway.gateway.router.certificates import Contexts, choosing, name_of
 from portway.gateway.router.exchange import Answering
 from portway.gateway.router.face import Face
@@ -19,6 +19,7 @@ from portway.routing import backend_status, certificate_for, host_of, listener_f
 from portway.routing.door import of_door
 from portway.routing.hosts import virtual_host
 from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
+from portway.routing.timings import Timings
 
 log = logging.getLogger(__name__)
 

@@ -21,17 +21,7 @@ from portway.routing.haproxy.sections import Section, mirrors_of, passed_through
 from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
 from portway.routing.hosts import covers, specificity
 from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, UpstreamProtocol, VirtualHost
-
-
-class Seconds(Struct, frozen=True):
-    """Timeouts, as `gateway.Timings` has them."""
-
-    head: float = 10.0
-    idle: float = 60.0
-    connect: float = 2.0
-    answer: float = 60.0
-    tunnel: float = 3600.0
-    drain: float = 30.0
+from portway.routing.timings import Timings
 
 
 class Rendered(Struct, frozen=True):
@@ -67,7 +57,7 @@ class _Ways(Struct):
     routes: dict[str, str] = field(default_factory=dict)
 
 
-def render(table: RouteTable, place: Place, seconds: Seconds = Seconds()) -> Rendered:  # noqa: B008  # frozen
+def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Rendered:  # noqa: B008  # frozen
     """A door's table. Raises ValueError for what HAProxy cannot be told."""
     ways = _Ways()
     ways.maps["at"], ways.maps["at-wild"] = listener_entries(table.listeners)
@@ -82,7 +72,7 @@ def render(table: RouteTable, place: Place, seconds: Seconds = Seconds()) -> Ren
     lua = [f"  lua-load {place.folder}/{FILE}"] if mirrored else []
     copies = mirror_frontend(place.folder) if mirrored else ()
     return Rendered(
-        head="\n".join([*_global(place, seconds, lua), *_frontends(place, ports, ways), *copies, ""]),
+        head="\n".join([*_global(place, timings, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
         lists={
             **{crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
@@ -181,12 +171,12 @@ def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Rou
     return target
 
 
-def _global(place: Place, seconds: Seconds, more: Iterable[str]) -> Iterator[str]:
+def _global(place: Place, timings: Timings, more: Iterable[str]) -> Iterator[str]:
     yield "global"
     yield f"  stats socket {place.folder}/worker.sock mode 600 level admin expose-fd listeners"
     yield "  stats timeout 1h"
     yield f"  log {place.folder}/log.sock len 16384 format raw local0 info"
-    yield f"  hard-stop-after {_ms(seconds.drain)}"
+    yield f"  hard-stop-after {_ms(timings.drain)}"
     yield "  ssl-default-bind-options ssl-min-ver TLSv1.2"
     yield from more
     yield "defaults"
@@ -194,12 +184,12 @@ def _global(place: Place, seconds: Seconds, more: Iterable[str]) -> Iterator[str
     yield "  log global"
     yield "  option dontlognull"
     yield "  option idle-close-on-response"
-    yield f"  timeout connect {_ms(seconds.connect)}"
-    yield f"  timeout client {_ms(seconds.answer)}"
-    yield f"  timeout server {_ms(seconds.answer)}"
-    yield f"  timeout tunnel {_ms(seconds.tunnel)}"
-    yield f"  timeout http-request {_ms(seconds.head)}"
-    yield f"  timeout http-keep-alive {_ms(seconds.idle)}"
+    yield f"  timeout connect {_ms(timings.connect)}"
+    yield f"  timeout client {_ms(timings.answer)}"
+    yield f"  timeout server {_ms(timings.answer)}"
+    yield f"  timeout tunnel {_ms(timings.tunnel)}"
+    yield f"  timeout http-request {_ms(timings.head)}"
+    yield f"  timeout http-keep-alive {_ms(timings.idle)}"
     yield "  retries 3"
     yield "  option redispatch 1"
     yield "  retry-on conn-failure empty-response"

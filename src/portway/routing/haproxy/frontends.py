@@ -119,6 +119,7 @@ def _understood(tls: bool) -> Iterator[str]:
     yield "http-request deny deny_status 400 unless { req.ver 1.0 1.1 2.0 }"
     yield "http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }"
     yield f"http-request set-var(txn.name) {'ssl_fc_sni,lower' if tls else 'var(txn.host)'}"
+    yield "http-request del-header Proxy"
     yield "http-request set-header X-Forwarded-For %[src]"
     yield f"http-request set-header X-Forwarded-Proto {'https' if tls else 'http'}"
     yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
