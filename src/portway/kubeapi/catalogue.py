@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from portway.kubeapi import (
+    bgp,
     clusternetworkpolicy,
     endpoints,
     endpointslice,
@@ -162,7 +163,7 @@ _RBAC = (
 _METALLB = (
     _kind(ipaddresspool, "IPAddressPool", "ipaddresspools", status=True, generation=True),
     _kind(l2advertisement, "L2Advertisement", "l2advertisements", status=True, generation=True),
-    _inert("BGPAdvertisement", "bgpadvertisements", status=True, generation=True, schema=""),
+    _kind(bgp, "BGPAdvertisement", "bgpadvertisements", status=True, generation=True),
     _inert("BFDProfile", "bfdprofiles", status=True, generation=True, schema=""),
     _inert("Community", "communities", generation=True, schema=""),
 )
@@ -229,7 +230,7 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
         ),
     ),
     ("metallb.io", "v1beta1"): _METALLB,
-    ("metallb.io", "v1beta2"): (_inert("BGPPeer", "bgppeers", status=True, generation=True, schema=""),),
+    ("metallb.io", "v1beta2"): (_kind(bgp, "BGPPeer", "bgppeers", status=True, generation=True),),
     ("gateway.networking.k8s.io", "v1"): tuple(
         replace(kind, served_versions=("v1", version))
         for version, kinds in _OLDER.items()

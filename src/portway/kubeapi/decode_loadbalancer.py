@@ -4,10 +4,11 @@ MetalLB's annotations are read in both spellings, metallb.io/… and the older m
 0.15 (internal/config, controller/service.go).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from portway.kubeapi import selectors
+from portway.kubeapi.bgp import is_community, is_password
 from portway.kubeapi.decode import Undecodable
 from portway.kubeapi.errors import ApiError, Doc
 from portway.model import LabelSelector, family_of
@@ -15,6 +16,8 @@ from portway.model.address import canonical_address
 from portway.model.loadbalancer import (
     AddressPool,
     BalancedService,
+    BgpAdvertisement,
+    BgpPeer,
     FamilyPolicy,
     L2Advertisement,
     ServiceAllocation,
@@ -150,3 +153,53 @@ def l2_advertisement(document: Doc) -> L2Advertisement:
         )
     except (ApiError, AttributeError, TypeError) as error:
         raise Undecodable(f"spec: {error}") from None
+
+
+def bgp_advertisement(document: Doc) -> BgpAdvertisement:
+    """A `metallb.io/v1beta1.BGPAdvertisement`. Raises Undecodable."""
+    spec = document.get("spec") or {}
+    try:
+        return BgpAdvertisement(
+            name=(document.get("metadata") or {}).get("name") or "",
+            pools=tuple(spec.get("ipAddressPools") or ()),
+            pool_selectors=_selectors(spec.get("ipAddressPoolSelectors")),
+            node_selectors=_selectors(spec.get("nodeSelectors")),
+            peers=tuple(spec.get("peers") or ()),
+            aggregation_length=int(spec.get("aggregationLength") or 32),
+            aggregation_length_v6=int(spec.get("aggregationLengthV6") or 128),
+            local_pref=int(spec.get("localPref") or 0),
+            communities=_each(is_community, spec.get("communities") or (), "communities"),
+        )
+    except (ApiError, AttributeError, TypeError, ValueError) as error:
+        raise Undecodable(f"spec: {error}") from None
+
+
+def bgp_peer(document: Doc) -> BgpPeer:
+    """A `metallb.io/v1beta2.BGPPeer`. Raises Undecodable."""
+    spec = document.get("spec") or {}
+    try:
+        if not (address := canonical_address(spec["peerAddress"])):
+            raise ValueError(f"peerAddress: {spec['peerAddress']!r} is not an IP address")
+        return BgpPeer(
+            name=(document.get("metadata") or {}).get("name") or "",
+            address=address,
+            my_asn=int(spec["myASN"]),
+            peer_asn=int(spec["peerASN"]),
+            port=int(spec.get("peerPort") or 179),
+            hold_seconds=int(str(spec.get("holdTime") or "90s").removesuffix("s")),
+            source_address=canonical_address(spec.get("sourceAddress") or ""),
+            router_id=canonical_address(spec.get("routerID") or ""),
+            node_selectors=_selectors(spec.get("nodeSelectors")),
+            multi_hop=spec.get("ebgpMultiHop") is True,
+            password=_each(is_password, [spec.get("password") or ""], "password")[0],
+        )
+    except (ApiError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Undecodable(f"spec: {error}") from None
+
+
+def _each(is_right: Callable[[str], object], texts: Iterable[str], field: str) -> tuple[str, ...]:
+    """They go into a program's configuration file: what is not as it should be, whoever stored it, does not."""
+    found = tuple(texts)
+    if not all(map(is_right, found)):
+        raise ValueError(f"{field} cannot be read")
+    return found

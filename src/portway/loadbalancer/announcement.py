@@ -11,7 +11,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from portway.loadbalancer.allocation import Refusal
-from portway.model.loadbalancer import AddressPool, AnnouncingNode, BalancedService, L2Advertisement
+from portway.model.loadbalancer import AddressPool, AnnouncingNode, BalancedService, BgpAdvertisement, L2Advertisement
 
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 
@@ -47,10 +47,16 @@ def candidates(
 
 
 def _covers(advertisement: L2Advertisement, pool: AddressPool, service: BalancedService) -> bool:
-    named = pool.name in advertisement.pools or any(s.matches(pool.labels) for s in advertisement.pool_selectors)
-    every = not advertisement.pools and not advertisement.pool_selectors
     selectors = advertisement.service_selectors
-    return (named or every) and (not selectors or any(s.matches(service.labels) for s in selectors))
+    return names_pool(advertisement, pool) and (not selectors or any(s.matches(service.labels) for s in selectors))
+
+
+def names_pool(advertisement: L2Advertisement | BgpAdvertisement, pool: AddressPool) -> bool:
+    """Whether it is for the pool: by name, by the pool's labels, or for every pool."""
+    names, selectors = advertisement.pools, advertisement.pool_selectors
+    if not names and not selectors:
+        return True
+    return pool.name in names or any(selector.matches(pool.labels) for selector in selectors)
 
 
 def _willing(

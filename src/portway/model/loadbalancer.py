@@ -138,6 +138,39 @@ class L2Advertisement(Struct, frozen=True):
     """Any will do; none given: every Service."""
 
 
+class BgpAdvertisement(Struct, frozen=True):
+    """A BGPAdvertisement: which pools' addresses become routes, and to which peers."""
+
+    name: str
+    pools: tuple[str, ...] = ()
+    pool_selectors: tuple[LabelSelector, ...] = ()
+    node_selectors: tuple[LabelSelector, ...] = ()
+    peers: tuple[str, ...] = ()
+    """Names of BGPPeers; none given: all."""
+    aggregation_length: int = 32
+    aggregation_length_v6: int = 128
+    local_pref: int = 0
+    """0: not sent."""
+    communities: tuple[str, ...] = ()
+    """`64512:100`."""
+
+
+class BgpPeer(Struct, frozen=True):
+    """A BGPPeer: a router that the nodes tell of addresses."""
+
+    name: str
+    address: str
+    my_asn: int
+    peer_asn: int
+    port: int = 179
+    hold_seconds: int = 90
+    source_address: str = ""
+    router_id: str = ""
+    node_selectors: tuple[LabelSelector, ...] = ()
+    multi_hop: bool = False
+    password: str = ""
+
+
 class SharingTerms(Struct, frozen=True):
     """On what terms a Service shares an address: the same `key`, the same `backend`, other `ports`."""
 

@@ -12,7 +12,7 @@ from portway.kubeapi.kinds import Kind
 ACTIVE = {
     *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Event", "ConfigMap", "Secret"),
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
-    *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement"),
+    *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
     *("Ingress", "IngressClass"),
 }

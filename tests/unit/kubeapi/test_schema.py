@@ -15,7 +15,7 @@ def test_every_type_that_a_field_names_exists() -> None:
 
 def test_every_kind_has_its_schema_with_metadata() -> None:
     free = [kind.kind for kind in KINDS if not kind.schema]
-    assert set(free) == {"CustomResourceDefinition", "BGPAdvertisement", "BGPPeer", "BFDProfile", "Community"}
+    assert set(free) == {"CustomResourceDefinition", "BFDProfile", "Community"}
     for kind in KINDS:
         if kind.schema:
             assert {"apiVersion", "kind", "metadata"} <= TYPES[kind.schema].fields.keys()

@@ -12,6 +12,7 @@ from portway.agent.announce import interfaces
 from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
 from portway.agent.announce.objects import Objects
+from portway.agent.announce.speaker import Speaker
 from portway.loadbalancer.announcement import Candidates
 from portway.loadbalancer.election import Situation, Timing, move
 
@@ -49,6 +50,7 @@ class Announcer:
         self.announced: frozenset[str] = frozenset()
         self._holding = asyncio.Event()
         self._said = ""
+        self._speaker = Speaker()
 
     async def run(self) -> None:
         """For ever."""
@@ -56,6 +58,7 @@ class Announcer:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_links())
             group.create_task(self._beat_for_ever())
+            group.create_task(self._speaker.run())
             while True:
                 self._changed.clear()
                 due = await self._attempt()
@@ -81,6 +84,7 @@ class Announcer:
 
         Raises ApiError, Unreachable, TimeoutError; OSError for an interface that went.
         """
+        self._speaker.follow(self._objects.bgp_configuration())
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}

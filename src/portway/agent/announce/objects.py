@@ -9,12 +9,14 @@ from portway.kubeapi import decode, decode_loadbalancer
 from portway.kubeapi.announcing import announcing_node
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
-from portway.loadbalancer import Refusal
+from portway.loadbalancer import Refusal, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
 from portway.model.loadbalancer import AnnouncingNode, BalancedService, ServiceKey
 
 POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
 ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
+BGP_ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "bgpadvertisements")
+BGP_PEERS = Resource("metallb.io", "v1beta2", "bgppeers")
 Local = tuple[ServiceKey, frozenset[str]]
 """Of an EndpointSlice: its Service, and the nodes of its ready endpoints."""
 
@@ -38,9 +40,15 @@ class Objects:
         self.pools = follow(POOLS, decode_loadbalancer.address_pool)
         self.advertisements = follow(ADVERTISEMENTS, decode_loadbalancer.l2_advertisement)
 
+        self.bgp: list[Reflector[Any]] = [
+            follow(BGP_ADVERTISEMENTS, decode_loadbalancer.bgp_advertisement),
+            follow(BGP_PEERS, decode_loadbalancer.bgp_peer),
+        ]
+        """Advertisements and peers; nobody waits for them."""
+
     @property
     def all(self) -> list[Reflector[Any]]:
-        """Every one."""
+        """Those that must be known before anything is announced."""
         return [self.services, self.slices, self.nodes, self.pools, self.advertisements]
 
     @property
@@ -63,6 +71,18 @@ class Objects:
     def _candidates(self, service: BalancedService, address: str, local: frozenset[str]) -> Candidates | Refusal:
         pools, advertisements = self.pools.objects.values(), self.advertisements.objects.values()
         return candidates(service, address, pools, advertisements, list(self.nodes.objects.values()), local)
+
+    def bgp_configuration(self) -> str:
+        """What this node tells its routers, for ExaBGP; empty: it has none."""
+        own = self.nodes.objects.get(("", self._me))
+        advertisements, peers = (list(reflector.objects.values()) for reflector in self.bgp)
+        if own is None or not peers:
+            return ""
+        services = filter(None, self.services.objects.values())
+        pools = list(self.pools.objects.values())
+        return bgp.exabgp_configuration(
+            own, bgp.routes(own, services, pools, advertisements, peers, self._local_nodes())
+        )
 
     def _local_nodes(self) -> dict[ServiceKey, frozenset[str]]:
         """The nodes with ready endpoints of each Service for which that matters."""

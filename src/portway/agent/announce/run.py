@@ -63,7 +63,7 @@ async def serve(config: AnnounceConfig, stop: asyncio.Event) -> None:
         announcer = Announcer(config.node_name, timing, leases, objects, changed)
         reflectors = [*objects.all, leases.reflector]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(reflector.run()) for reflector in reflectors]
+            tasks = [group.create_task(reflector.run()) for reflector in (*reflectors, *objects.bgp)]
             tasks.append(group.create_task(_announce_when_known(announcer, reflectors)))
             await stop.wait()
             for task in tasks:

@@ -43,4 +43,44 @@ L2AdvertisementSpec
   serviceSelectors []LabelSelector  # Only of Services that one of these selects.
 
 L2AdvertisementStatus
+
+BGPAdvertisement  # Announce addresses as routes to BGPPeers, from every node that may.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec BGPAdvertisementSpec
+  status BGPAdvertisementStatus
+
+BGPAdvertisementSpec
+  aggregationLength integer default:32  # Of the IPv4 routes.
+  aggregationLengthV6 integer default:128  # Of the IPv6 routes.
+  communities []string  # Sent with the routes: 64512:100.
+  ipAddressPoolSelectors []LabelSelector  # Pools by their labels.
+  ipAddressPools []string  # Pools by name; neither names nor selectors: every pool.
+  localPref int64  # Sent with the routes.
+  nodeSelectors []LabelSelector  # Only by nodes that one of these selects.
+  peers []string  # Only to these BGPPeers; not given: to all.
+
+BGPAdvertisementStatus
+
+BGPPeer  # A router that nodes tell of LoadBalancers' addresses.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec! BGPPeerSpec
+  status BGPPeerStatus
+
+BGPPeerSpec
+  ebgpMultiHop boolean  # The router is not on the nodes' own network.
+  holdTime string  # Seconds of silence after which the session ends: 90s.
+  myASN! int64
+  nodeSelectors []LabelSelector  # Only nodes that one of these selects; not given: all.
+  password string  # For TCP MD5.
+  peerASN! int64
+  peerAddress! string
+  peerPort integer default:179
+  routerID string  # Not given: the node's first IPv4 address.
+  sourceAddress string  # Not given: the node's address of the router's family.
+
+BGPPeerStatus
 """
