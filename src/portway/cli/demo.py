@@ -14,7 +14,8 @@ from portway import fleet
 from portway.analysis.ports import rows
 from portway.analysis.target import Place, parse_target
 from portway.analysis.trace import trace
-from portway.cli import balancers, cluster, manifests
+from portway.cli import balancers, cluster, demodoors, manifests, webdoors
+from portway.cli.apply import apply
 from portway.cli.drawing import draw
 from portway.cli.failure import Failure
 from portway.cli.ports import drawn
@@ -28,20 +29,22 @@ from portway.kubeapi.errors import Doc
 
 _NODE_PORT = 32100
 _REQUESTS = 60
+_DOORS_SECONDS = 30.0
 
 
 @click.command()
 @click.option("--name", default="demo", show_default=True, help="The fleet's name.")
 @click.option("--keep", is_flag=True, help="Leave the fleet running at the end.")
 def command(name: str, keep: bool) -> None:
-    """Start examples/shop, curl web on every node, front at its own address and api and db from a pod, lose a backend,
-    take it all down.
+    """Start examples/shop, curl web on every node, front at its own address, api and db from a pod and all through
+    doors, lose a backend, take it all down.
 
     \b
     web    NodePort 32100 -> port 80 -> targetPort 8080
     front  LoadBalancer
     api    a named targetPort that is another number in each of two Deployments
     db     headless
+    doors  an Ingress with TLS, a Gateway with HTTP and TCP
     """
     started = time.monotonic()
     config = FleetConfig(name=name)
@@ -51,6 +54,7 @@ def command(name: str, keep: bool) -> None:
     try:
         asyncio.run(bring_up(state, manifests.documents([str(shop())]), 60.0, Teller(started)))
         _tour(state)
+        _doors(state)
     finally:
         if not keep:
             fleet.stop(name)
@@ -79,6 +83,24 @@ def _tour(state: FleetState) -> None:
     found = trace(terrain(state, seen), Place("outside"), parse_target(f"node-1:{_NODE_PORT}"))
     click.echo("\n".join(draw(found)))
     asyncio.run(_lose_a_backend(state))
+
+
+def _doors(state: FleetState) -> None:
+    folder = shop() / "doors"
+    _title("Doors of layer 7", f"kubectl apply -f {folder}; portway trace https://shop.example/api")
+    documents = manifests.documents([str(folder)])
+    cluster.ask(api := Api.unix(state.paths.api_socket), _open(api, documents, state))
+    demodoors.ask_each(state, documents)
+
+
+async def _open(api: Api, documents: list[Doc], state: FleetState) -> None:
+    """Applies them and waits until they answer."""
+    async for _ in apply(api, documents):
+        pass
+    waiting = await webdoors.until_ready(api, _DOORS_SECONDS)
+    found = rows((await cluster.read(api)).snapshot)
+    if waiting := waiting or await balancers.until_open(found, state.paths.host_doors, _DOORS_SECONDS):
+        raise Failure("\n".join(waiting))
 
 
 def _read(state: FleetState) -> cluster.Cluster:
