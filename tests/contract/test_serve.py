@@ -452,7 +452,7 @@ def test_load_balancers_are_announced_beside_the_rules(place: Place) -> None:
     place.expect(lambda: "172.18.0.240 is announced from here" in place.log.read_text(), "nobody announces")
     os.kill(pid, signal.SIGTERM)
     assert place.end_of(pid) == 0
-    assert place.ask(_holder) == ""
+    assert place.ask(_holder) == "", place.log.read_text()
 
 
 async def _with_a_pool(api: Api) -> None:

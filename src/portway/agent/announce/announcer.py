@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import Any
 
 from msgspec import Struct
@@ -47,7 +47,6 @@ class Announcer:
         self._macs: dict[str, bytes] = {}
         self._carrying: dict[str, set[str]] = {}
         self._vacant: dict[str, float] = {}
-        self.announced: frozenset[str] = frozenset()
         self._holding = asyncio.Event()
         self._said = ""
         self._speaker = Speaker()
@@ -149,7 +148,6 @@ class Announcer:
             self._changed.set()
 
     def _answer_for(self, mine: set[str], wanted: dict[str, Candidates]) -> None:
-        self.announced = frozenset(mine)
         if mine:
             self._holding.set()
         else:
@@ -211,8 +209,7 @@ class Announcer:
 
     async def let_go(self) -> None:
         """An orderly end: silence first, then others may have it all."""
-        held: Iterable[str] = self.announced
         self._answer_for(set(), {})
-        for address in held:
+        for address in self._leases.mine():
             with contextlib.suppress(*FAILURES):
                 await self._leases.release(address)

@@ -59,6 +59,12 @@ class Leases:
         """All that have a Lease."""
         return [lease.address for lease in self.reflector.objects.values() if lease.role == "address"]
 
+    def mine(self) -> list[str]:
+        """The addresses that this node has."""
+        return [
+            lease.address for lease in self.reflector.objects.values() if lease.address and lease.holder == self._me
+        ]
+
     def dies_in(self, node: str) -> float:
         """Seconds until a node counts as dead if it does not beat; not positive: it is dead."""
         if node == self._me:
