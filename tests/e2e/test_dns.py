@@ -58,6 +58,14 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: hostnet, namespace: names, annotations: {portway.dev/runtime: process}}
+spec:
+  hostNetwork: true
+  dnsPolicy: ClusterFirstWithHostNet
+  containers: [{name: sh, image: unused, command: [sleep, "1000"]}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: default, namespace: names}
 spec:
   dnsPolicy: Default
@@ -238,6 +246,16 @@ def test_nodes_and_default_pods_ask_their_node_which_knows_no_services(names: Ru
     for place in (node, "pod/names/default"):
         assert own in inside(names, place, "cat /etc/resolv.conf").splitlines()
     assert inside(names, node, "hostname").strip() == node
+
+
+def test_a_pod_in_its_nodes_network_may_ask_the_clusters_dns(names: Running) -> None:
+    """dnsPolicy ClusterFirstWithHostNet: called as its node is, but Services have names."""
+    names.kubectl("-n", "names", "wait", "--for=condition=Ready", "pod", "hostnet", "--timeout=30s")
+    node = names.json("-n", "names", "get", "pod", "hostnet")["spec"]["nodeName"]
+    script = "hostname; head -1 /etc/hosts; cat /etc/resolv.conf; curl -sS http://web.shop"
+    said = names.kubectl("-n", "names", "exec", "hostnet", "--", "sh", "-c", script).stdout
+    assert said.splitlines()[:2] == [node, "# Kubernetes-managed hosts file (host network)."]
+    assert "nameserver 10.96.0.10\n" in said and '"namespace": "shop"' in said
 
 
 def test_this_machine_is_untouched(names: Running) -> None:
