@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -361,6 +362,24 @@ async def test_haproxy_is_started_again_when_it_dies(run: Run, web: list[Backend
             await asyncio.sleep(0.02)
     assert b'"name": "web-1"' in await exchange(PORT, GET)
     assert (await run.apply(_table(web))).how == "runtime"
+    os.kill(await runtime.worker(run.engine.door.folder / "worker.sock"), signal.SIGKILL)
+    await run.apply(_table(web[2:]))
+    async with asyncio.timeout(20):
+        while not await runtime.worker(run.engine.door.folder / "worker.sock"):
+            await asyncio.sleep(0.02)
+    assert b'"name": "web-2"' in await exchange(PORT, GET)
+
+
+async def test_a_websocket_outlives_reloads(run: Run, web: list[Backend]) -> None:
+    await run.apply(_table(web))
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"http://127.0.0.1:{PORT}/") as socket:
+        for number in range(2):
+            edit = HeaderEdit(set=(("X-Number", str(number)),))
+            changed = replace(route("/", "web"), request_headers=edit)
+            applied = await run.apply(_table(web, listener(host("", changed), port=PORT)))
+            assert applied.how == ("reload" if run.name == "haproxy" else "runtime")
+            await socket.send_str("still there")
+            assert await socket.receive_str() == "echo still there"
 
 
 async def test_keys_are_for_nobody_else(run: Run, web: list[Backend]) -> None:

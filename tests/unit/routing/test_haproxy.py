@@ -98,7 +98,7 @@ def test_paths_and_hosts_are_entries_of_maps() -> None:
     assert kinds == ["add map /run/door/target.map", "add map /run/door/prefix.map"]
     back = _steps(more, _door())
     assert back is not None
-    assert [" ".join(command.split()[:3]) for command in back.maps] == [
+    assert [" ".join(command.split()[:3]) for command in back.drops] == [
         "del map /run/door/prefix.map",
         "del map /run/door/target.map",
     ]

@@ -26,6 +26,8 @@ _CLEAN_SECONDS = 5.0
 """Between two tries to delete servers that are in maintenance but still have connections."""
 _PAUSES = (0.05, 0.5, 2.0, 5.0)
 """Before HAProxy is started again, when it dies again and again."""
+_STABLE = 60.0
+"""Seconds after which its next death is the first one again."""
 
 
 class HaproxyEngine:
@@ -40,7 +42,8 @@ class HaproxyEngine:
         self._leaving: dict[str, Server] = {}
         """In maintenance, to be deleted when their connections have ended."""
         self._lock = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._cleaning: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self, door: Door, report: Report) -> None:
@@ -52,8 +55,7 @@ class HaproxyEngine:
         self._process = Process(door.folder)
         self._log = LogSocket(report)
         await self._log.open(door.folder / "log.sock")
-        loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._clean_up()))
+        self._cleaning = asyncio.get_running_loop().create_task(self._clean_up())
 
     async def apply(self, table: RouteTable) -> Applied:
         """By the runtime API if that is enough."""
@@ -75,8 +77,9 @@ class HaproxyEngine:
     async def stop(self) -> None:
         """Let what is under way end."""
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
+        for task in (self._cleaning, self._watching):
+            if task is not None:
+                task.cancel()
         await self._process.stop(self.door.timings.drain + 1.0)
         await asyncio.sleep(0)  # the last lines of the log are here already
         self._log.close()
@@ -127,7 +130,8 @@ class HaproxyEngine:
         await runtime.do(self._process.worker_socket, commands)
         for name in steps.replaced:
             await self._replace(name, new)
-        await runtime.do(self._process.worker_socket, [f"set server {one.name} state maint" for one in steps.go])
+        gone = [f"set server {one.name} state maint" for one in steps.go]
+        await runtime.do(self._process.worker_socket, [*steps.drops, *gone])
         self._leaving |= {server.name: server for server in steps.go}
 
     async def _replace(self, name: str, new: Rendered) -> None:
@@ -143,27 +147,33 @@ class HaproxyEngine:
             if old is not None:
                 self._write(old)
             return Applied("refused", reason=complaint)
-        self._leaving.clear()
-        self._running = new
         if self._process.alive:
             await self._process.reload()
         else:
             await self._process.start()
-            self._tasks.append(asyncio.get_running_loop().create_task(self._watch()))
+            if self._watching is None or self._watching.done():
+                self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._leaving.clear()
+        self._running = new
         return Applied("reload")
 
     async def _watch(self) -> None:
         """Start it again when it dies, as the table of the moment has it."""
-        pauses = iter(_PAUSES)
+        pauses, now = iter(_PAUSES), asyncio.get_running_loop().time
         while True:
+            began = now()
             said = await self._process.ended()
             if self._stopping or self._running is None:
                 return
+            if now() - began > _STABLE:
+                pauses = iter(_PAUSES)
             log.error("HAProxy died (%s) and is started again", said or "it said nothing")
             await asyncio.sleep(next(pauses, _PAUSES[-1]))
             async with self._lock:
                 if self._running is None:
                     return
+                if self._process.alive:  # a table came first
+                    continue
                 self._running = render(self._table, self._place, self.door.timings)
                 self._write(self._running)
                 self._leaving.clear()

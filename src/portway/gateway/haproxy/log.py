@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 _BUFFER = 8 << 20
 """Bytes of lines that may wait for us; HAProxy drops what is more, and counts it."""
 
+_MOST_NAMES = 100_000
+"""Of old tables."""
+
 
 class Line(Struct):
     """As the frontends' log-format has it."""
@@ -71,6 +74,8 @@ class LogSocket(asyncio.DatagramProtocol):
 
     def learn(self, rendered: Rendered) -> None:
         """From now on, lines may name these."""
+        if len(self._routes) > _MOST_NAMES:
+            self._routes, self._pools = {}, {}
         self._routes |= rendered.routes
         self._pools |= {name: section.pool for name, section in rendered.sections.items()}
         self._entries |= rendered.entries

@@ -176,7 +176,8 @@ def _global(place: Place, timings: Timings, more: Iterable[str]) -> Iterator[str
     yield f"  stats socket {place.folder}/worker.sock mode 600 level admin expose-fd listeners"
     yield "  stats timeout 1h"
     yield f"  log {place.folder}/log.sock len 16384 format raw local0 info"
-    yield f"  hard-stop-after {_ms(timings.drain)}"
+    # of workers that a reload has replaced: they have connections, which may be long ones, and nothing else
+    yield f"  hard-stop-after {_ms(timings.tunnel)}"
     yield "  ssl-default-bind-options ssl-min-ver TLSv1.2"
     yield from more
     yield "defaults"

@@ -31,26 +31,36 @@ class Plan(Struct, frozen=True):
     come: tuple[Server, ...] = ()
     certificates: tuple[str, ...] = ()
     maps: tuple[str, ...] = ()
-    """Commands."""
+    """What is new or changed in maps."""
     replaced: tuple[str, ...] = ()
     """Names of maps that are replaced whole."""
+    drops: tuple[str, ...] = ()
+    """What is no longer in maps."""
     go: tuple[Server, ...] = ()
 
     def size(self) -> int:
         """How many changes these are."""
-        return len(self.come) + len(self.certificates) // 2 + len(self.maps) + len(self.replaced) + len(self.go)
+        return (
+            len(self.come)
+            + len(self.certificates) // 2
+            + len(self.maps)
+            + len(self.replaced)
+            + len(self.drops)
+            + len(self.go)
+        )
 
 
 def plan(old: Rendered, new: Rendered, place: Place) -> Plan | None:
     """None: only a reload does it."""
     if _needs_reload(old, new):
         return None
-    commands, replaced = _maps(old, new, place)
+    puts, replaced, drops = _maps(old, new, place)
     return Plan(
         tuple(_others(new, old)),
         tuple(_certificates(old, new, place)),
-        tuple(commands),
+        tuple(puts),
         tuple(replaced),
+        tuple(drops),
         tuple(_others(old, new)),
     )
 
@@ -93,8 +103,8 @@ def _certificates(old: Rendered, new: Rendered, place: Place) -> Iterator[str]:
             yield f"commit ssl cert {place.folder}/{file}"
 
 
-def _maps(old: Rendered, new: Rendered, place: Place) -> tuple[list[str], list[str]]:
-    """Commands, and maps to be replaced. Targets before what leads to them; what goes, the other way round."""
+def _maps(old: Rendered, new: Rendered, place: Place) -> tuple[list[str], list[str], list[str]]:
+    """Targets before what leads to them; what goes, the other way round."""
     puts: list[str] = []
     drops: list[str] = []
     replaced: list[str] = []
@@ -111,7 +121,7 @@ def _maps(old: Rendered, new: Rendered, place: Place) -> tuple[list[str], list[s
             f"{'set' if key in before else 'add'} map {file} {key} {after[key]}" for key in changed if key in after
         ]
         drops = [f"del map {file} {key}" for key in dict.fromkeys(changed) if key not in after] + drops
-    return list(dict.fromkeys(puts)) + drops, replaced
+    return list(dict.fromkeys(puts)), replaced, drops
 
 
 def replacement(entries: Sequence[tuple[str, str]], file: str, version: str) -> Iterator[str]:
