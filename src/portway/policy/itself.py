@@ -81,7 +81,9 @@ class Selves:
         for address in self._alone:
             number = self._classes.number_of(address)
             ingress, egress = (
-                view and self._patch(before.get((direction, address)), (direction, address), view, number)
+                None
+                if view is None
+                else self._patch(before.get((direction, address)), (direction, address), view, number)
                 for direction, view in views[address].directions()
             )
             views[address] = Views(ingress, egress)

@@ -7,7 +7,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from portway.model import Connection, LabelSelector, NetworkPolicy, Pod, contains
+from portway.model import (
+    ClusterNetworkPolicy,
+    ClusterPeer,
+    ClusterPort,
+    ClusterRule,
+    Connection,
+    LabelSelector,
+    NetworkPolicy,
+    Pod,
+    contains,
+)
 from portway.policy import PolicyInputs, PolicyTable, apply, compile, judge, verdict
 from portway.policy.lookup import class_of
 from portway.policy.table import ANYBODY, EVERYTHING, NOBODY
@@ -137,3 +147,17 @@ def test_a_new_pod_revokes_nothing() -> None:
     inputs.put_pod(("x", "new"), Pod("x", "new", ("10.244.1.2",), NODE))
     change = inputs.take()
     assert change.pods and not change.revokes
+
+
+def test_a_pod_that_is_closed_to_all_may_still_reach_itself_where_no_administrator_denies_it() -> None:
+    """Its view is empty, and empty is not none: a closed pod with a Deny of one port lost all ways to itself."""
+    inputs = PolicyInputs(NODE)
+    inputs.put_pod(("x", "a"), Pod("x", "a", ("10.244.1.2",), NODE))
+    inputs.put_policy(("x", "closed"), POLICY)
+    everybody = ClusterPeer(namespaces=LabelSelector())
+    deny = ClusterRule("Deny", (everybody,), (ClusterPort("TCP", 80, 80),))
+    inputs.put_cluster_policy("c", ClusterNetworkPolicy("c", "Admin", 0, everybody, (deny,)))
+    inputs.take()
+    for port in (80, 81):
+        itself = Connection("10.244.1.2", "10.244.1.2", "TCP", port)
+        assert verdict(inputs.table, itself) == judge(inputs.snapshot, itself, NODE).allowed == (port == 81)
