@@ -78,7 +78,7 @@ def spoiled(draw: st.DrawFn, document: Any) -> Any:
         inner = made
         for key in way:
             inner = inner[key]
-        inner[last] = draw(JUNK)
+        inner[last] = deepcopy(draw(JUNK))
     return made
 
 
