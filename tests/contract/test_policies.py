@@ -102,9 +102,12 @@ def test_an_administrator_may_keep_pods_from_their_own_node(place: Guarded) -> N
     with place.policies(CLOSED):
         place.expect_talk(False, "a", "c")
         assert place.answers("a", *node) == [True] * 4, "NetworkPolicies never keep a pod from its own node"
-    deny = {"action": "Deny", "to": [{"networks": ["172.18.0.0/24", "fd00:18::/64"]}]}
+    accept = {"action": "Accept", "to": [{"nodes": {}}], "protocols": [{"udp": {"destinationPort": {"number": PORT}}}]}
+    deny = {"action": "Deny", "to": [{"nodes": {}}, {"networks": ["0.0.0.0/0", "::/0"]}]}
     with place.policies(cluster_policy("apart", egress=[deny])):
         place.expect(lambda: place.answers("a", *node) == [False] * 4, "an administrator may")
+    with place.policies(cluster_policy("apart", egress=[accept, deny])):
+        place.expect(lambda: place.answers("a", *node) == [True, False] * 2, "or open a port of all nodes")
         place.expect_talk(True, "node-1", "a")
         assert place.answers("outside", *node) == [True] * 4
 
@@ -180,8 +183,10 @@ def test_an_agent_takes_over_a_full_table_under_traffic(place: Guarded) -> None:
             assert place.everything() == before
             place.start()
             # what it does next, it does after its first sync
+            labelled = monotonic()
             place.label(PODS, "near", "b", who="x")
-            friend.until("-", monotonic())
+            friend.until("-", labelled)
+            assert all(word == "+" for word, when in friend.said() if when < labelled - 0.3)
             assert stranger.never("+")
             place.label(PODS, "near", "b", who="b")
             friend.until("+", monotonic())
