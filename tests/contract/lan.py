@@ -89,17 +89,20 @@ class Lan:
         return {self.macs.get(mac, mac.hex()) for mac in macs}
 
     def neighbor(self, client: str, address: str) -> str:
-        """The node that a client's kernel sends packets for an address to."""
-        place, found = self.places[client], [""]
+        """The node that a client's kernel sends packets for an address to, once it has asked."""
 
         def known() -> bool:
-            place.run(_poke, address)
-            entry = place.command("ip", "neighbor", "show", "to", address)
-            found[0] = entry.partition("lladdr ")[2].partition(" ")[0].replace(":", "")
-            return bool(found[0])
+            self.places[client].run(_poke, address)
+            return bool(self.learnt(client, address))
 
         self.until(known)
-        return self.macs[bytes.fromhex(found[0])]
+        return self.learnt(client, address)
+
+    def learnt(self, client: str, address: str) -> str:
+        """The same, of what it knows already; empty when it does not."""
+        entry = self.places[client].command("ip", "neighbor", "show", "to", address)
+        mac = entry.partition("lladdr ")[2].partition(" ")[0].replace(":", "")
+        return self.macs[bytes.fromhex(mac)] if mac else ""
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for it."""

@@ -5,13 +5,13 @@ one pool. Pools whose serviceAllocation names the Service are asked first, by pr
 then the fleet's own; by name among equals. What is held and still fits stays.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from portway.loadbalancer.held import Held, keeps_terms
 from portway.model import Family, family_of
-from portway.model.loadbalancer import AddressPool, BalancedService
+from portway.model.loadbalancer import AddressPool, BalancedService, written
 from portway.model.selector import Labels
 
 CLASS = "portway.dev/load-balancer"
@@ -186,8 +186,13 @@ def _from_pool(service: BalancedService, pool: AddressPool, held: Held, have: It
 
 
 def _first_free(service: BalancedService, pool: AddressPool, held: Held, family: Family) -> str:
-    free: Iterator[str] = (a for a in pool.addresses(family) if not held.objection(a, service))
-    return next(free, "")
+    """The first that nobody has, or that its holders share with it."""
+    for number in pool.numbers(family):
+        if not held.is_taken(family, number):
+            return written(family, number)
+        if service.sharing and not held.objection(address := written(family, number), service):
+            return address
+    return ""
 
 
 def _none_free(service: BalancedService, pools: Sequence[AddressPool]) -> Refusal:

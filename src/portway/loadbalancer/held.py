@@ -1,7 +1,10 @@
 """Which Services hold which addresses, on what terms, and what stands against one more."""
 
+from ipaddress import ip_address
+
 from msgspec import Struct
 
+from portway.model import Family, family_of
 from portway.model.loadbalancer import BalancedService, ServiceKey, SharingTerms
 
 
@@ -19,6 +22,7 @@ class Held:
     def __init__(self) -> None:
         self._of: dict[ServiceKey, _Holding] = {}
         self._at: dict[str, set[ServiceKey]] = {}
+        self._numbers: set[tuple[Family, int]] = set()
 
     def put(self, service: BalancedService) -> None:
         """What its status says it has, on the terms it was granted."""
@@ -27,6 +31,7 @@ class Held:
             self._of[service.key] = _Holding(service.addresses, granted_terms(service), service.born)
             for address in service.addresses:
                 self._at.setdefault(address, set()).add(service.key)
+                self._numbers.add(_numbered(address))
 
     def drop(self, key: ServiceKey) -> None:
         """It holds nothing."""
@@ -35,10 +40,15 @@ class Held:
             self._at[address].discard(key)
             if not self._at[address]:
                 del self._at[address]
+                self._numbers.discard(_numbered(address))
 
     def addresses(self) -> list[str]:
         """All that somebody holds."""
         return list(self._at)
+
+    def is_taken(self, family: Family, number: int) -> bool:
+        """Whether somebody holds the address; a search through a large pool asks this often."""
+        return (family, number) in self._numbers
 
     def objection(self, address: str, service: BalancedService, *, keeps: bool = False) -> str:
         """Why this Service may not have the address; empty when it may.
@@ -52,6 +62,10 @@ class Held:
             if why := _against(service.sharing, holding.terms):
                 return f'it is in use by Service "{key[0]}/{key[1]}", {why}'
         return ""
+
+
+def _numbered(address: str) -> tuple[Family, int]:
+    return family_of(address), int(ip_address(address))
 
 
 def granted_terms(service: BalancedService) -> SharingTerms | None:

@@ -19,6 +19,11 @@ FamilyPolicy = Literal["SingleStack", "PreferDualStack", "RequireDualStack"]
 _MAKE = {"IPv4": ipaddress.IPv4Address, "IPv6": ipaddress.IPv6Address}
 
 
+def written(family: Family, number: int) -> str:
+    """The canonical text of an address."""
+    return str(_MAKE[family](number))
+
+
 class AddressRange(Struct, frozen=True, order=True):
     """Addresses of one family from `first` to `last`, both included, as numbers."""
 
@@ -33,9 +38,6 @@ class AddressRange(Struct, frozen=True, order=True):
     def __contains__(self, address: str) -> bool:
         parsed = ipaddress.ip_address(address)
         return f"IPv{parsed.version}" == self.family and self.first <= int(parsed) <= self.last
-
-    def __iter__(self) -> Iterator[str]:
-        return (str(_MAKE[self.family](number)) for number in range(self.first, self.last + 1))
 
     def __str__(self) -> str:
         make = _MAKE[self.family]
@@ -106,10 +108,13 @@ class AddressPool(Struct, frozen=True):
         buggy = self.avoid_buggy_ips and ":" not in address and address.rpartition(".")[2] in ("0", "255")
         return not buggy and any(address in part for part in self.ranges)
 
-    def addresses(self, family: Family) -> Iterator[str]:
-        """All that it may give away, in order."""
-        parts = (part for part in self.ranges if part.family == family)
-        return (address for part in parts for address in part if self.usable(address))
+    def numbers(self, family: Family) -> Iterator[int]:
+        """The addresses that it may give away, in order, as numbers."""
+        avoiding = self.avoid_buggy_ips and family == "IPv4"
+        for part in self.ranges:
+            if part.family == family:
+                numbers = range(part.first, part.last + 1)
+                yield from (n for n in numbers if n & 0xFF not in (0, 0xFF)) if avoiding else numbers
 
     def size(self, family: Family) -> int:
         """How many it may give away."""
