@@ -128,6 +128,19 @@ async def test_certificates_by_name(run: Run, web: list[Backend]) -> None:
     writer.close()
 
 
+async def test_certificates_come_and_go_at_run_time(run: Run, web: list[Backend]) -> None:
+    first, more = certificate("a.example"), certificate("b.example")
+    await run.apply(_table(web, _secure("", "shop/a"), certificates={"shop/a": first}))
+    assert await _shown("b.example") == first.chain
+    both = _table(web, _secure("", "shop/a", "shop/b"), certificates={"shop/a": first, "shop/b": more})
+    assert (await run.apply(both)).how == "runtime"
+    assert await _shown("b.example") == more.chain
+    assert (await run.apply(_table(web, _secure("", "shop/a"), certificates={"shop/a": first}))).how == "runtime"
+    assert await _shown("b.example") == first.chain
+    assert (await run.apply(both)).how == "runtime"
+    assert await _shown("b.example") == more.chain
+
+
 async def test_listeners_by_name(run: Run, web: list[Backend]) -> None:
     certificates = {"shop/a": certificate("any.example"), "shop/b": certificate("b.example")}
     listeners = (_secure("a.example", "shop/a"), _secure("*.b.example", "shop/b"))

@@ -123,6 +123,26 @@ def test_a_certificate_is_set_and_committed() -> None:
     )
 
 
+def test_a_certificate_that_is_new_is_made_and_shown_and_one_that_goes_is_withdrawn() -> None:
+    one = replace(_door(protocol="HTTPS", certificates=("shop/a",)), certificates=_CERTIFICATES)
+    certificates = {**_CERTIFICATES, "shop/b": Certificate("B\n", "KEY\n", ("b.com", "*.b.com"))}
+    two = replace(_door(protocol="HTTPS", certificates=("shop/a", "shop/b")), certificates=certificates)
+    steps, back = _steps(one, two), _steps(two, one)
+    assert steps is not None and back is not None
+    assert steps.certificates == (
+        "new ssl cert /run/door/certs/shop.b.pem",
+        "set ssl cert /run/door/certs/shop.b.pem <<\nKEY\nB\n",
+        "commit ssl cert /run/door/certs/shop.b.pem",
+        "add ssl crt-list /run/door/crt-list-8080 <<\n/run/door/certs/shop.b.pem b.com *.b.com\n",
+    )
+    assert back.withdrawn == (
+        "del ssl crt-list /run/door/crt-list-8080 /run/door/certs/shop.b.pem",
+        "del ssl cert /run/door/certs/shop.b.pem",
+    )
+    swapped = replace(_door(protocol="HTTPS", certificates=("shop/b", "shop/a")), certificates=certificates)
+    assert _steps(two, swapped) is None, "the first one is for whoever names no host"
+
+
 @pytest.mark.parametrize(
     "new",
     [

@@ -131,7 +131,7 @@ class HaproxyEngine:
         for name in steps.replaced:
             await self._replace(name, new)
         gone = [f"set server {one.name} state maint" for one in steps.go]
-        await runtime.do(self._process.worker_socket, [*steps.drops, *gone])
+        await runtime.do(self._process.worker_socket, [*steps.drops, *gone, *steps.withdrawn])
         self._leaving |= {server.name: server for server in steps.go}
 
     async def _replace(self, name: str, new: Rendered) -> None:

@@ -30,24 +30,21 @@ class Plan(Struct, frozen=True):
 
     come: tuple[Server, ...] = ()
     certificates: tuple[str, ...] = ()
+    """Commands: those that are new or changed, then what ports show."""
     maps: tuple[str, ...] = ()
     """What is new or changed in maps."""
     replaced: tuple[str, ...] = ()
     """Names of maps that are replaced whole."""
     drops: tuple[str, ...] = ()
     """What is no longer in maps."""
+    withdrawn: tuple[str, ...] = ()
+    """Commands for certificates that are no longer shown."""
     go: tuple[Server, ...] = ()
 
     def size(self) -> int:
-        """How many changes these are."""
-        return (
-            len(self.come)
-            + len(self.certificates) // 2
-            + len(self.maps)
-            + len(self.replaced)
-            + len(self.drops)
-            + len(self.go)
-        )
+        """How many changes these are, about."""
+        commands = (*self.maps, *self.replaced, *self.drops, *self.withdrawn)
+        return len(self.come) + (len(self.certificates) + 1) // 2 + len(commands) + len(self.go)
 
 
 def plan(old: Rendered, new: Rendered, place: Place) -> Plan | None:
@@ -57,10 +54,11 @@ def plan(old: Rendered, new: Rendered, place: Place) -> Plan | None:
     puts, replaced, drops = _maps(old, new, place)
     return Plan(
         tuple(_others(new, old)),
-        tuple(_certificates(old, new, place)),
+        (*_certificates(old, new, place), *_shown(old, new, place)),
         tuple(puts),
         tuple(replaced),
         tuple(drops),
+        tuple(_withdrawn(old, new, place)),
         tuple(_others(old, new)),
     )
 
@@ -76,9 +74,22 @@ def ran(old: Rendered, new: Rendered) -> Rendered:
 
 
 def _needs_reload(old: Rendered, new: Rendered) -> bool:
-    if old.head != new.head or old.lists != new.lists or old.certificates.keys() != new.certificates.keys():
+    if old.head != new.head or old.lists.keys() != new.lists.keys():
+        return True
+    if any(_is_another(old.lists[name], text) for name, text in new.lists.items()):
         return True
     return any(old.sections.get(name) != section for name, section in new.sections.items())
+
+
+def _is_another(old: str, new: str) -> bool:
+    """Whether a list has another first line (its default certificate), or one with the same file in other words."""
+    if old == new:
+        return False
+    before, after = old.splitlines(), new.splitlines()
+    files = [
+        {line.split()[0] for line in ours if line not in others} for ours, others in ((before, after), (after, before))
+    ]
+    return before[:1] != after[:1] or bool(files[0] & files[1])
 
 
 def _others(these: Rendered, those: Rendered) -> Iterator[Server]:
@@ -97,10 +108,28 @@ def _server(rendered: Rendered, section: str, endpoint: Endpoint) -> Server:
 
 def _certificates(old: Rendered, new: Rendered, place: Place) -> Iterator[str]:
     for file, pem in new.certificates.items():
-        if old.certificates[file] != pem:
+        if old.certificates.get(file) != pem:
             text = "\n".join(line for line in pem.splitlines() if line.strip())
+            if file not in old.certificates:
+                yield f"new ssl cert {place.folder}/{file}"
             yield f"set ssl cert {place.folder}/{file} <<\n{text}\n"
             yield f"commit ssl cert {place.folder}/{file}"
+
+
+def _shown(old: Rendered, new: Rendered, place: Place) -> Iterator[str]:
+    for name, text in new.lists.items():
+        for line in text.splitlines():
+            if line not in old.lists[name].splitlines():
+                yield f"add ssl crt-list {place.folder}/{name} <<\n{line}\n"
+
+
+def _withdrawn(old: Rendered, new: Rendered, place: Place) -> Iterator[str]:
+    for name, text in old.lists.items():
+        for line in text.splitlines():
+            if line not in new.lists[name].splitlines():
+                yield f"del ssl crt-list {place.folder}/{name} {line.split()[0]}"
+    for file in old.certificates.keys() - new.certificates.keys():
+        yield f"del ssl cert {place.folder}/{file}"
 
 
 def _maps(old: Rendered, new: Rendered, place: Place) -> tuple[list[str], list[str], list[str]]:
