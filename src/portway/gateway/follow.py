@@ -11,24 +11,11 @@ from portway.client import Api, Key, Reflector
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import GROUP, Documents
+from portway.routing.documents import RESOURCES, Documents, documents
 from portway.routing.pools import with_endpoints
 from portway.routing.table import Pool, RouteTable
 
-_ROUTES = {f"{kind}Route": Resource(GROUP, "v1", f"{kind.lower()}routes") for kind in ("HTTP", "GRPC", "TLS")}
-_INGRESS_CLASSES = Resource("networking.k8s.io", "v1", "ingressclasses", namespaced=False)
-_INGRESSES = Resource("networking.k8s.io", "v1", "ingresses")
-_GATEWAY_CLASSES = Resource(GROUP, "v1", "gatewayclasses", namespaced=False)
-_GATEWAYS = Resource(GROUP, "v1", "gateways")
-_GRANTS = Resource(GROUP, "v1", "referencegrants")
-_NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
-_SECRETS = Resource("", "v1", "secrets")
-_SERVICES = Resource("", "v1", "services")
 _SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
-_READ = (
-    *(_INGRESS_CLASSES, _INGRESSES, _GATEWAY_CLASSES, _GATEWAYS, *_ROUTES.values()),
-    *(_GRANTS, _NAMESPACES, _SECRETS, _SERVICES),
-)
 _TLS_SECRETS = "type=kubernetes.io/tls"
 
 
@@ -37,7 +24,7 @@ class Following:
 
     def __init__(self, api: Api) -> None:
         self.changed = asyncio.Event()
-        self._caches = {resource: self._reflector(api, resource) for resource in _READ}
+        self._caches = {kind: self._reflector(api, kind) for kind in RESOURCES}
         self._slices: Reflector[Doc] = Reflector(api, _SLICES, on_change=self._slice_changed)
         self._by_service: dict[Key, dict[Key, Doc]] = {}
         self._stale = True
@@ -46,9 +33,9 @@ class Following:
         self._doors: Doors | None = None
         self._pools: dict[str, Pool] = {}
 
-    def _reflector(self, api: Api, resource: Resource) -> Reflector[Doc]:
-        selector = _TLS_SECRETS if resource == _SECRETS else ""
-        return Reflector(api, resource, field_selector=selector, on_change=self._document_changed)
+    def _reflector(self, api: Api, kind: str) -> Reflector[Doc]:
+        selector = _TLS_SECRETS if kind == "Secret" else ""
+        return Reflector(api, RESOURCES[kind], field_selector=selector, on_change=self._document_changed)
 
     async def run(self) -> None:
         """For ever."""
@@ -74,7 +61,7 @@ class Following:
         return RouteTable(self._doors.listeners, pools, self._doors.certificates)
 
     def _fill(self, pools: Any) -> None:
-        services = self._caches[_SERVICES].objects
+        services = self._caches["Service"].objects
         for key, pool in pools.items():
             self._pools[key] = with_endpoints(pool, self._slices_of, services)
 
@@ -82,22 +69,11 @@ class Following:
         return self._by_service.get(service, {}).values()
 
     def _documents(self) -> Documents:
-        routes = [{"kind": kind, **route} for kind, resource in _ROUTES.items() for route in self._all(resource)]
-        return Documents(
-            ingress_classes=self._all(_INGRESS_CLASSES),
-            ingresses=self._all(_INGRESSES),
-            gateway_classes=self._all(_GATEWAY_CLASSES),
-            gateways=self._all(_GATEWAYS),
-            routes=routes,
-            grants=self._all(_GRANTS),
-            namespaces=self._all(_NAMESPACES),
-            services=self._caches[_SERVICES].objects,
-            secrets=self._caches[_SECRETS].objects,
-        )
+        return documents({kind: self._all(kind) for kind in RESOURCES})
 
-    def _all(self, resource: Resource) -> list[Doc]:
-        documents = self._caches[resource].objects.values()
-        return [document for document in documents if not (document.get("metadata") or {}).get("deletionTimestamp")]
+    def _all(self, kind: str) -> list[Doc]:
+        found = self._caches[kind].objects.values()
+        return [document for document in found if not (document.get("metadata") or {}).get("deletionTimestamp")]
 
     def _document_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
         if old is None or new is None or _meaning(old) != _meaning(new):

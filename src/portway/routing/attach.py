@@ -8,7 +8,6 @@ from portway.kubeapi.selectors import from_document
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
 from portway.routing.hosts import covers
 from portway.routing.listeners import Judged
-from portway.routing.references import labels_of
 from portway.routing.reports import Condition
 
 NAMED_BY_HOST = ("HTTPRoute", "GRPCRoute", "TLSRoute")
@@ -78,7 +77,7 @@ def _allows_namespace(documents: Documents, own: str, listener: Judged, namespac
             return True
         case "Selector":
             selector = allowed.get("selector")
-            return selector is not None and from_document(selector).matches(labels_of(documents, namespace))
+            return selector is not None and from_document(selector).matches(documents.namespaces.get(namespace, {}))
         case _:
             return namespace == own
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -22,6 +23,7 @@ def certificate(secret: Doc) -> Certificate | str:
     return _parsed(chain, key)
 
 
+@lru_cache(maxsize=1024)
 def _parsed(chain: bytes, key: bytes) -> Certificate | str:
     try:
         leaf = x509.load_pem_x509_certificates(chain)[0]

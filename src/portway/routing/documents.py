@@ -38,7 +38,8 @@ class Documents(Struct, frozen=True):
     """HTTPRoutes, GRPCRoutes, TLSRoutes, TCPRoutes, UDPRoutes; each says its kind."""
     grants: Sequence[Doc] = ()
     """ReferenceGrants."""
-    namespaces: Sequence[Doc] = ()
+    namespaces: Mapping[str, Mapping[str, str]] = {}
+    """The labels of each."""
     services: Mapping[Name, Doc] = {}
     secrets: Mapping[Name, Doc] = {}
     """Those of type kubernetes.io/tls are enough."""
@@ -57,7 +58,7 @@ def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
         gateways=of("Gateway"),
         routes=[{"kind": kind, **route} for kind in ROUTE_KINDS for route in of(kind)],
         grants=of("ReferenceGrant"),
-        namespaces=of("Namespace"),
+        namespaces={name_of(namespace)[1]: meta(namespace).get("labels") or {} for namespace in of("Namespace")},
         services={name_of(service): service for service in of("Service")},
         secrets={name_of(secret): secret for secret in of("Secret")},
     )

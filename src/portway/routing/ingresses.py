@@ -13,7 +13,7 @@ from portway.kubeapi.ingress import CLASS_ANNOTATION
 from portway.kubeapi.ingressclass import default_of
 from portway.routing import annotations
 from portway.routing.certificates import certificate
-from portway.routing.documents import Doc, Documents, annotation, name_of, oldest_first, spec
+from portway.routing.documents import Doc, Documents, Name, annotation, name_of, oldest_first, spec
 from portway.routing.hosts import covers
 from portway.routing.references import pool_key, service_port
 from portway.routing.reports import Complaint
@@ -58,7 +58,7 @@ def entered(documents: Documents) -> Entered:
         reader.pools,
         reader.certificates,
         tuple(found),
-        tuple(reader.complaints),
+        tuple(reader.complaints.values()),
     )
 
 
@@ -71,7 +71,7 @@ class _Reader:
         """By whether TLS ended and by host."""
         self.pools: dict[str, Pool] = {}
         self.certificates: dict[str, Certificate] = {}
-        self.complaints: list[Complaint] = []
+        self.complaints: dict[tuple[Name, str, str], Complaint] = {}
 
     def ingress(self, ingress: Doc, age: int) -> None:
         """Its rules, its default backend, its certificates."""
@@ -157,9 +157,7 @@ class _Reader:
         return (WeightedBackend(key),)
 
     def _complain(self, ingress: Doc, reason: str, message: str) -> None:
-        complaint = Complaint(ingress, reason, message)
-        if complaint not in self.complaints:
-            self.complaints.append(complaint)
+        self.complaints[name_of(ingress), reason, message] = Complaint(ingress, reason, message)
 
     def listeners(self) -> Iterable[Listener]:
         """Port 80, and 443 when anybody has a certificate."""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from portway.routing.documents import GROUP, Doc, Documents, Name, meta, name_of, spec
+from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
 from portway.routing.table import Pool, UpstreamProtocol
 
 _APP_PROTOCOLS: dict[str, UpstreamProtocol] = {
@@ -85,9 +85,3 @@ def _pool(service: Doc, port: Doc) -> Pool:
     namespace, name = name_of(service)
     spoken = _APP_PROTOCOLS.get(port.get("appProtocol") or "", "http")
     return Pool(namespace, name, int(port["port"]), port.get("name") or "", spoken)
-
-
-def labels_of(documents: Documents, namespace: str) -> dict[str, str]:
-    """The labels of a namespace."""
-    found = next((d for d in documents.namespaces if meta(d).get("name") == namespace), {})
-    return meta(found).get("labels") or {}

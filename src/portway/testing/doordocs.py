@@ -16,7 +16,8 @@ from portway.kubeapi.catalogue import by_kind
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER, INGRESS_CONTROLLER
 from portway.kubeapi.doorclasses import NAME as CLASS_NAME
 from portway.kubeapi.ingressclass import DEFAULT_ANNOTATION
-from portway.routing.documents import GROUP, Doc, Documents, name_of
+from portway.routing.documents import GROUP, Doc, Documents
+from portway.routing.documents import documents as sorted_documents
 
 NAMESPACE = "shop"
 
@@ -209,26 +210,9 @@ def tls_secret(name: str, *hosts: str, **data: str) -> Doc:
     return _document("v1", "Secret", name, None) | {"type": "kubernetes.io/tls", "data": encoded}
 
 
-_FIELDS = {
-    "IngressClass": "ingress_classes",
-    "Ingress": "ingresses",
-    "GatewayClass": "gateway_classes",
-    "Gateway": "gateways",
-    "ReferenceGrant": "grants",
-    "Namespace": "namespaces",
-}
-
-
 def documents(*given: Doc) -> Documents:
     """Sorted by kind; our classes are there without being given."""
-    lists: dict[str, list[Doc]] = {}
-    named: dict[str, dict[tuple[str, str], Doc]] = {"Service": {}, "Secret": {}}
+    by_kind: dict[str, list[Doc]] = {}
     for document in given:
-        kind = document["kind"]
-        if kind in named:
-            named[kind][name_of(document)] = document
-        elif kind != "EndpointSlice":
-            lists.setdefault(_FIELDS.get(kind, "routes"), []).append(document)
-    lists.setdefault("ingress_classes", [ingress_class()])
-    lists.setdefault("gateway_classes", [gateway_class()])
-    return Documents(**lists, services=named["Service"], secrets=named["Secret"])
+        by_kind.setdefault(document["kind"], []).append(document)
+    return sorted_documents({"IngressClass": [ingress_class()], "GatewayClass": [gateway_class()], **by_kind})
