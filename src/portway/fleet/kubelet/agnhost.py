@@ -130,14 +130,22 @@ async def connect(space: Space, argv: Sequence[str]) -> Answer:
     return Answer(0)
 
 
+async def connected(space: Space, host: str, port: int, kind: int) -> socket.socket:
+    """A socket of that space, connected to what is called so there. Raises OSError."""
+    family, goal = await lookup.find(space, host, port, kind)
+    with linux.inside_network(space.network) if space.network else contextlib.nullcontext():
+        made = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, goal)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
 async def _try(space: Space, attempt: Attempt) -> None:
     loop = asyncio.get_running_loop()
-    kind = _KINDS[attempt.protocol]
-    family, goal = await lookup.find(space, attempt.address, attempt.port, kind)
-    with linux.inside_network(space.network) if space.network else contextlib.nullcontext():
-        trying = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-    with trying:
-        await loop.sock_connect(trying, goal)
+    with await connected(space, attempt.address, attempt.port, _KINDS[attempt.protocol]) as trying:
         if attempt.protocol == "udp":
             await loop.sock_sendall(trying, b"hostname\n")
             await loop.sock_recv(trying, 1024)

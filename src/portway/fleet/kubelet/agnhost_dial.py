@@ -4,14 +4,12 @@ Source: test/images/agnhost/netexec of Kubernetes 1.36.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import socket
 from collections.abc import Mapping
 
-from portway.fleet import linux
-from portway.fleet.kubelet import lookup
+from portway.fleet.kubelet.agnhost import connected
 from portway.fleet.kubelet.process import Space
 
 _SECONDS = 5.0
@@ -46,12 +44,7 @@ async def dial(space: Space, query: Mapping[str, str]) -> tuple[int, str]:
 
 async def _once(space: Space, host: str, port: int, protocol: str, request: str) -> str:
     loop = asyncio.get_running_loop()
-    kind = _KINDS[protocol]
-    family, goal = await lookup.find(space, host, port, kind)
-    with linux.inside_network(space.network) if space.network else contextlib.nullcontext():
-        asking = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-    with asking:
-        await loop.sock_connect(asking, goal)
+    with await connected(space, host, port, _KINDS[protocol]) as asking:
         if protocol == "udp":
             await loop.sock_sendall(asking, request.encode())
             return (await loop.sock_recv(asking, 2048)).decode(errors="replace")
