@@ -10,11 +10,9 @@ from portway.fleet.kubelet.agnhost import (
     Attempt,
     connect,
     is_connect,
-    name_of,
     parse,
     told,
     unwrapped,
-    with_address,
 )
 from portway.fleet.kubelet.process import Space
 
@@ -72,9 +70,6 @@ def test_a_shell_that_only_runs_it() -> None:
         ("agnhost", "x"),
     ):
         assert unwrapped(other) == other
-    assert name_of(words) == "web"
-    assert with_address(words, "fd00::1") == ["/agnhost", "connect", "--timeout=3s", "[fd00::1]:80"]
-    assert name_of(with_address(words, "fd00::1")) == name_of(["agnhost", "connect", "nonsense"]) == ""
 
 
 async def test_refused_and_accepted() -> None:

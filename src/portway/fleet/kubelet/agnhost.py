@@ -17,7 +17,6 @@ from msgspec import Struct
 from portway.fleet import linux
 from portway.fleet.kubelet import lookup
 from portway.fleet.kubelet.process import Space
-from portway.model.address import canonical_address
 
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
@@ -47,21 +46,6 @@ def unwrapped(argv: Sequence[str]) -> Sequence[str]:
     words = argv[-1].split()
     plain = bool(words) and words[0].rpartition("/")[2] == "agnhost" and not set(argv[-1]) & set("'\"\\|&;<>()$`*?#~\n")
     return words if plain else argv
-
-
-def with_address(argv: Sequence[str], address: str) -> Sequence[str]:
-    """The same `connect`, to that address in place of a name."""
-    shown = f"[{address}]" if ":" in address else address
-    return [w if w.startswith("-") or i < 2 else f"{shown}:{w.rpartition(':')[2]}" for i, w in enumerate(argv)]
-
-
-def name_of(argv: Sequence[str]) -> str:
-    """The name that a `connect` is to; "" where it is an address or makes no sense."""
-    try:
-        host = parse(argv).address
-    except ValueError:
-        return ""
-    return "" if canonical_address(host) else host
 
 
 def told(argv: Sequence[str], etc: Path) -> Answer | None:

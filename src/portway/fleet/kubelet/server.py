@@ -1,7 +1,5 @@
 """What the API server asks of a kubelet, on a Unix socket: commands in its pods, and requests to them."""
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +9,7 @@ from aiohttp import web
 
 from portway.fleet.kubelet import agnhost, proxying
 from portway.fleet.kubelet.environment import Missing
-from portway.fleet.kubelet.process import CannotRun, Log, Process, Space
+from portway.fleet.kubelet.process import CannotRun, Space
 from portway.fleet.kubelet.session import Session, Wanted, command_of, failure, outcome
 from portway.kubeapi.remotecommand import PROTOCOLS
 
@@ -87,20 +85,5 @@ class Server:
 async def _played(space: Space, argv: Sequence[str]) -> agnhost.Answer | None:
     """What a command of the image agnhost says; None: it is another, to be run."""
     if agnhost.is_connect(argv):
-        if name := agnhost.name_of(argv):
-            address = await _address(space, name)
-            if not address:
-                return agnhost.Answer(1, f"DNS: lookup {name}: no such host\n")
-            argv = agnhost.with_address(argv, address)
         return await agnhost.connect(space, argv)
     return agnhost.told(argv, space.etc or Path("/etc"))
-
-
-async def _address(space: Space, name: str) -> str:
-    """As the pod looks it up; "" for none."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Log(found := Path(folder) / "found")
-        process = await Process.start(space, ("getent", "ahosts", name), dict(os.environ), "/", log)
-        await process.wait()
-        log.close()
-        return next(iter(found.read_text().split()), "") if found.exists() else ""
