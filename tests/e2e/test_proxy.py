@@ -133,3 +133,26 @@ def test_host_ports(agnhost: Running) -> None:
     query = "dial?host=172.18.0.11&port=54323&request=hostname"
     done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
     assert json.loads(done.stdout) == {"errors": ["connection refused"]}
+
+
+LEAVING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: leaving}
+spec:
+  terminationGracePeriodSeconds: 60
+  containers:
+  - name: netexec
+    image: registry.k8s.io/e2e-test-images/agnhost:2.63.0
+    args: [netexec, --http-port=8080, --udp-port=-1, --delay-shutdown=60]
+    readinessProbe: {httpGet: {path: /readyz, port: 8080}, periodSeconds: 1, failureThreshold: 1}
+"""
+
+
+def test_a_pod_that_ends_says_so_and_serves_on(fleet: Running) -> None:
+    fleet.kubectl("apply", "-f", "-", text=LEAVING)
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/leaving", "--timeout=30s")
+    fleet.kubectl("delete", "pod", "leaving", "--wait=false")
+    fleet.kubectl("wait", "--for=condition=Ready=False", "pod/leaving", "--timeout=30s")
+    assert fleet.kubectl("get", "--raw", f"{PLACE}/pods/leaving:8080/proxy/hostname").stdout == "leaving"
+    fleet.kubectl("delete", "pod", "leaving", "--now")

@@ -51,13 +51,17 @@ def servers(container: Doc) -> list[Server]:
 
 
 def lingers(container: Doc) -> float:
-    """Seconds that it still serves when it is told to end: its preStop hook's sleep, and netexec's --delay-shutdown."""
+    """Seconds that it still serves when its pod is deleted: its preStop hook's, and netexec's --delay-shutdown."""
+    flags = _flags([str(word) for word in (container.get("command") or []) + (container.get("args") or [])])
+    return hook_seconds(container) + _number(flags.get("delay-shutdown", ""))
+
+
+def hook_seconds(container: Doc) -> float:
+    """Seconds that its preStop hook sleeps before it is told to end."""
     hook = (container.get("lifecycle") or {}).get("preStop") or {}
     words = " ".join(str(word) for word in (hook.get("exec") or {}).get("command") or ())
     slept = _SLEEP.search(words)
-    seconds = float((hook.get("sleep") or {}).get("seconds") or (slept[1] if slept else 0))
-    flags = _flags([str(word) for word in (container.get("command") or []) + (container.get("args") or [])])
-    return seconds + _number(flags.get("delay-shutdown", ""))
+    return float((hook.get("sleep") or {}).get("seconds") or (slept[1] if slept else 0))
 
 
 def _number(text: str) -> int:

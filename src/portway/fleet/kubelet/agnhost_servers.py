@@ -126,6 +126,7 @@ class AgnhostServers:
         self._hostname, self._space = hostname, space
         self._close: list[Callable[[], None]] = []
         self._talks: set[asyncio.StreamWriter] = set()
+        self._leaving = False
 
     async def listen(self, wanted: Sequence[Server]) -> None:
         """Begin. OSError when a port is taken (by another pod of the node's own network)."""
@@ -139,6 +140,10 @@ class AgnhostServers:
                 datagrams = _Datagrams(server, self._hostname)
                 transport, _ = await loop.create_datagram_endpoint(lambda it=datagrams: it, sock=opened)  # type: ignore[misc]
                 self._close.append(transport.close)
+
+    def leave(self) -> None:
+        """They were told to end: `/readyz` says so while they still serve."""
+        self._leaving = True
 
     def close(self) -> None:
         """Listen no more, and end what is being talked."""
@@ -188,6 +193,8 @@ class AgnhostServers:
             return Reply(server.text if server.speaks == "text" else self._hostname)
         place = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
+        if place.path == "/readyz" and self._leaving:
+            return Reply("shutting down", 503)
         if place.path == "/dial":
             status, body = await agnhost_dial.dial(self._space, query)
             return Reply(body, status)
@@ -236,4 +243,11 @@ def _encoded(reply: Reply, method: str, keep: bool) -> bytes:
     )
 
 
-_REASONS = {200: "OK", 302: "Found", 400: "Bad Request", 404: "Not Found", 501: "Not Implemented"}
+_REASONS = {
+    200: "OK",
+    302: "Found",
+    400: "Bad Request",
+    404: "Not Found",
+    503: "Service Unavailable",
+    501: "Not Implemented",
+}

@@ -85,6 +85,8 @@ class Pod:
         self._processes: list[ProcessContainer] = []
         self._played: list[PlayedContainer] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._probing: list[asyncio.Task[None]] = []
+        """Goes on while the pod ends."""
 
     @property
     def _name(self) -> tuple[str, str]:
@@ -120,6 +122,7 @@ class Pod:
     async def abandon(self) -> "Pod":
         """Stop everything, leave the network: another Pod, which is returned, takes over."""
         self._cancel()
+        self._probe_no_more()
         await asyncio.gather(*(process.stop(0.0) for process in self._processes))
         self._fall_silent()
         successor = Pod(self._node, self._document)
@@ -261,7 +264,7 @@ class Pod:
         for container in containers:
             played = PlayedContainer(container, self._room(), _standing(container, self._uid, self._document))
             self._played.append(played)
-            self._tasks.append(asyncio.create_task(played.run()))
+            self._probing.append(asyncio.create_task(played.run()))
 
     def _run_programs(self, containers: list[Doc]) -> None:
         if not containers:
@@ -338,11 +341,12 @@ class Pod:
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
 
     async def _end(self) -> None:
-        grace = 0.0 if self._gone else float(self._document["metadata"].get("deletionGracePeriodSeconds") or 0)
+        grace = self._grace()
         self._cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.gather(self._drain(grace), *(process.stop(grace) for process in self._processes))
+        self._probe_no_more()
         if self._own_network:
             self._node.host_ports.remove(self._uid)
             await self._node.networks.remove(self._uid)
@@ -355,19 +359,38 @@ class Pod:
         for task in self._tasks:
             task.cancel()
 
+    def _grace(self) -> float:
+        return 0.0 if self._gone else float(self._document["metadata"].get("deletionGracePeriodSeconds") or 0)
+
+    def _probe_no_more(self) -> None:
+        for task in self._probing:
+            task.cancel()
+
     async def _drain(self, grace: float) -> None:
-        if self._standin is None:
+        if self._standin is None or self._agnhost is None:
             return
+        loop = asyncio.get_running_loop()
+        told = loop.call_later(self._hook_seconds(), self._agnhost.leave)
+        end = loop.time() + min(grace, self._lingers())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(grace, self._lingers())):
+            async with asyncio.timeout_at(end) as limit:
                 while not self._gone:
                     self._changed.clear()
+                    await self._report()
                     await self._changed.wait()
+                    limit.reschedule(min(end, loop.time() + self._grace()))  # it may be deleted again, sooner
+        told.cancel()
         self._fall_silent()
 
     def _lingers(self) -> float:
-        played = filter(agnhost_programs.is_agnhost, self._document["spec"]["containers"])
-        return max(_DRAIN_SECONDS, *map(agnhost_programs.lingers, played), 0.0)
+        return max([_DRAIN_SECONDS, *map(agnhost_programs.lingers, self._played_containers)])
+
+    def _hook_seconds(self) -> float:
+        return max([0.0, *map(agnhost_programs.hook_seconds, self._played_containers)])
+
+    @property
+    def _played_containers(self) -> list[Doc]:
+        return [c for c in self._document["spec"]["containers"] if agnhost_programs.is_agnhost(c)]
 
     async def _forget(self) -> None:
         """Tell the API that nothing of the pod is left."""
