@@ -12,6 +12,7 @@ import pytest
 
 from portway.accesslog.lines import Reading
 from portway.client import Api
+from portway.gateway.engine import Applied
 from portway.gateway.run import GatewayConfig, serve
 from portway.kubeapi.catalogue import by_kind
 from portway.kubeapi.doorclasses import first_objects
@@ -19,6 +20,7 @@ from portway.kubeapi.errors import Doc
 from portway.reconcile.resources import ENDPOINT_SLICES, GATEWAYS, HTTP_ROUTES, NAMESPACES
 from portway.testing import apiserver
 from portway.testing.doordocs import endpoint_slice, gateway, http, path, route, rule, service
+from portway.testing.doorengine import FakeEngine
 from tests.gateway.backends import Backend, backend, exchange, free_port
 
 GET = b"GET /cart HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
@@ -88,6 +90,43 @@ async def _until(port: int, words: bytes, sent: bytes = GET) -> bytes:
     except TimeoutError:
         raise AssertionError(answer) from None
     return answer
+
+
+async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_table_is_in_force(tmp_path: Path) -> None:
+    healthz = free_port()
+    engine = FakeEngine([Applied("refused", reason="not today")])
+    config = GatewayConfig(door="gateway/shop/front", healthz=("127.0.0.1", healthz))
+    asking = GET.replace(b"/cart", b"/healthz")
+    with apiserver.start(tmp_path) as server:
+        async with Api.unix(server.unix) as api:
+            await api.create(NAMESPACES, {"metadata": {"name": "shop"}})
+            await _create(api, *first_objects(), gateway("front", http(port=8080)))
+            running = asyncio.create_task(serve(config, api, engine=engine))
+            await engine.changed.wait()
+            assert b"no table yet" in await exchange(healthz, asking)
+            await _until(healthz, b" 200 OK", asking)
+            assert [[at.port for at in table.listeners] for table in engine.tables] == [[8080]]
+            server.kill()
+            assert b" 200 OK" in await exchange(healthz, asking)
+            server.start()
+            await _create(api, service("web", 80), route("web", "front", rule(path("/cart"), to="web")))
+            async with asyncio.timeout(20):
+                while not engine.tables[-1].pools:
+                    engine.changed.clear()
+                    await engine.changed.wait()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    assert engine.stopped
+
+
+async def test_a_port_for_health_that_is_taken_ends_the_process_with_a_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = GatewayConfig(door="ingress", healthz=taken.getsockname())
+        engine = FakeEngine()
+        async with Api.unix("/nowhere") as api:
+            with pytest.raises(OSError, match="address already in use"):
+                await serve(config, api, engine=engine)
+    assert engine.stopped
 
 
 @pytest.mark.parametrize("engine", ["builtin", "haproxy"])

@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from portway.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from portway.agent.logfile import LogFile
 
 _DOOR = re.compile(r"ingress|gateway/[a-z0-9-]+/[a-z0-9.-]+")
 
@@ -46,7 +50,7 @@ def command(door: str, api_socket: str, kubeconfig: str, engine: str, access_log
         raise Failure(str(error)) from None
 
 
-def _lines(door: str, api_socket: str, access_log: str):  # type: ignore[no-untyped-def]  # imported when it runs
+def _lines(door: str, api_socket: str, access_log: str) -> "LogFile | None":
     import time
 
     from portway.agent.logfile import LogFile, Retention

@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -93,19 +93,21 @@ async def _until_told(config: GatewayConfig, api: Callable[[], Api], lines: Line
             await serve(config, connected, lines)
 
 
-async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None) -> None:
-    """Serve for ever, in the caller's event loop; cancelled, let what is under way end."""
-    engine, name = engine_of(config.engine)
+async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, engine: Engine | None = None) -> None:
+    """Serve for ever, in the caller's event loop; cancelled, let what is under way end. Raises OSError.
+
+    `engine`: one of the caller's own, in place of the one that the configuration names.
+    """
+    engine, name = (engine, "own") if engine is not None else engine_of(config.engine)
     process = _Process(config, engine, Tally(name), lines)
     with tempfile.TemporaryDirectory(prefix="portway-door-") as folder:
         await engine.start(Door(config.door, Path(folder), config.addresses), process.served)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with process.answering(), asyncio.TaskGroup() as group:
                 following = Following(api)
                 group.create_task(following.run())
                 group.create_task(process.apply(following))
                 group.create_task(process.write(api))
-                group.create_task(process.answer())
         finally:
             await engine.stop()
             process.flush()
@@ -175,19 +177,19 @@ class _Process:
             return socket.gethostname()
         return str((pod.get("spec") or {}).get("nodeName") or socket.gethostname())
 
-    async def answer(self) -> None:
+    @contextlib.asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
         """/healthz (200 once a table is in force, so that a pod is ready when its door is) and /metrics."""
         host, port = self._config.healthz
-        if not port:
-            return
         application = web.Application()
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
-            await asyncio.Event().wait()
+            if port:
+                await web.TCPSite(runner, host, port).start()
+            yield
         finally:
             await runner.cleanup()
 
