@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from portway.forwarding import ForwardingTable, compute, lookup
-from portway.model import Connection, Packet, ProxyConfig, Snapshot
+from portway.model import Connection, Packet, PolicySnapshot, ProxyConfig, Snapshot
 from portway.nftables import PolicyConfig, PolicyProgram, Ruleset, compile, trace, unite_rulesets
-from portway.policy import PolicyTable
+from portway.policy import PolicyTable, judge
+from portway.policy import compile as compile_policies
 from portway.policy.lookup import verdict
 from portway.policy.table import EVERYTHING, Constrained, Pair
 from tests.contract.crossing import Crossing, Fate, enough, meant
@@ -19,6 +20,7 @@ from tests.contract.test_witnesses import sendable
 from tests.flows import strategies
 from tests.flows.policy_tables import POD_CIDRS, connections, tables, unknown
 from tests.unit.nftables.test_trace import OUTPUT
+from tests.unit.policy import worlds
 
 CONFIG = PolicyConfig(POD_CIDRS)
 NODE = ProxyConfig("node-1", strategies.NODE_ADDRESSES)
@@ -99,6 +101,18 @@ def test_all_three_agree_on_connections_to_pods(node: Crossing, policies: Policy
     packets = [first_packet(c) for c in some if not c.protocol.startswith("ICMP")]
     wrong = _ask(node, ForwardingTable(NODE, {}), policies, packets)
     assert not wrong, "\n".join(wrong)
+
+
+@settings(_chance, max_examples=15)
+@given(world=worlds.wholes(), data=st.data())
+def test_packets_fare_as_a_worlds_policies_say(node: Crossing, world: PolicySnapshot, data: st.DataObject) -> None:
+    """Objects at one end, packets at the other: node-1 judges its own pods' ends."""
+    named = [c for c in worlds.between_all(world) if not c.protocol.startswith("ICMP")]
+    some = data.draw(st.lists(st.sampled_from(named), min_size=60, max_size=60, unique=True))
+    node.load(both(ForwardingTable(NODE, {}), compile_policies(world, "node-1")))
+    done = node.fates([first_packet(connection) for connection in some], [1] * len(some))
+    for fate, connection in zip(done, some, strict=True):
+        assert fate == {("", False) if judge(world, connection, "node-1").allowed else _DROPPED}, connection
 
 
 @_chance

@@ -16,6 +16,7 @@ from portway.model import (
     LabelSelector,
     NetworkPolicy,
     Pod,
+    PolicySnapshot,
     contains,
 )
 from portway.policy import PolicyInputs, PolicyTable, apply, compile, judge, verdict
@@ -121,6 +122,15 @@ def test_every_change_leads_to_what_judge_says(batches: list[list[Step]], data: 
             assert verdict(table, connection) == wanted.allowed, (connection, wanted, table)
             assert inputs.judge(connection, NODE) == wanted
             assert change.revokes or not lost(old, table, was_closed, connection), connection
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(world=worlds.wholes())
+def test_every_verdict_of_a_world(world: PolicySnapshot) -> None:
+    """Nine pods by nine by seven ports: both nodes' tables together say what `judge` says."""
+    tables = [compile(world, node) for node in worlds.NODES]
+    for connection in worlds.between_all(world):
+        assert all(verdict(table, connection) for table in tables) == judge(world, connection).allowed, connection
 
 
 POLICY = NetworkPolicy("x", "closed", LabelSelector(), ("Ingress",))

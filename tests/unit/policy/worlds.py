@@ -1,5 +1,7 @@
 """Small worlds, drawn: three namespaces of pods on two nodes, policies of both kinds, and what may change in them."""
 
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 from portway.model import (
@@ -18,8 +20,10 @@ from portway.model import (
     PolicyPeer,
     PolicyPort,
     PolicyRule,
+    PolicySnapshot,
     Requirement,
 )
+from portway.policy.ends import NAME_LABEL
 
 NAMESPACES = ("x", "y", "z")
 NODES = {
@@ -159,3 +163,35 @@ CONNECTIONS = tuple(
     if (":" in source) == (":" in destination)
     for protocol, port in CONNECTED
 )
+
+
+PODS = tuple((namespace, name) for namespace in NAMESPACES for name in ("a", "b", "c"))
+
+
+@st.composite
+def wholes(draw: st.DrawFn) -> PolicySnapshot:
+    """Three namespaces of three pods, an address each, on two nodes; up to nine NetworkPolicies and three others."""
+    held = {}
+    for number, key in enumerate(PODS):
+        ports = draw(st.lists(st.sampled_from(_PORTS), max_size=2, unique=True).map(tuple))
+        address, node = f"10.244.{number % 2 + 1}.{number + 1}", f"node-{number % 2 + 1}"
+        held[key] = Pod(*key, (address,), node, draw(_labels), ports)
+    drawn = [draw(policies(key)) for key in PODS]
+    clusters = [draw(cluster_policies(name)) for name in ("a", "b", "c")]
+    return PolicySnapshot(
+        pods=held,
+        namespaces={name: Namespace(name, {NAME_LABEL: name, **draw(_labels)}) for name in NAMESPACES},
+        policies={(policy.namespace, policy.name): policy for policy in drawn if policy},
+        cluster_policies={policy.name: policy for policy in clusters if policy},
+        nodes=NODES,
+        node_labels={name: draw(_labels) for name in NODES},
+    )
+
+
+def between_all(world: PolicySnapshot) -> Iterator[Connection]:
+    """From every pod to every pod, by every port that some rule may name."""
+    ends = [pod.addresses[0] for pod in world.pods.values()]
+    for source in ends:
+        for destination in ends:
+            for protocol, port in CONNECTED:
+                yield Connection(source, destination, protocol, port)
