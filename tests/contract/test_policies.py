@@ -99,6 +99,9 @@ def test_an_administrator_may_keep_pods_from_their_own_node(place: Guarded) -> N
     place.cluster.world.spawn(place.node, serve, "node-1")
     node = "172.18.0.11", "fd00:18::11"
     place.expect(lambda: place.answers("a", *node) == [True] * 4, "a process of the node answers")
+    bridge = "10.244.1.250"
+    place.node.command("ip", "addr", "add", f"{bridge}/32", "dev", "lo")
+    assert place.answers("node-1", bridge) == [True] * 2, "the node talks to itself by an address of its pod CIDR"
     with place.policies(CLOSED):
         place.expect_talk(False, "a", "c")
         assert place.answers("a", *node) == [True] * 4, "NetworkPolicies never keep a pod from its own node"

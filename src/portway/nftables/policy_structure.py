@@ -235,5 +235,7 @@ def _prerouting(config: PolicyConfig) -> Chain:
         routable = (Among(source, local, wanted=False),) if local else ()
         rules.append((by_pod, IsFamily(family), *routable, IsStrayed(), Goto("spoofed")))
         if cidrs := _of_family(config.pod_cidrs, family):
-            rules.append((replace(by_pod, wanted=False), Among(source, cidrs), Goto("spoofed")))
+            # A bridge's own address lies there too: the node may talk to itself by it.
+            strange = replace(by_pod, wanted=False), Among(source, cidrs), CameBy("lo", wanted=False)
+            rules.append((*strange, Goto("spoofed")))
     return Chain("policy-prerouting", tuple(rules), Hook("filter", "prerouting", -300))

@@ -205,6 +205,9 @@ def test_who_sends_from_an_address_that_is_not_its_own_is_dropped() -> None:
         return trace(ruleset, Packet(source, FAR, "TCP", 80, interface), routes=routes).ended_by
 
     assert ended(POD, "v1") == ended(FAR, "eth0") == ""
+    assert ended("10.244.1.1", "lo") == "unknown-pod", (
+        "a bridge's own address; what the node sends itself is not forwarded"
+    )
     assert ended(POD, "v2") == ended(FAR, "v1") == ended("192.0.2.1", "v1") == ended(POD, "eth0") == "spoofed"
 
 
