@@ -57,12 +57,14 @@ def test_another_node_takes_over_and_never_do_two_answer(net: Lan, tmp_path: Pat
     name = f"{end.replace(' ', '-')}-{family}"
     net.balance(name, address)
     first = net.announced_by(address)
-    assert net.neighbor("c1", address) == first
+    others = set(NODES) - {first}
+    assert {net.neighbor(other, address) for other in others} == {first}
     with net.recording(address, tmp_path / "rounds") as rounds:
         _stop(net, first, end)
         second = net.announced_by(address, first)
-        # No client has to ask: what its kernel had learnt is put right by the announcement.
-        net.until(lambda: net.learnt("c1", address) == second)
+        # Nobody has to ask: the announcement puts right what a kernel had learnt. The third node never asks again.
+        (third,) = others - {second}
+        net.until(lambda: net.learnt(third, address) == second)
         _mend(net, first, end)
         # It is back and alive: it can announce what is new, and leaves what is another's.
         fence = fresh()[0]
