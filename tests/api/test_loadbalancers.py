@@ -150,6 +150,10 @@ async def test_requests_sharing_classes_and_restarts(world: World) -> None:
     await world.has("tcp", "192.0.2.7")
     await world.has("https", "192.0.2.7")
     await world.told("clash", "AllocationFailed", 'Service "default/https", which has port TCP/443 there already')
+    # Who shares an address may leave a port to others: they are given it then.
+    await world.api.patch(SERVICES, "default", "https", {"spec": {"ports": [{"name": "p", "port": 8443}]}})
+    await world.has("clash", "192.0.2.7")
+    await world.has("https", "192.0.2.7")
     await world.api.create(SERVICES, service("foreign", loadBalancerClass="example.com/other"))
     await world.api.create(SERVICES, service("mine", loadBalancerClass="portway.dev/load-balancer"))
     await world.has("mine", "192.0.2.1")

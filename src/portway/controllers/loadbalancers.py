@@ -13,7 +13,7 @@ from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Held, Refusal
 from portway.model.loadbalancer import AddressPool
 from portway.reconcile import addresspools, loadbalancers
-from portway.reconcile.change import Change, Update
+from portway.reconcile.change import Change, Event, Update
 from portway.reconcile.objects import is_deleting, labels_of, name_of, spec_of
 from portway.reconcile.resources import IP_ADDRESS_POOLS, NAMESPACES, SERVICES
 
@@ -43,11 +43,11 @@ class LoadBalancerController(Controller):
         self.caches[NAMESPACES].listeners.append(self._namespace_changed)
 
     def _service_changed(self, key: Key, old: Doc | None, new: Doc | None) -> None:
-        had, has = _held(old), _held(new)
+        (had, old_terms), (has, new_terms) = _held(old), _held(new)
         self._note(key, new)
         if had != has:
             self._count()
-        if set(had) - set(has):
+        if set(had) - set(has) or old_terms != new_terms:
             self._ask_again()
         if _concerns(new):
             self.queue.add(key)
@@ -94,13 +94,16 @@ class LoadBalancerController(Controller):
 
     async def _balance(self, key: Key) -> None:
         service = self.caches[SERVICES].get(key)
-        self._waiting.pop(key, None)
+        told = self._waiting.pop(key, None)
         if service is None:
             return
         namespaces = {name_of(n): labels_of(n) for n in self.caches[NAMESPACES].objects.values()}
         changes, refusal = loadbalancers.reconcile(service, list(self._pools.values()), self.held, namespaces)
         if refusal is not None:
             self._waiting[key] = refusal
+        if refusal is not None and refusal == told:
+            # It asked again because others changed, and that is no news.
+            changes = [change for change in changes if not isinstance(change, Event)]
         self._reserve(key, changes)
         await self.hands.carry_out(changes)
 
@@ -116,9 +119,12 @@ class LoadBalancerController(Controller):
             await self.hands.carry_out(addresspools.reconcile(document, pool, self.held.addresses()))
 
 
-def _held(service: Doc | None) -> tuple[str, ...]:
-    """The addresses that it has by us."""
-    return decode_loadbalancer.balanced_service(service).addresses if service and _concerns(service) else ()
+def _held(service: Doc | None) -> tuple[tuple[str, ...], str]:
+    """The addresses that it has by us, and the terms on which it shares them."""
+    if service is None or not _concerns(service):
+        return (), ""
+    found = decode_loadbalancer.balanced_service(service)
+    return found.addresses, found.granted
 
 
 def _concerns(service: Doc | None) -> bool:
