@@ -102,6 +102,7 @@ def test_an_administrator_may_keep_pods_from_their_own_node(place: Guarded) -> N
     bridge = "10.244.1.250"
     place.node.command("ip", "addr", "add", f"{bridge}/32", "dev", "lo")
     assert place.answers("node-1", bridge) == [True] * 2, "the node talks to itself by an address of its pod CIDR"
+    place.node.command("ip", "addr", "del", f"{bridge}/32", "dev", "lo")
     with place.policies(CLOSED):
         place.expect_talk(False, "a", "c")
         assert place.answers("a", *node) == [True] * 4, "NetworkPolicies never keep a pod from its own node"
