@@ -211,7 +211,8 @@ def test_probes_of_the_proxy(place: Place, serving: int) -> None:
     status, headers, body = place.get("outside", NODE, 10256, "/healthz")
     assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (200, "application/json", "nosniff")
     assert json.loads(body).keys() == {"lastUpdated", "currentTime", "nodeEligible", "healthy", "status"}
-    assert place.get("outside", NODE, 10256, "/")[0] == 404
+    status, headers, body = place.get("outside", NODE, 10256, "/")
+    assert (status, headers["X-Content-Type-Options"], body) == (404, "nosniff", "404 page not found\n")
     taint = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
     place.ask(lambda api: api.patch(NODES, "", "node-1", {"spec": {"taints": [taint]}}))
     place.expect(lambda: place.get("outside", NODE, 10256, "/healthz")[0] == 503, "a node that leaves gets no traffic")

@@ -17,6 +17,8 @@ from portway.model.address import canonical_address
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
+_ALWAYS = {"X-Content-Type-Options": "nosniff"}
+"""As on every answer of kube-proxy."""
 Answering = Callable[[str], Answer]
 """From a request's path to its answer, whatever the method."""
 Complaining = Callable[["Door", str], None]
@@ -97,7 +99,7 @@ async def _listen(door: Door, answering: Answering) -> asyncio.Server:
     async def answer(request: web.BaseRequest) -> web.Response:
         told = answering(request.path)
         # A probe's connection ends with its answer: nobody's is left when a door closes.
-        headers = {"Content-Type": told.content_type, "Connection": "close", **dict(told.headers)}
+        headers = {"Content-Type": told.content_type, "Connection": "close", **_ALWAYS, **dict(told.headers)}
         response = web.Response(status=told.status, body=told.body.encode(), headers=headers)
         response.force_close()
         return response
