@@ -91,15 +91,19 @@ class Leases:
             if error.code != 404:
                 raise
             await self._api.create(LEASES, self._document(node_lease(self._me), "node", {}, renewed))
-        if not self.fresh:
-            # Others may have taken what was ours while we were silent: only the server itself knows.
-            await self._read_again()
+        if not self.fresh and not await self._read_again():
+            return
         self._fresh_until = max(self._fresh_until, sent + self._timing.fence)
 
-    async def _read_again(self) -> None:
+    async def _read_again(self) -> bool:
+        """After a silence others may have taken what was ours: only the server itself knows.
+
+        False when something of ours is not there any more and the watch has not told yet: then silence goes on.
+        """
         items, _ = await self._api.list(LEASES, NAMESPACE, label_selector=f"{ROLE}=address")
         for item in items:
             self.reflector.note(item)
+        return set(self.mine()) <= {announcer_lease(item).address for item in items}
 
     async def claim(self, address: str) -> bool:
         """Make an address ours: False when another one was faster, or its holder lives."""
