@@ -77,6 +77,27 @@ async def test_requests_sent_at_once_are_answered_in_order(run: Run, web: list[B
     assert [part.split('"')[0] for part in answer.split('"path": "')[1:]] == [f"/{number}" for number in range(10)]
 
 
+async def test_requests_may_come_in_any_pieces(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    chunks = "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: 1\r\n\r\n"
+    sent = (
+        _get("/1", close=False)
+        + _get("/2", "Content-Length: 5", close=False, method="POST", body="12345")
+        + _get("/3", "Transfer-Encoding: chunked", method="POST", body=chunks)
+    )
+    for size in (1, 7, 40, len(sent)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await asyncio.sleep(0)  # the other side may read
+        async with asyncio.timeout(10):
+            answer = (await reader.read()).decode()
+        writer.close()
+        paths = [part.split('"')[0] for part in answer.split('"path": "')[1:]]
+        bodies = [part.split("}")[0] for part in answer.split('"body": ')[1:]]
+        assert (paths, bodies) == (["/1", "/2", "/3"], ["0", "5", "7"]), size
+
+
 async def test_old_clients_get_a_body_that_ends_with_the_connection(run: Run, web: list[Backend]) -> None:
     await _apply(run, web)
     answer = await exchange(PORT, b"GET /?size=70000 HTTP/1.0\r\nHost: a\r\n\r\n")

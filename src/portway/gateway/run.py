@@ -6,6 +6,7 @@ import logging
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -65,6 +66,7 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
 
 def run(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None = None) -> int:
     """Serve until SIGTERM or SIGINT, then let what is under way end. Always 0. Raises OSError when it cannot begin."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(message)s")
     asyncio.run(_until_told(config, api, lines))
     return 0
 
@@ -140,6 +142,8 @@ class _Process:
             applied = await self._engine.apply(self._table)
             if applied.reason and applied.reason != self._tally.problem:
                 log.warning("%s: %s", self._config.door, applied.reason)
+            if applied.how == "reload":
+                log.info("%s: a new process has taken over", self._config.door)
             self._tally.took(applied)
             self._ready |= applied.how != "refused"
             with contextlib.suppress(TimeoutError):
