@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 _SET_DEATH_SIGNAL = 1
 _READY_SECONDS = 10.0
+_END_SECONDS = 2.0
+"""From SIGTERM on; workers end when their master is gone."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,13 +76,15 @@ class Process:
         if self._process is None or not self.alive:
             return
         self._process.send_signal(signal.SIGUSR1)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                self._process.terminate()
-            await self._process.wait()
+        for patience, then in ((seconds, signal.SIGTERM), (_END_SECONDS, signal.SIGKILL)):
+            try:
+                async with asyncio.timeout(patience):
+                    await self._process.wait()
+                    return
+            except TimeoutError:
+                with suppress(ProcessLookupError):
+                    self._process.send_signal(then)
+        await self._process.wait()
 
     async def _wait_for_worker(self, before: int) -> None:
         async with asyncio.timeout(_READY_SECONDS):

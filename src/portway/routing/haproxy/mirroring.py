@@ -20,6 +20,7 @@ def mirror_frontend(folder: str) -> Iterator[str]:
     """Where copies come in."""
     yield "frontend mirror"
     yield "  no log"
+    yield "  option httpclose"
     yield f"  bind unix@{folder}/{SOCKET} mode 600"
     yield f"  http-request set-var(txn.be) req.hdr({_HEADER})"
     yield f"  http-request del-header {_HEADER}"
