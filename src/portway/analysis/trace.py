@@ -112,6 +112,9 @@ class Trace(Struct, frozen=True):
         return MEANING[self.code]
 
 
+_OWN_NODES_OTHERS = "an address of the pod's own node that its Node object does not name would not be closed to it"
+
+
 class _Unsendable(Exception):
     """No packet can be made for this question; the arguments are the code, and more findings."""
 
@@ -323,7 +326,10 @@ def _let_out(terrain: Terrain, found: Trace) -> Trace:
     assert found.packet is not None
     end = Backend(found.packet.destination, found.packet.port)
     policed = _policed(terrain, found, (end,), "")
-    return found if policed.judged[0].allowed else policed
+    if policed.judged[0].allowed:
+        return found
+    caution = () if _node_of(terrain, end.address) else (_OWN_NODES_OTHERS,)
+    return replace(policed, findings=(*policed.findings, *caution))
 
 
 def _ended(origin: Place, target: Target, packet: Packet, code: str, hops: tuple[Hop, ...]) -> Trace:

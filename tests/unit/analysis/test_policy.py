@@ -94,3 +94,9 @@ def test_nothing_is_said_where_no_policy_decides() -> None:
 
 def test_codes_that_deny_have_a_meaning() -> None:
     assert {Reason.NO_RULE_MATCHES.value, Reason.RULE_DENIES.value, Reason.POLICY_UNREADABLE.value} < MEANING.keys()
+
+
+def test_what_nobody_can_know_of_an_outside_address_is_said() -> None:
+    far, near = (way(QUIET, target, "pod/shop/one-1") for target in ("169.254.20.10:53", "172.18.0.12:9"))
+    assert [any("Node object" in line for line in found.findings) for found in (far, near)] == [True, False]
+    assert all("fix: an egress rule" in found.findings[0] for found in (far, near))
