@@ -93,11 +93,11 @@ class Guarded:
 
     def held(self, name: str) -> Mapping[bytes, bytes]:
         """The elements of one of policies' sets and maps."""
-        return self.node.run(_held, (name,)).get(name, {})
+        return self.node.run(held, (name,)).get(name, {})
 
     def everything(self) -> dict[str, dict[bytes, bytes]]:
         """The elements of all of them, but for the number of the latest change."""
-        return self.node.run(_held, tuple(c.name for c in policy_containers() if c.name != "policy_generation"))
+        return self.node.run(held, tuple(c.name for c in policy_containers() if c.name != "policy_generation"))
 
     def expect(self, wanted: Callable[[], object], what: str) -> None:
         """Wait until it is so."""
@@ -236,7 +236,8 @@ async def _create_self(api: Api) -> None:
         await api.create(ENDPOINT_SLICES, piece)
 
 
-def _held(names: tuple[str, ...]) -> dict[str, dict[bytes, bytes]]:
+def held(names: tuple[str, ...]) -> dict[str, dict[bytes, bytes]]:
+    """The elements of these sets and maps of policies in this namespace, those that are there."""
     kernel, known = NfTables(), {c.name: c for c in policy_containers()}
     there = kernel.containers() if kernel.exists() else ()
     return {name: kernel.elements(known[name]) for name in names if name in there}
