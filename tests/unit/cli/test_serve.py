@@ -9,8 +9,10 @@ import yaml
 from click.testing import CliRunner
 
 from portway.agent import watches
+from portway.agent.announce import objects
 from portway.agent.metrics import Tally, exposition
 from portway.cli.serve import command
+from portway.kubeapi import announcing
 from portway.kubeapi.kinds import Resource
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +45,8 @@ def test_the_role_allows_what_the_agent_watches() -> None:
         for resource in rule["resources"]
         if {"list", "watch"} <= set(rule["verbs"])
     }
-    watched = [value for value in vars(watches).values() if isinstance(value, Resource)]
+    modules = (watches, objects, announcing)
+    watched = [value for module in modules for value in vars(module).values() if isinstance(value, Resource)]
     assert {(resource.group, resource.plural) for resource in watched} == allowed
 
 
