@@ -189,8 +189,9 @@ class Classes:
 
     def _part(self, cell: Cell, left: dict[int, Class]) -> None:
         """Takes a cell out of its class; a class without any is left over."""
+        was = Moved(cell.number, cell.number)
         for address in cell.addresses:
-            self._note(address)
+            self.moved.setdefault(address, was)
         if cell.number == NOBODY:
             return
         own = self.by_number[cell.number]

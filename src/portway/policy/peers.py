@@ -171,5 +171,5 @@ class Peers:
     def signature(self, kind: Kind) -> tuple[frozenset[int], tuple[ContainerPort, ...]]:
         """The peers that match a kind, and its ports that those call by name."""
         numbers = frozenset(self.selections.terms_of(kind))
-        names = [name for number in self._naming.keys() & numbers for name in self._naming[number]]
+        names = [name for number, asked in self._naming.items() if number in numbers for name in asked]
         return numbers, tuple(port for port in kind.ports if has_name(names, port)) if names else ()
