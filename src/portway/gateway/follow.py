@@ -4,8 +4,7 @@ Endpoints change with every pod; what they cost is the pools of their Service, w
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from portway.client import Api, Key, Reflector
 from portway.kubeapi.errors import Doc
@@ -31,6 +30,8 @@ class Following:
         self._touched: set[Key] = set()
         """Services whose endpoints have changed since the last table."""
         self._doors: Doors | None = None
+        self._used: set[Key] = set()
+        """Services that the doors lead to: the endpoints of others are nobody's business here."""
         self._pools: dict[str, Pool] = {}
 
     def _reflector(self, api: Api, kind: str) -> Reflector[Doc]:
@@ -53,6 +54,8 @@ class Following:
         self.changed.clear()
         if self._doors is None or self._stale:
             self._doors, self._stale = compute(self._documents()), False
+            self._used = {(pool.namespace, pool.service) for pool in self._doors.pools.values()}
+            self._pools = {}
             self._fill(self._doors.pools)
         else:
             self._fill({k: p for k, p in self._doors.pools.items() if (p.namespace, p.service) in self._touched})
@@ -60,7 +63,7 @@ class Following:
         pools = {key: self._pools[key] for key in self._doors.pools}
         return RouteTable(self._doors.listeners, pools, self._doors.certificates)
 
-    def _fill(self, pools: Any) -> None:
+    def _fill(self, pools: Mapping[str, Pool]) -> None:
         services = self._caches["Service"].objects
         for key, pool in pools.items():
             self._pools[key] = with_endpoints(pool, self._slices_of, services)
@@ -87,8 +90,9 @@ class Following:
                 here.pop(key, None)
                 if document is new:
                     here[key] = document
-                self._touched.add(service)
-        self.changed.set()
+                if service in self._used:
+                    self._touched.add(service)
+                    self.changed.set()
 
 
 def _meaning(document: Doc) -> Doc:
