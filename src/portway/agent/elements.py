@@ -50,6 +50,7 @@ def _encoded_plain(container: Container, entries: Iterable[Entry], with_values: 
     return [before + key + between + value for key, value in entries]
 
 
+@lru_cache(maxsize=512)
 def _frame(container: Container, with_values: bool) -> tuple[bytes, bytes, int]:
     """What stands before a key and between it and its value, and how long the value is."""
     key_length = sum(kind.length for kind in container.key_types)

@@ -34,15 +34,19 @@ def recompute(
     changed: Iterable[ServiceKey],
     slices_of: SlicesOf | None = None,
     large: LargeServices | None = None,
+    *,
+    used_up: bool = False,
 ) -> ForwardingTable:
     """`table` with the Services in `changed` brought up to date; the others are taken over as they are.
 
     `changed` names every Service that changed, came or went, or whose slices did. A change of this node's zone or
     of the configuration concerns all of them: `compute` anew, or `recompute` with every key to keep the slots.
-    `Inputs` knows and keeps all of these arguments.
+    `Inputs` knows and keeps all of these arguments. `used_up`: nobody looks at `table` any more, so that nothing of it
+    is copied, and what it costs does not grow with the cluster.
     """
     grouped = slices_by_service(snapshot) if slices_of is None else slices_of
-    contributions = dict(table.contributions)
+    kept = table.contributions
+    contributions = kept if used_up and isinstance(kept, dict) else dict(kept)
     zone = _zone(snapshot, table.config)
     for key in changed:
         service, slices = snapshot.services.get(key), grouped.get(key, {})

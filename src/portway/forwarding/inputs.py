@@ -4,11 +4,11 @@ Mutable on purpose: one keeper of changes (the agent) owns it, on one thread. It
 the whole cluster: one changed EndpointSlice concerns one Service, and the slices are already grouped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from portway.forwarding.compute import compute, recompute
 from portway.forwarding.large import LARGE, LargeServices
-from portway.forwarding.table import ForwardingTable, ServiceKey
+from portway.forwarding.table import Contribution, ForwardingTable, ServiceKey
 from portway.model import EndpointSlice, Node, ProxyConfig, Service, Snapshot
 
 
@@ -25,6 +25,8 @@ class Inputs:
         self.slices_of: dict[ServiceKey, dict[str, EndpointSlice]] = {}
         """The slices of each Service, by slice name; read only."""
         self._large = LargeServices(large)
+        self._made: Mapping[ServiceKey, Contribution] | None = None
+        """The contributions of the last table that `recompute` made."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -91,6 +93,12 @@ class Inputs:
         return compute(self.snapshot, config, self.slices_of, self._large)
 
     def recompute(self, table: ForwardingTable, changed: Iterable[ServiceKey] | None = None) -> ForwardingTable:
-        """`table`, this object's last one, brought up to date: for what was `taken`, else for all that changed."""
+        """`table` brought up to date: for what was `taken`, else for all that changed.
+
+        A table that this made is used up by the next: who wants to compare them copies its contributions.
+        """
         concerned = self.taken() if changed is None else changed
-        return recompute(table, self.snapshot, concerned, self.slices_of, self._large)
+        own = table.contributions is self._made
+        renewed = recompute(table, self.snapshot, concerned, self.slices_of, self._large, used_up=own)
+        self._made = renewed.contributions
+        return renewed

@@ -101,6 +101,18 @@ def test_a_change_that_moves_nothing_keeps_the_very_tuple() -> None:
     assert target_of(inputs.recompute(before)).cluster is target_of(before).cluster
 
 
+def test_a_change_copies_nothing_of_what_the_last_one_made() -> None:
+    inputs = inputs_of(service(), endpoint_slice("web", "10.244.1.1", "10.244.1.2"))
+    whole = inputs.compute(CONFIG)
+    put(inputs, endpoint_slice("web", "10.244.1.1"))
+    first = inputs.recompute(whole)
+    assert len(target_of(whole).cluster) == 2, "what was computed as a whole is left alone"
+    put(inputs, endpoint_slice("web", "10.244.1.3"))
+    second = inputs.recompute(first)
+    assert second.contributions is first.contributions
+    assert [b.address for b in target_of(second).cluster] == ["10.244.1.3"]
+
+
 def test_another_table_than_the_last_is_computed_in_full() -> None:
     inputs = inputs_of(service(), endpoint_slice("web", "10.244.1.1", "10.244.1.2"))
     first = inputs.compute(CONFIG)
