@@ -11,7 +11,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 from msgspec import Struct
@@ -127,7 +127,8 @@ def serve(name: str) -> None:
     threading.Thread(target=_serve_udp, args=(udp, name), daemon=True).start()
     while True:
         connection, client = tcp.accept()
-        with connection:
+        # A client may be gone before it is answered; the next one is served nevertheless.
+        with connection, suppress(ConnectionError):
             connection.sendall(_says(name, client[0]))
 
 
