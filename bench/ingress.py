@@ -157,8 +157,8 @@ def _asked(processes: list[int], own: list[int]) -> Figures:
     failed = sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", said))
     return {
         "rate": float(_found(r"Requests/sec:\s+([\d.]+)", said)),
-        "p50": _seconds(_found(r"50%\s+(\S+)", said)),
-        "p99": _seconds(_found(r"99%\s+(\S+)", said)),
+        "p50": _seconds(_found(r"\n +50%\s+(\S+)", said)),
+        "p99": _seconds(_found(r"\n +99%\s+(\S+)", said)),
         "cpu": (spent - own_spent) / requests,
         "own": own_spent / requests,
         "changes": 0.0,
