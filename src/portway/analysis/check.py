@@ -1,12 +1,23 @@
 """What a check is. One file each in `checks/`, found there; those of others by the entry point `portway.checks`."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from msgspec import Struct
 
 from portway.analysis.bundle import Bundle
 from portway.analysis.finding import Finding, HopName, Severity
+
+_TRIVY = re.compile(r"(?:AVD-)?(KSV|KCV)-?(\d{3,4})")
+
+
+def spelled(code: str) -> str:
+    """A code or control as we write it: `ksv024`, `AVD-KSV-0024` and `KSV-0024` are one, Trivy's old and new names."""
+    upper = code.upper()
+    match = _TRIVY.fullmatch(upper)
+    return f"{match[1]}-{int(match[2]):04}" if match else upper
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -47,3 +58,8 @@ class Check(Struct, frozen=True, kw_only=True):
     """Controls of others that it speaks to: `C-0256`, `KSV-0024`, `CIS-5.2.13`, `NSA`."""
     style: bool = False
     """A matter of taste: off unless asked for by `--style` or by its code."""
+
+    def is_called(self, pattern: str) -> bool:
+        """Whether a pattern such as `PW-N*` speaks of it, or the name of a control that it speaks to (`C-0044`)."""
+        wanted = spelled(pattern)
+        return fnmatchcase(self.code, wanted) or wanted in self.controls

@@ -5,7 +5,9 @@ policies. Pods are asked about by class (namespace, labels, named ports), never 
 asked once for each different set of policies and port on the other side, however many Services share it.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -126,6 +128,8 @@ class _View:
         self._egress = limits or bool(terrain.policies.cluster_policies)
         """Whether clients' own policies may tell servers apart by labels."""
         self._answers: dict[tuple[object, ...], Clients] = {}
+        self._deciding: dict[tuple[str, str], Mapping[tuple[str, str], NetworkPolicy]] = {}
+        self._sizes = Counter(pod.namespace for pod in self._classes)
         self._backends: dict[tuple[str, str], list[tuple[str, str, Backend]]] = {}
         for piece in terrain.snapshot.slices.values():
             ready = [endpoint for endpoint in piece.endpoints if endpoint.ready]
@@ -201,12 +205,9 @@ class _View:
         return (*named, *(["loadBalancerSourceRanges"] if service.load_balancer_source_ranges else []))
 
     def _isolating(self, mine: Sequence[Backend]) -> set[tuple[str, str]]:
-        found = set()
-        for pod in {one.name: one for b in mine if (one := self._pods.get(b.address))}.values():
-            for key, policy in self._policies.get(pod.namespace, {}).items():
-                if "Ingress" in policy.directions and policy.pods.matches(pod.labels):
-                    found.add(key)
-        return found
+        pods = {one.name: one for b in mine if (one := self._pods.get(b.address))}.values()
+        deciding = (entry for pod in pods for entry in self._deciders(pod).items())
+        return {key for key, policy in deciding if "Ingress" in policy.directions}
 
     def _clients(self, mine: Sequence[Backend], port: ServicePort) -> Clients:
         """Asked once for each set of policies, named ports and number."""
@@ -223,12 +224,11 @@ class _View:
 
     def _asked(self, server: Pod, number: int, protocol: str) -> Clients:
         allowed: dict[str, list[str]] = {}
-        every: dict[str, int] = {}
-        for client in self._classes:
-            every[client.namespace] = every.get(client.namespace, 0) + 1
-            if self._may(client, server, number, protocol):
+        sure = not self._deciders(server) and not self._egress
+        for client in self._candidates(server):
+            if sure or self._may(client, server, number, protocol):
                 allowed.setdefault(client.namespace, []).append(f"{client.namespace}/{owner(client.name)}")
-        whole = tuple(sorted(space for space, names in allowed.items() if len(names) == every[space]))
+        whole = tuple(sorted(space for space, names in allowed.items() if len(names) == self._sizes[space]))
         partly = tuple(sorted(name for space, names in allowed.items() if space not in whole for name in names))
         count = sum(map(len, allowed.values()))
         return Clients(self._nodes_may(server, number, protocol), whole, partly, len(self._classes), count)
@@ -247,12 +247,42 @@ class _View:
                 return "open" if judge(self._around(server, server), connection).allowed else "closed"
         return "open"
 
+    def _candidates(self, server: Pod) -> Sequence[Pod]:
+        """The classes that could be let in: only those of its namespace where no rule speaks of anybody else."""
+        closing = [policy for policy in self._deciders(server).values() if "Ingress" in policy.directions]
+        if not closing or self._terrain.policies.cluster_policies or any(map(_speaks_of_strangers, closing)):
+            return self._classes
+        return self._classes_by_namespace.get(server.namespace, ())
+
+    @cached_property
+    def _classes_by_namespace(self) -> Mapping[str, list[Pod]]:
+        found: dict[str, list[Pod]] = {}
+        for pod in self._classes:
+            found.setdefault(pod.namespace, []).append(pod)
+        return found
+
+    def _deciders(self, pod: Pod) -> Mapping[tuple[str, str], NetworkPolicy]:
+        """The policies that select a pod."""
+        key = pod.namespace, pod.name
+        if key not in self._deciding:
+            mine = self._policies.get(pod.namespace, {})
+            self._deciding[key] = {name: policy for name, policy in mine.items() if policy.pods.matches(pod.labels)}
+        return self._deciding[key]
+
     def _around(self, client: Pod, server: Pod) -> PolicySnapshot:
         """What can decide between two pods, and nothing else: judging is a walk over it."""
         whole = self._terrain.policies
-        policies = {**self._policies.get(client.namespace, {}), **self._policies.get(server.namespace, {})}
+        policies = {**self._deciders(client), **self._deciders(server)}
         pods = {(client.namespace, client.name): client, (server.namespace, server.name): server}
         return PolicySnapshot(pods, whole.namespaces, policies, whole.cluster_policies, whole.nodes, whole.node_labels)
+
+
+def _speaks_of_strangers(policy: NetworkPolicy) -> bool:
+    """Whether an ingress rule can let in pods of other namespaces: everybody, namespaces or addresses."""
+    return any(
+        not rule.peers or any(peer.namespaces is not None or peer.block is not None for peer in rule.peers)
+        for rule in policy.ingress
+    )
 
 
 def _classes(policies: PolicySnapshot) -> list[Pod]:

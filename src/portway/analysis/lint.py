@@ -1,13 +1,16 @@
 """Runs checks over a bundle, and takes out what somebody decided to live with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.analysis.bundle import Bundle
-from portway.analysis.check import Check, Settings
+from portway.analysis.check import Check, Settings, spelled
 from portway.analysis.finding import SEVERITIES, Finding, Severity
 from portway.analysis.suppression import Suppressed, Suppression, suppress, written_in
+
+_VALIDATION = "PW-A01"
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -54,8 +57,8 @@ def lint(
         except Exception as error:
             # One check that stumbles, perhaps somebody else's, must not cost the others' findings.
             failed.append(f"check {check.code} failed: {type(error).__name__}: {error}")
-    rules = [*written_in(bundle), *suppressions]
-    shown, hidden = suppress(dict.fromkeys(found), rules, today)
+    rules = [_in_our_codes(rule, checks) for rule in (*written_in(bundle), *suppressions)]
+    shown, hidden = suppress(dict.fromkeys(_without_echoes(found)), rules, today)
     return Report(
         findings=tuple(sorted(shown, key=_rank)),
         suppressed=hidden,
@@ -63,6 +66,19 @@ def lint(
         checks=tuple(checks),
         objects=len(bundle.items),
     )
+
+
+def _in_our_codes(rule: Suppression, checks: Sequence[Check]) -> Suppression:
+    """With the checks' own codes beside those of controls that they speak to."""
+    controls = {spelled(code) for code in rule.codes}
+    named = [check.code for check in checks if not controls.isdisjoint(check.controls)]
+    return replace(rule, codes=(*rule.codes, *named)) if named else rule
+
+
+def _without_echoes(found: Sequence[Finding]) -> Iterator[Finding]:
+    """What Kubernetes' validation says of a field is left out where a check says it of that field, with a fix."""
+    told = {(one.where.object, one.where.path) for one in found if one.code != _VALIDATION and one.severity == "error"}
+    return (one for one in found if one.code != _VALIDATION or (one.where.object, one.where.path) not in told)
 
 
 def _rank(finding: Finding) -> tuple[int, str, int, str, str]:

@@ -13,7 +13,6 @@ lint:
 """
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any, get_args
 
 from msgspec import Struct, field
@@ -135,7 +134,7 @@ def chosen(checks: Sequence[Check], config: Config, only: Sequence[str] = (), st
     """The checks that run: `only` those named, else all that are not disabled; style checks when asked for."""
 
     def named(check: Check, patterns: Sequence[str]) -> bool:
-        return any(fnmatchcase(check.code, pattern) for pattern in patterns)
+        return any(check.is_called(pattern) for pattern in patterns)
 
     if only:
         return [check for check in checks if named(check, only)]

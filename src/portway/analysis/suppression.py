@@ -5,7 +5,8 @@ A comment stands on the field's line or on lines of comments just above it, an a
     targetPort: 9080  # portway:ignore PW-W05 until=2027-01-01 the sidecar opens it
     metadata: {annotations: {portway.dev/ignore: "PW-W05 until=2027-01-01 the sidecar opens it; PW-N03 a firewall"}}
 
-`PW-*` and `PW-W*` stand for all that begin so. One without a reason suppresses nothing and is a finding (PW-S01); so is
+`PW-*` and `PW-W*` stand for all that begin so; a control of others (`C-0044`, `KSV-0024`, `AVD-KSV-0024`) stands for
+the checks that speak to it. One without a reason suppresses nothing and is a finding (PW-S01); so is
 one that has ended (PW-S02).
 """
 
@@ -22,7 +23,8 @@ from portway.analysis.finding import Finding, Where
 
 ANNOTATION = "portway.dev/ignore"
 _COMMENT = re.compile(r"#\s*portway:ignore\s+(?P<rest>.+)$")
-_RULE = re.compile(r"^(?P<codes>PW-[\w*]+(?:\s*,\s*PW-[\w*]+)*)(?:\s+until=(?P<until>[^\s:]+))?[\s:]*(?P<reason>.*)$")
+_CODE = r"(?:PW-[\w*]+|C-\d{4}|(?:AVD-)?K[SC]V-?\d{3,4}|CIS-[\d.]+)"
+_RULE = re.compile(rf"^(?P<codes>{_CODE}(?:\s*,\s*{_CODE})*)(?:\s+until=(?P<until>[^\s:]+))?[\s:]*(?P<reason>.*)$")
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 

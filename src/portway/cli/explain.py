@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from portway.analysis import codes
-from portway.analysis.check import Check
+from portway.analysis.check import Check, spelled
 from portway.cli import table
 from portway.cli.lint import all_checks
 from portway.cli.options import output_format
@@ -19,19 +19,32 @@ from portway.cli.options import output_format
 def command(code: str | None, output: str) -> None:
     """What a code means: its cause, how to check it, how to mend it, and Kubernetes' rule.
 
-    CODE is a check's (PW-W01), a reason that trace, logs and metrics show (NO_ENDPOINTS), or an assumption
-    (ASSUME_NODES). Without CODE: all of them, a line each.
+    CODE is a check's (PW-W01), a reason that trace, logs and metrics show (NO_ENDPOINTS), an assumption
+    (ASSUME_NODES), or a control of Kubescape, Trivy, CIS or NSA (C-0044, KSV-0024), which names the checks that speak
+    to it. Without CODE: all of ours, a line each.
     """
     if code is None:
         click.echo(_listed(output))
         return
-    wanted = code.upper()
+    wanted = spelled(code)
     check = next((one for one in all_checks() if one.code == wanted), None)
     entry = codes.CODES.get(wanted)
+    speaking = [one for one in all_checks() if wanted in one.controls]
+    if speaking:
+        click.echo(_speaking(wanted, speaking, output))
+        return
     if check is None and entry is None:
         raise click.BadParameter(f"there is no code {code}; portway explain lists them", param_hint="CODE")
     document = _document(check) if check else {"code": wanted, **msgspec.to_builtins(entry)}
     click.echo(json.dumps(document, indent=2) if output == "json" else _page(check, wanted, entry))
+
+
+def _speaking(control: str, checks: list[Check], output: str) -> str:
+    """The checks that speak to a control of Kubescape, Trivy, CIS or NSA."""
+    if output == "json":
+        return json.dumps({"code": control, "checks": [_document(one) for one in checks]}, indent=2)
+    rows = [(one.code, one.severity, one.title) for one in checks]
+    return "\n".join([f"{control} is spoken to by", *table.lines(("CODE", "KIND", "TITLE"), rows)])
 
 
 def _listed(output: str) -> str:

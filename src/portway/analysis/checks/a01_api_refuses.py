@@ -1,13 +1,15 @@
 """PW-A01: an object that the API server would refuse."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
+from portway.analysis.view import words
 from portway.kubeapi import catalogue
-from portway.kubeapi.cluster import Cluster
+from portway.kubeapi.cluster import SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
@@ -27,7 +29,7 @@ def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
     if kind is None or kind.inert or "create" not in kind.verbs:
         return
     # Each alone: that two want the same number is another check's to say.
-    cluster = Cluster(node_port_range=settings.node_ports, pick=lambda _: 0)
+    cluster = Cluster(_ranges(item), settings.node_ports, pick=lambda _: 0)
     request = Request(
         kind=kind,
         namespace=item.namespace,
@@ -43,6 +45,20 @@ def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
         causes = (error.details or {}).get("causes") or []
         for cause in causes or [{"field": "", "message": error.message}]:
             yield _finding(item, str(cause.get("field") or ""), str(cause.get("message")))
+
+
+def _ranges(item: Item) -> tuple[str, ...]:
+    """Service ranges that have the object's own addresses: which ranges a cluster has, manifests do not know."""
+    sixes = [ip for ip in words(item.get("spec.clusterIPs")) if _is_six(ip)]
+    six = str(ip_network((sixes[0], 64), strict=False)) if sixes else SERVICE_CIDRS[1]
+    return ("0.0.0.0/0", six)
+
+
+def _is_six(text: str) -> bool:
+    try:
+        return ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def _finding(item: Item, field: str, message: str) -> Finding:

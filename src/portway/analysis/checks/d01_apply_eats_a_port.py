@@ -17,7 +17,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
             if first.protocol != port.protocol:
                 yield Finding(
                     "PW-D01",
-                    "warning",
+                    "info",
                     f"{service.item.named}: {first.text} and {port.text} differ only in protocol, and client-side "
                     "apply merges ports by number",
                     port.where("port"),
@@ -36,7 +36,7 @@ def _example(port: int) -> str:
 CHECK = Check(
     code="PW-D01",
     title="ports that differ in protocol only",
-    severity="warning",
+    severity="info",
     hop="change",
     run=_run,
     cause="kubectl apply (client-side) takes a Service's ports for a list that is keyed by port alone. With TCP and "

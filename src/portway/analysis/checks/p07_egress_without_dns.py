@@ -8,6 +8,9 @@ from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
 from portway.analysis.policies import PolicyPort, directions, ports, rules, subjects
 
+_DNS = (53, 5353)
+"""Policies see the port of the DNS pods, which OpenShift has on 5353."""
+
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     egress = [item for item in bundle.of("NetworkPolicy") if "Egress" in directions(item)]
@@ -49,7 +52,7 @@ def _opens_dns(policy: Item, protocol: str) -> bool:
 
 
 def _is_dns(one: PolicyPort, protocol: str) -> bool:
-    return one.protocol == protocol and (one.opens(53) or one.port in ("dns", "dns-tcp"))
+    return one.protocol == protocol and (any(map(one.opens, _DNS)) or one.port in ("dns", "dns-tcp"))
 
 
 def _example(more: str) -> str:

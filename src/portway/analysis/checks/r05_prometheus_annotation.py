@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from portway.analysis import examples
-from portway.analysis.bundle import Bundle, strings
+from portway.analysis.bundle import Bundle, Workload, strings
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
 from portway.analysis.view import container_ports
@@ -17,7 +17,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         notes = strings(metadata.get("annotations")) if isinstance(metadata, dict) else {}
         declared = {port.number for port in container_ports(workload)}
         wanted = notes.get(_PORT, "")
-        if wanted and declared and wanted not in {str(number) for number in declared}:
+        if wanted and declared and wanted not in {str(number) for number in declared} and not _by_mesh(workload):
             yield Finding(
                 "PW-R05",
                 "warning",
@@ -32,6 +32,11 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
                 fix=Fix("the port that serves metrics"),
                 assumptions=("ASSUME_PROCESS_LISTENS",),
             )
+
+
+def _by_mesh(workload: Workload) -> bool:
+    """Whether a mesh wrote the annotation for its own sidecar, which declares no port for it."""
+    return any(container.get("name") == "istio-proxy" for _, container in workload.containers())
 
 
 def _example(port: int) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
-from portway.analysis.finding import Finding, Fix
-from portway.analysis.view import PortView, container_ports, resolve, services
+from portway.analysis.finding import Edit, Finding, Fix, Where
+from portway.analysis.view import ContainerPort, PortView, container_ports, resolve, services
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
@@ -25,12 +25,30 @@ def _finding(port: PortView, workloads: tuple[Workload, ...]) -> Finding:
         f'{port.item.named}: no selected pod defines targetPort "{port.target_port}" ({port.protocol})',
         port.where("targetPort"),
         hop="endpoint",
-        others=tuple(one.item.where(one.path("spec", "containers")) for one in workloads),
+        others=tuple(end for one in workloads for end in _ends(one)),
         seen=str(port.target_port),
         expected=f"the name of a {port.protocol} port; declared: {', '.join(p.text for p in declared) or 'none'}",
         effect="the Service has no endpoints for this port: connections are refused",
-        fix=Fix(f"name a container port {port.target_port}, or write its number as targetPort"),
+        fix=_fix(port, declared),
     )
+
+
+def _ends(workload: Workload) -> list[Where]:
+    """Its declared ports, or the containers that declare none."""
+    declared = [one.where("containerPort") for one in container_ports(workload)]
+    return declared or [workload.item.where(workload.path("spec", "containers"))]
+
+
+def _fix(port: PortView, declared: list[ContainerPort]) -> Fix:
+    """Where just one port can be meant: its name."""
+    able = [one for one in declared if one.protocol == port.protocol]
+    if len(able) != 1:
+        return Fix(f"name a container port {port.target_port}, or write its number as targetPort")
+    (meant,) = able
+    if meant.name:
+        return Fix(f"targetPort: {meant.name}", (Edit(port.where("targetPort"), "replace", meant.name),))
+    edit = Edit(meant.where("name"), "add", port.target_port)
+    return Fix(f"name: {port.target_port} at the container port, or targetPort: {meant.number}", (edit,))
 
 
 _EXAMPLE = """\

@@ -1,12 +1,23 @@
 """PW-W05: a numeric targetPort that no selected pod declares."""
 
+import re
 from collections.abc import Iterator
 
 from portway.analysis import examples
-from portway.analysis.bundle import Bundle
+from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Edit, Finding, Fix
-from portway.analysis.view import ContainerPort, PortView, container_ports, services
+from portway.analysis.view import (
+    ContainerPort,
+    PortView,
+    ServiceView,
+    container_ports,
+    inside,
+    services,
+    word,
+    words,
+)
+from portway.analysis.view import service as view_of
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
@@ -15,12 +26,33 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         declared = [port for one in workloads for port in container_ports(one)]
         for port in service.ports:
             unknown = port.target_written and isinstance(port.target_port, int)
-            if unknown and declared and all(one.number != port.target_port for one in declared):
-                yield _finding(port, declared)
+            if not unknown or not declared or any(one.number == port.target_port for one in declared):
+                continue
+            if not any(_speaks_of(one, str(port.target_port)) for one in workloads):
+                yield _finding(port, declared, _taken(bundle, service, workloads))
 
 
-def _finding(port: PortView, declared: list[ContainerPort]) -> Finding:
-    meant = _meant(port, declared)
+def _speaks_of(workload: Workload, number: str) -> bool:
+    """Whether an argument or variable of its containers has the number: then it is no slip."""
+    for path, container in workload.containers():
+        texts = [*words(container.get("command")), *words(container.get("args"))]
+        texts += [word(one.get("value")) for _, one in inside(workload.item, (*path, "env"))]
+        if any(re.search(rf"(?<!\d){number}(?!\d)", text) for text in texts):
+            return True
+    return False
+
+
+def _taken(bundle: Bundle, service: ServiceView, workloads: tuple[Workload, ...]) -> set[int | str]:
+    """The declared ports that another Service port leads to: none of them is the one that is meant here."""
+    taken: set[int | str] = set()
+    for other in map(view_of, bundle.within(service.namespace, "Service")):
+        if set(bundle.selected(other.namespace, other.selector)) & set(workloads):
+            taken.update(port.target_port for port in other.ports)
+    return taken
+
+
+def _finding(port: PortView, declared: list[ContainerPort], taken: set[int | str]) -> Finding:
+    meant = _meant(port, [one for one in declared if not {one.number, one.name} & taken])
     told = ", ".join(dict.fromkeys(one.text for one in declared))
     return Finding(
         "PW-W05",

@@ -9,6 +9,8 @@ from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Edit, Finding, Fix
 from portway.analysis.view import ServiceView, inside, services, word, words
 
+_SPOKEN = re.compile(r"\$[({]?(\w+_PORT)\b")
+
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     links: dict[str, list[ServiceView]] = {}
@@ -17,9 +19,9 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
             links.setdefault(service.namespace, []).append(service)
     for workload in bundle.workloads:
         if workload.pod_spec.get("enableServiceLinks") is not False:
-            for service in links.get(workload.namespace, ()):
-                variable = f"{_upper(service)}_PORT"
-                if variable not in _set_variables(workload) and _reads(workload, variable):
+            read = _read_variables(workload) - _set_variables(workload)
+            for service in links.get(workload.namespace, ()) if read else ():
+                if f"{_upper(service)}_PORT" in read:
                     yield _finding(workload, service)
 
 
@@ -27,15 +29,14 @@ def _upper(service: ServiceView) -> str:
     return service.name.upper().replace("-", "_")
 
 
-def _reads(workload: Workload, variable: str) -> bool:
-    """Whether a command, argument or other variable of its containers speaks of it: `$NAME_PORT`, `$(NAME_PORT)`."""
-    spoken = re.compile(rf"\$[({{]?{re.escape(variable)}\b")
+def _read_variables(workload: Workload) -> set[str]:
+    """What commands, arguments and other variables of its containers speak of: `$NAME_PORT`, `$(NAME_PORT)`."""
+    found: set[str] = set()
     for path, container in workload.containers():
         texts = [*words(container.get("command")), *words(container.get("args"))]
         texts += [word(one.get("value")) for _, one in inside(workload.item, (*path, "env"))]
-        if any(spoken.search(text) for text in texts):
-            return True
-    return False
+        found.update(name for text in texts for name in _SPOKEN.findall(text))
+    return found
 
 
 def _set_variables(workload: Workload) -> set[str]:

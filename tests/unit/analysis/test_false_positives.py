@@ -1,0 +1,137 @@
+"""What users reported as wrong findings of other linters, and what real manifests showed of ours: nothing is found."""
+
+import pytest
+
+from portway.analysis import examples
+from portway.analysis.check import Settings
+from portway.analysis.checks import built_in
+from portway.analysis.lint import lint
+from portway.testing.checks import bundle_of
+
+SERVICE = examples.service("{name: http, port: 80, targetPort: 8080}")
+DNS_SERVICE = "- to: [{namespaceSelector: {}}]\n  ports: [{port: 5353, protocol: UDP}, {port: 5353}]"
+EGRESS = "podSelector: {}\npolicyTypes: [Egress]\negress:\n"
+SLICE = (
+    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+    "metadata: {name: db-1, labels: {kubernetes.io/service-name: db}}\naddressType: IPv4\n"
+    "ports: [{name: sql, port: 5432}]\nendpoints: [{addresses: [192.0.2.7]}]\n"
+)
+SIDECAR = (
+    "initContainers: [{name: proxy, image: proxy, restartPolicy: Always, ports: [{name: http, containerPort: 80}]}]"
+)
+HOST_ONLY = (
+    "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\n"
+    "spec: {tls: [{hosts: [a.example]}], rules: [{host: a.example}]}\n"
+)
+
+CASES = {
+    "KL#179, KS#377 the workload is in another repository": ("PW-U01", (SERVICE,)),
+    "KL#465 a label that the StatefulSet's controller adds": (
+        "PW-U01",
+        (
+            examples.service("{port: 80}", selector="app: shop, statefulset.kubernetes.io/pod-name: shop-0"),
+            examples.workload(kind="StatefulSet", more="serviceName: shop"),
+        ),
+    ),
+    "PE#214 ExternalName selects nothing": (
+        "PW-U01",
+        (
+            examples.service("{port: 80}", more="type: ExternalName\nexternalName: a.example"),
+            examples.workload(name="b"),
+        ),
+    ),
+    "no namespace and namespace default are one": (
+        "PW-U01",
+        (SERVICE.replace("{name: shop}", "{name: shop, namespace: default}"), examples.workload()),
+    ),
+    "KL#746 endpoints by hand": (
+        "PW-W14",
+        (examples.service("{name: sql, port: 5432}", name="db", selector=""), SLICE),
+    ),
+    "PE#355 the port of a native sidecar": (
+        "PW-W01",
+        (examples.service("{port: 80, targetPort: http}"), examples.workload("", pod=SIDECAR)),
+    ),
+    "cli#19 a sidecar container's port": (
+        "PW-W05",
+        (
+            examples.service("{port: 80, targetPort: 9000}"),
+            examples.workload(pod=SIDECAR.replace("80}", "9000}")),
+        ),
+    ),
+    "KL#1086, KL#1197 a probe's number need not be declared": (
+        "PW-H02",
+        (examples.workload(container="readinessProbe: {httpGet: {port: 8081}}"),),
+    ),
+    "PE#202 a peer of all namespaces": (
+        "PW-U08",
+        (examples.workload(), examples.policy("podSelector: {}\ningress:\n- from: [{namespaceSelector: {}}]")),
+    ),
+    "PE#566 an ipBlock matches no pod": (
+        "PW-U08",
+        (
+            examples.workload(),
+            examples.policy("podSelector: {}\ningress:\n- from: [{ipBlock: {cidr: 203.0.113.0/24}}]"),
+        ),
+    ),
+    "a default deny is no allow-all": (
+        "PW-U09",
+        (examples.workload(), examples.policy("podSelector: {}\npolicyTypes: [Ingress, Egress]")),
+    ),
+    "KS#363, KS#388 an Ingress rule without http": ("PW-R07", (SERVICE, HOST_ONLY)),
+    "KS#144 an Ingress backend by name": ("PW-R01", (SERVICE, examples.ingress(examples.backend("name: http")))),
+    "two named ports are two questions": (
+        "PW-U10",
+        (
+            examples.workload(
+                "{name: a, containerPort: 1}, {name: b, containerPort: 2}",
+                container="readinessProbe: {httpGet: {port: a}}\nlivenessProbe: {httpGet: {port: b}}",
+            ),
+        ),
+    ),
+    "a cluster's Service range is not ours to know": (
+        "PW-A01",
+        (examples.service("{port: 80}", more="clusterIP: 10.110.86.95"),),
+    ),
+    "OpenShift's DNS pods listen on 5353": ("PW-P07", (examples.workload(), examples.policy(EGRESS + DNS_SERVICE))),
+    "a mesh's sidecar serves what its annotation says": (
+        "PW-R05",
+        (
+            examples.workload(pod="initContainers: [{name: istio-proxy, image: proxy, restartPolicy: Always}]").replace(
+                "labels: {app: shop}}\n    spec",
+                'labels: {app: shop}, annotations: {prometheus.io/port: "15020"}}\n    spec',
+            ),
+        ),
+    ),
+    "an argument names the undeclared targetPort": (
+        "PW-W05",
+        (
+            examples.service("{port: 443, targetPort: 8443}"),
+            examples.workload("{containerPort: 9443}", container='args: ["--metrics-bind-address=:8443"]'),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_found(case: str) -> None:
+    code, documents = CASES[case]
+    (check,) = [one for one in built_in() if one.code == code]
+    report = lint(bundle_of(examples.together(*documents)), [check], Settings())
+    assert not [one.message for one in report.findings if one.severity != "info"] and not report.problems
+    if "KL#179" not in case:
+        assert not report.findings
+
+
+def test_a_port_that_another_service_port_leads_to_is_not_the_one_that_is_meant() -> None:
+    (check,) = [one for one in built_in() if one.code == "PW-W05"]
+    service = examples.service("{name: metrics, port: 443, targetPort: 8443}\n{name: hook, port: 9443}")
+    (found,) = lint(
+        bundle_of(examples.together(service, examples.workload("{containerPort: 9443}"))), [check], Settings()
+    ).findings
+    assert found.severity == "info" and "did you mean" not in found.message
+
+
+def test_what_a_check_says_is_not_said_again_by_validation() -> None:
+    report = lint(bundle_of(examples.service("{port: 80}\n{port: 81}")), built_in(), Settings())
+    assert [one.code for one in report.findings if one.severity == "error"] == ["PW-W12", "PW-W12"]
