@@ -1,6 +1,6 @@
 """Runs checks over a bundle, and takes out what somebody decided to live with."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +25,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """Those that ran."""
     objects: int = 0
     """How many were looked at."""
+    texts: Mapping[str, str] = {}
+    """The files that they are written in, by name: where fixes go."""
 
     def count(self, severity: Severity) -> int:
         """How many findings of this severity."""
@@ -65,6 +67,7 @@ def lint(
         problems=(*problems, *failed),
         checks=tuple(checks),
         objects=len(bundle.items),
+        texts={item.file: item.text for item in bundle.items if item.file},
     )
 
 

@@ -24,8 +24,8 @@ class CannotMend(ValueError):
     """This edit cannot be made in this text; says why."""
 
 
-class _Span(Struct, frozen=True, order=True):
-    """Text to put in place of [begin, end)."""
+class Span(Struct, frozen=True, order=True):
+    """Text to put in place of [begin, end) of another, in characters."""
 
     begin: int
     end: int
@@ -34,22 +34,27 @@ class _Span(Struct, frozen=True, order=True):
 
 def mended(text: str, edits: Iterable[Edit]) -> str:
     """The text with these edits made, all or none. Raises CannotMend."""
-    documents = list(yaml.compose_all(text, Loader=_Loader))
-    lines = _line_starts(text)
-    spans = sorted({_span(text, documents, lines, edit) for edit in edits})
-    for before, after in pairwise(spans):
-        if after.begin < before.end:
-            raise CannotMend("two fixes want to change the same text; apply one, then run again")
-    for span in reversed(spans):
+    for span in reversed(spans(text, edits)):
         text = text[: span.begin] + span.text + text[span.end :]
     return text
+
+
+def spans(text: str, edits: Iterable[Edit]) -> list[Span]:
+    """What these edits change, in order; no two overlap. Raises CannotMend."""
+    documents = list(yaml.compose_all(text, Loader=_Loader))
+    lines = _line_starts(text)
+    found = sorted({_span(text, documents, lines, edit) for edit in edits})
+    for before, after in pairwise(found):
+        if after.begin < before.end or after.begin == before.begin:
+            raise CannotMend("two fixes want to change the same text; apply one, then run again")
+    return found
 
 
 def _line_starts(text: str) -> list[int]:
     return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
-def _span(text: str, documents: list[Node], lines: list[int], edit: Edit) -> _Span:
+def _span(text: str, documents: list[Node], lines: list[int], edit: Edit) -> Span:
     place = edit.where.line - 1, edit.where.column - 1
     last = steps(edit.where.path)[-1]
     if edit.op == "add":
@@ -57,9 +62,20 @@ def _span(text: str, documents: list[Node], lines: list[int], edit: Edit) -> _Sp
         parent = _found(documents, place, is_item=bool(around) and isinstance(around[-1], int))
         return _addition(text, parent[1], str(last), edit)
     key, value = _found(documents, place, is_item=isinstance(last, int))
+    own = _own_text(text, key, value)
     if edit.op == "replace":
-        return _Span(_at(value.start_mark), _at(value.end_mark), written(edit.value))
+        return Span(_at(value.start_mark), _at(value.start_mark) + len(own), written(edit.value))
     return _removal(text, lines, key or value, value)
+
+
+def _own_text(text: str, key: Node | None, value: Node) -> str:
+    """What a value is written as. An anchor's text is others' too, and an alias has none of its own."""
+    if key is not None and _at(value.start_mark) < _at(key.end_mark):
+        raise CannotMend("the field is written as an alias of another: change it by hand")
+    own = text[_at(value.start_mark) : _at(value.end_mark)].rstrip()
+    if own.startswith("&"):
+        raise CannotMend("the field has an anchor, by which others may mean it: change it by hand")
+    return own
 
 
 def _found(documents: list[Node], place: tuple[int, int], *, is_item: bool) -> tuple[Node | None, Node]:
@@ -88,16 +104,19 @@ def _at(mark: yaml.Mark) -> int:
     return int(mark.index)
 
 
-def _addition(text: str, parent: Node, name: str, edit: Edit) -> _Span:
+def _addition(text: str, parent: Node, name: str, edit: Edit) -> Span:
     if not isinstance(parent, MappingNode) or not parent.value:
         raise CannotMend(f"{edit.where.path}: there is no object to add it to")
     first = parent.value[0][0]
     if parent.flow_style:
         at = _at(parent.value[-1][1].end_mark)
-        return _Span(at, at, f", {name}: {written(edit.value)}")
-    at = text.find("\n", _at(_last_scalar(parent).end_mark))
+        return Span(at, at, f", {name}: {written(edit.value)}")
+    last = _last_scalar(parent)
+    at = text.find("\n", _at(last.start_mark) + len(text[_at(last.start_mark) : _at(last.end_mark)].rstrip()))
     at = len(text) if at < 0 else at
-    return _Span(at, at, f"\n{' ' * first.start_mark.column}{name}: {written(edit.value)}")
+    ending = "\r\n" if text[at - 1 : at] == "\r" else "\n"
+    at -= len(ending) - 1
+    return Span(at, at, f"{ending}{' ' * first.start_mark.column}{name}: {written(edit.value)}")
 
 
 def _last_scalar(node: Node) -> Node:
@@ -109,13 +128,13 @@ def _last_scalar(node: Node) -> Node:
     return node
 
 
-def _removal(text: str, lines: list[int], begin: Node, value: Node) -> _Span:
+def _removal(text: str, lines: list[int], begin: Node, value: Node) -> Span:
     """The field with its lines; only where nothing else stands on them."""
     start = lines[begin.start_mark.line]
     end = text.find("\n", _at(_last_scalar(value).end_mark))
     if text[start : _at(begin.start_mark)].strip():
         raise CannotMend("other fields are written on the same line: remove it by hand")
-    return _Span(start, len(text) if end < 0 else end + 1, "")
+    return Span(start, len(text) if end < 0 else end + 1, "")
 
 
 def written(value: object) -> str:

@@ -85,7 +85,7 @@ def command(
     if write_baseline:
         _write_baseline(write_baseline, report.findings, reason, until)
     elif fix:
-        _fix(report, inputs, dry=diff)
+        _fix(report, dry=diff)
     else:
         click.echo(linttext.render(report) if output == "text" else FORMATS[output](report))
     tell_problems(inputs)
@@ -164,23 +164,30 @@ def _write_baseline(path: str, findings: Sequence[Finding], reason: str, until: 
     click.echo(f"{len(findings)} findings written to {path}", err=True)
 
 
-def _fix(report: Report, inputs: Inputs, dry: bool) -> None:
-    texts = {item.file: item.text for item in inputs.bundle.items if item.file}
+def _fix(report: Report, dry: bool) -> None:
     edits: dict[str, list[Edit]] = defaultdict(list)
     for finding in report.findings:
-        for edit in finding.fix.edits if finding.fix and finding.fix.certain else ():
-            edits[edit.where.file].append(edit)
+        if finding.fix and finding.fix.certain and finding.where.file:
+            _add(finding, finding.fix.edits, report.texts[finding.where.file], edits[finding.where.file])
     for file, wanted in sorted(edits.items()):
-        _fix_file(file, texts.get(file, ""), wanted, dry)
+        if wanted:
+            _fix_file(file, report.texts[file], wanted, dry)
     if not edits:
         click.echo("no finding here has a fix that is certain", err=True)
 
 
-def _fix_file(file: str, text: str, edits: list[Edit], dry: bool) -> None:
+def _add(finding: Finding, more: Sequence[Edit], text: str, edits: list[Edit]) -> None:
+    """To what is changed in its file, where it can be; one that cannot be made keeps no other back."""
     try:
-        after = mended(text, edits)
+        mended(text, [*edits, *more])
     except CannotMend as error:
-        raise Failure(f"{file}: {error}") from None
+        click.echo(f"{finding.where.text}: {finding.code} is not mended: {error}", err=True)
+    else:
+        edits += more
+
+
+def _fix_file(file: str, text: str, edits: list[Edit], dry: bool) -> None:
+    after = mended(text, edits)
     if dry:
         lines = difflib.unified_diff(text.splitlines(True), after.splitlines(True), f"a/{file}", f"b/{file}")
         click.echo("".join(lines), nl=False)

@@ -54,3 +54,13 @@ def test_the_configuration_here_is_read(bad: Path) -> None:
     assert _run("-f", "bad.yaml", "--check", "PW-W01").exit_code == 0
     (bad / ".portway.yaml").write_text("lint: {disable: 7}\n")
     assert _run("-f", "bad.yaml").exit_code == 2
+
+
+def test_what_cannot_be_mended_keeps_nothing_else_back(bad: Path) -> None:
+    ports = '  - {name: a, port: 1, targetPort: &p "8080"}\n  - {name: b, port: 2, targetPort: "8081"}  # b\n'
+    text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec:\n  ports:\n{ports}"
+    (bad / "bad.yaml").write_bytes(text.replace("\n", "\r\n").encode())
+    run = _run("-f", "bad.yaml", "--fix")
+    assert run.exit_code == 0 and "bad.yaml:6:23: PW-W07 is not mended: the field has an anchor" in run.stderr
+    wanted = text.replace('"8081"', "8081").replace("\n", "\r\n")
+    assert (bad / "bad.yaml").read_bytes().decode() == wanted

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from portway.analysis import examples
 from portway.analysis.bundle import Bundle
 from portway.analysis.check import Check, Settings
-from portway.analysis.finding import Finding, Fix, Where
+from portway.analysis.finding import Edit, Finding, Fix, Where
 from portway.analysis.view import PortView, ServiceView, services
 
 
@@ -23,8 +23,17 @@ def _nameless(service: ServiceView) -> Iterator[Finding]:
                 port.where(),
                 f"{service.item.named}: port {port.text} has no name, which a Service with several ports needs",
                 (),
-                "name it",
+                _named(port, service),
             )
+
+
+def _named(port: PortView, service: ServiceView) -> Fix:
+    """By protocol and number: nothing can refer to a port of a Service that is refused."""
+    name = f"{port.protocol.lower()}-{port.port}"
+    taken = [one for one in service.ports if one.name == name or (not one.name and one.port == port.port)]
+    if taken != [port] or not service.selector:
+        return Fix("name it")
+    return Fix(f"name: {name}, or a better one", (Edit(port.where("name"), "add", name),), certain=True)
 
 
 def _twice(service: ServiceView) -> Iterator[Finding]:
@@ -37,14 +46,14 @@ def _twice(service: ServiceView) -> Iterator[Finding]:
                     port.where(field),
                     f"{service.item.named}: {text} comes twice",
                     (seen[key].where(field),),
-                    f"another {field}",
+                    Fix(f"another {field}"),
                 )
             seen.setdefault(key, port)
 
 
-def _refused(where: Where, message: str, others: tuple[Where, ...], fix: str) -> Finding:
+def _refused(where: Where, message: str, others: tuple[Where, ...], fix: Fix) -> Finding:
     effect = "the API server refuses the Service"
-    return Finding("PW-W12", "error", message, where, others=others, effect=effect, fix=Fix(fix))
+    return Finding("PW-W12", "error", message, where, others=others, effect=effect, fix=fix)
 
 
 CHECK = Check(

@@ -4,7 +4,7 @@ Source: OASIS, Static Analysis Results Interchange Format 2.1.0.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from portway import __version__
 from portway.analysis.check import Check
 from portway.analysis.finding import Edit, Finding, Where
 from portway.analysis.lint import Report
+from portway.analysis.mend import CannotMend, Span, spans
 from portway.analysis.suppression import Suppressed, fingerprint
 
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -31,8 +32,8 @@ def document(report: Report) -> dict[str, Any]:
     codes |= dict.fromkeys(f.code for f in report.findings)
     indexes = {code: index for index, code in enumerate(codes)}
     known = {check.code: check for check in report.checks}
-    results = [_result(finding, indexes) for finding in report.findings]
-    results += [_hidden(one, indexes) for one in report.suppressed]
+    results = [_result(finding, indexes, report.texts) for finding in report.findings]
+    results += [_hidden(one, indexes, report.texts) for one in report.suppressed]
     driver = {
         "name": "portway",
         "semanticVersion": __version__,
@@ -63,7 +64,7 @@ def _rule(code: str, check: Check | None) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, indexes: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, indexes: dict[str, int], texts: Mapping[str, str]) -> dict[str, Any]:
     text = ". ".join(part for part in (finding.message, finding.effect) if part)
     result: dict[str, Any] = {
         "ruleId": finding.code,
@@ -76,14 +77,14 @@ def _result(finding: Finding, indexes: dict[str, int]) -> dict[str, Any]:
     }
     if finding.others:
         result["relatedLocations"] = [{"id": n, **_location(other)} for n, other in enumerate(finding.others)]
-    if finding.fix and (changes := _changes(finding.fix.edits)):
+    if finding.fix and (changes := _changes(finding.fix.edits, texts)):
         result["fixes"] = [{"description": {"text": finding.fix.text}, "artifactChanges": changes}]
     return result
 
 
-def _hidden(one: Suppressed, indexes: dict[str, int]) -> dict[str, Any]:
+def _hidden(one: Suppressed, indexes: dict[str, int], texts: Mapping[str, str]) -> dict[str, Any]:
     kind = _COMMENT_KINDS.get(one.by.origin, "external")
-    return {**_result(one.finding, indexes), "suppressions": [{"kind": kind, "justification": one.by.reason}]}
+    return {**_result(one.finding, indexes, texts), "suppressions": [{"kind": kind, "justification": one.by.reason}]}
 
 
 def _location(where: Where) -> dict[str, Any]:
@@ -100,18 +101,29 @@ def _uri(file: str) -> str:
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
-def _changes(edits: Iterable[Edit]) -> list[dict[str, Any]]:
-    """Replacements of values that are written on the line of their key; others cannot be told as a region."""
+def _changes(edits: Iterable[Edit], texts: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What to put in place of what; nothing where a text cannot be mended so."""
+    by_file: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_file.setdefault(edit.where.file, []).append(edit)
+    try:
+        found = {file: spans(texts[file], mine) for file, mine in by_file.items() if file in texts}
+    except CannotMend:
+        return []
     return [
         {
-            "artifactLocation": {"uri": _uri(edit.where.file)},
-            "replacements": [
-                {
-                    "deletedRegion": {"startLine": edit.where.line, "startColumn": edit.where.column},
-                    "insertedContent": {"text": f"{edit.where.path.rpartition('.')[2]}: {json.dumps(edit.value)}"},
-                }
-            ],
+            "artifactLocation": {"uri": _uri(file)},
+            "replacements": [_replacement(texts[file], span) for span in changed],
         }
-        for edit in edits
-        if edit.op == "replace" and edit.where.file and not edit.where.path.endswith("]")
+        for file, changed in found.items()
     ]
+
+
+def _replacement(text: str, span: Span) -> dict[str, Any]:
+    (first, column), (last, end) = _line_and_column(text, span.begin), _line_and_column(text, span.end)
+    region = {"startLine": first, "startColumn": column, "endLine": last, "endColumn": end}
+    return {"deletedRegion": region, "insertedContent": {"text": span.text}}
+
+
+def _line_and_column(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
