@@ -263,6 +263,9 @@ class _Stream:
         return YamlError(self.file, *_place(event), message)
 
     def _error(self, bad: yaml.YAMLError, text: str) -> YamlError:
+        if "nesting depth" in (getattr(bad, "problem", None) or ""):
+            # libyaml's own limit, which newer versions have: said as where recursion is the limit.
+            return YamlError(self.file, 1, 1, "nested too deeply")
         mark = getattr(bad, "problem_mark", None) or getattr(bad, "context_mark", None)
         if mark is not None:
             return YamlError(self.file, mark.line + 1, mark.column + 1, getattr(bad, "problem", None) or str(bad))

@@ -35,7 +35,7 @@ def test_where_it_breaks_has_a_place_and_a_fix(tmp_path: Path) -> None:
     document = json.loads(run.stdout)
     (cause,) = document["because"]
     assert (document["code"], cause["code"], cause["where"]["line"]) == ("NO_ENDPOINTS", "PW-W01", 8)
-    assert cause["fix"]["text"] == "name a container port http, or write its number as targetPort"
+    assert cause["fix"]["text"] == "targetPort: web"
 
 
 @pytest.mark.parametrize(
