@@ -7,12 +7,13 @@ reason about pod templates, so that replicas cost nothing.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from portway.analysis.finding import Where
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.yaml import split
 
+T = TypeVar("T")
 Path = str | tuple[str | int, ...]
 """`spec.ports[0].port`, or names and indexes."""
 Position = Callable[[Path], tuple[int, int]]
@@ -189,9 +190,17 @@ class Bundle:
         """`complete`: a whole cluster, so that what is not here does not exist; else it is unknown."""
         self.items = tuple(items)
         self.complete = complete
+        self._derived: dict[Callable[[Bundle], Any], Any] = {}
         for item in self.items:
             if item.kind not in CLUSTER_WIDE and not item.metadata.get("namespace"):
                 item.value = {**item.value, "metadata": {**item.metadata, "namespace": default_namespace}}
+
+    def derived(self, make: Callable[["Bundle"], T]) -> T:
+        """What a function makes of it, made once however many checks ask."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
 
     @cached_property
     def by_kind(self) -> Mapping[str, tuple[Item, ...]]:

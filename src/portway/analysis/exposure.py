@@ -142,7 +142,7 @@ class _View:
         """One Service port, whole."""
         mine = self._behind(service, port)
         clients = self._clients(mine, port)
-        ways = tuple(self._ways(service, port))
+        ways = tuple(self._ways(service, port, self._terrain_of(mine)))
         restricted = self._restricted(mine, service)
         pods = {backend.target or backend.address for backend in mine}
         found = Exposure(
@@ -175,16 +175,28 @@ class _View:
         pod = self._pods.get(backend.address)
         return f"{pod.namespace}/{owner(pod.name)}" if pod else backend.address
 
-    def _ways(self, service: Service, port: ServicePort) -> Iterator[Way]:
+    def _terrain_of(self, mine: Sequence[Backend]) -> Terrain:
+        """With the policies of these backends' pods alone: nobody else's decide for a client from outside."""
+        pods = {(pod.namespace, pod.name): pod for b in mine if (pod := self._pods.get(b.address))}
+        deciding = {key: policy for pod in pods.values() for key, policy in self._deciders(pod).items()}
+        return replace(self._terrain, policies=replace(self._terrain.policies, pods=pods, policies=deciding))
+
+    def _ways(self, service: Service, port: ServicePort, terrain: Terrain) -> Iterator[Way]:
         nodes = list(self._terrain.snapshot.nodes.values())
         if port.node_port and nodes:
             asked = nodes if service.external_traffic_policy == "Local" else nodes[:1]
-            traces = [self._from_outside(node.addresses, port.node_port, port) for node in asked if node.addresses]
+            traces = [
+                self._from_outside(terrain, node.addresses, port.node_port, port) for node in asked if node.addresses
+            ]
             yield _joined("nodePort", f"any node:{port.node_port}", traces)
         for address in service.load_balancer_ips:
-            yield _joined("loadBalancer", f"{address}:{port.port}", [self._from_outside((address,), port.port, port)])
+            yield _joined(
+                "loadBalancer", f"{address}:{port.port}", [self._from_outside(terrain, (address,), port.port, port)]
+            )
         for address in service.external_ips:
-            yield _joined("externalIP", f"{address}:{port.port}", [self._from_outside((address,), port.port, port)])
+            yield _joined(
+                "externalIP", f"{address}:{port.port}", [self._from_outside(terrain, (address,), port.port, port)]
+            )
         for door in self._doors.get((service.namespace, service.name), ()):
             if door.port == port.port:
                 yield Way("door", door.address, "open", code="ROUTED")
@@ -193,11 +205,11 @@ class _View:
         if service.headless:
             yield Way("headless", f"pods:{port.target_port}", "none", code="NO_ROUTE")
 
-    def _from_outside(self, addresses: Sequence[str], number: int, port: ServicePort) -> Trace:
+    def _from_outside(self, terrain: Terrain, addresses: Sequence[str], number: int, port: ServicePort) -> Trace:
         families = {family_of(address) for address in self._terrain.outside}
         address = next((a for a in addresses if family_of(a) in families), addresses[0])
         target = Target(address, str(number), port.protocol, host=address)
-        return trace(self._terrain, Place("outside"), target)
+        return trace(terrain, Place("outside"), target)
 
     def _restricted(self, mine: Sequence[Backend], service: Service) -> tuple[str, ...]:
         named = [f"NetworkPolicy {'/'.join(key)}" for key in sorted(self._isolating(mine))]

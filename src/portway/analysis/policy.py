@@ -41,7 +41,15 @@ def judged(
     policies: PolicySnapshot, packet: Packet, backends: Iterable[Backend], masquerading: Node | None
 ) -> tuple[Judged, ...]:
     """The fate of each. `masquerading`: the node that translates the source, when one does."""
-    return tuple(_judged(policies, packet, backend, masquerading) for backend in backends)
+    backends = tuple(backends)
+    near = _near(policies, {packet.source, *(backend.address for backend in backends)})
+    return tuple(_judged(near, packet, backend, masquerading) for backend in backends)
+
+
+def _near(policies: PolicySnapshot, addresses: set[str]) -> PolicySnapshot:
+    """With the pods of these addresses only: judging walks over all that there are, for each backend."""
+    pods = {key: pod for key, pod in policies.pods.items() if not addresses.isdisjoint(pod.addresses)}
+    return replace(policies, pods=pods)
 
 
 def _judged(policies: PolicySnapshot, packet: Packet, backend: Backend, masquerading: Node | None) -> Judged:

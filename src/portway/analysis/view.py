@@ -116,6 +116,10 @@ class ContainerPort(Struct, frozen=True):
 
 def services(bundle: Bundle) -> tuple[ServiceView, ...]:
     """All Services, in input order."""
+    return bundle.derived(_services)
+
+
+def _services(bundle: Bundle) -> tuple[ServiceView, ...]:
     return tuple(service(item) for item in bundle.of("Service"))
 
 

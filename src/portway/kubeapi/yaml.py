@@ -5,6 +5,7 @@ yaml_scalar.py. Stricter than kubectl in one thing: a key that comes twice is an
 would silently be lost. Places cost nothing until one is asked for: then the text is read a second time.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -128,6 +129,7 @@ class Document:
         return {"apiVersion": self.value.get("apiVersion"), "kind": kind.removesuffix("List")} | item
 
 
+@functools.lru_cache(maxsize=4096)
 def split(path: str) -> Path:
     """`spec.ports[0].port` as ("spec", "ports", 0, "port")."""
     parts = re.findall(r"\[([^\]]*)\]|([^.\[]+)", path)

@@ -61,6 +61,6 @@ def test_what_cannot_be_mended_keeps_nothing_else_back(bad: Path) -> None:
     text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec:\n  ports:\n{ports}"
     (bad / "bad.yaml").write_bytes(text.replace("\n", "\r\n").encode())
     run = _run("-f", "bad.yaml", "--fix")
-    assert run.exit_code == 0 and "bad.yaml:6:23: PW-W07 is not mended: the field has an anchor" in run.stderr
+    assert run.exit_code == 0 and "bad.yaml:6:24: PW-W07 is not mended: the field has an anchor" in run.stderr
     wanted = text.replace('"8081"', "8081").replace("\n", "\r\n")
     assert (bad / "bad.yaml").read_bytes().decode() == wanted
