@@ -32,6 +32,7 @@ format: $(VENV)/.installed ## let ruff write the format and the safe fixes
 docs: $(VENV)/.installed ## write the generated pages
 	@$(BIN)/python scripts/cli-reference > docs/cli.md
 	@$(BIN)/python scripts/log-schema > docs/access-log.schema.json
+	@$(BIN)/python scripts/lint-schema > docs/lint.schema.json
 	@$(BIN)/python scripts/check-pages
 
 plots: $(VENV)/.installed ## write docs/performance.md's tables and plots from bench/figures
