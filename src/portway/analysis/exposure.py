@@ -184,7 +184,8 @@ class _View:
     def _ways(self, service: Service, port: ServicePort, terrain: Terrain) -> Iterator[Way]:
         nodes = list(self._terrain.snapshot.nodes.values())
         if port.node_port and nodes:
-            asked = nodes if service.external_traffic_policy == "Local" else nodes[:1]
+            alike = service.external_traffic_policy != "Local" and not _may_tell_nodes_apart(terrain)
+            asked = nodes[:1] if alike else nodes
             traces = [
                 self._from_outside(terrain, node.addresses, port.node_port, port) for node in asked if node.addresses
             ]
@@ -287,6 +288,11 @@ class _View:
         policies = {**self._deciders(client), **self._deciders(server)}
         pods = {(client.namespace, client.name): client, (server.namespace, server.name): server}
         return PolicySnapshot(pods, whole.namespaces, policies, whole.cluster_policies, whole.nodes, whole.node_labels)
+
+
+def _may_tell_nodes_apart(terrain: Terrain) -> bool:
+    """Whether policies decide: a pod sees the client by its own node's door, and the other nodes by theirs."""
+    return bool(terrain.policies.policies or terrain.policies.cluster_policies)
 
 
 def _speaks_of_strangers(policy: NetworkPolicy) -> bool:
