@@ -1,6 +1,6 @@
 """PW-R05: a prometheus.io/port annotation that the pods do not serve."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Workload, strings
@@ -17,7 +17,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         notes = strings(metadata.get("annotations")) if isinstance(metadata, dict) else {}
         declared = {port.number for port in container_ports(workload)}
         wanted = notes.get(_PORT, "")
-        if wanted and declared and wanted not in {str(number) for number in declared} and not _by_mesh(workload):
+        if wanted and declared and wanted not in {str(number) for number in declared} and not _by_mesh(workload, notes):
             yield Finding(
                 "PW-R05",
                 "warning",
@@ -34,9 +34,11 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _by_mesh(workload: Workload) -> bool:
+def _by_mesh(workload: Workload, notes: Mapping[str, str]) -> bool:
     """Whether a mesh wrote the annotation for its own sidecar, which declares no port for it."""
-    return any(container.get("name") == "istio-proxy" for _, container in workload.containers())
+    return "sidecar.istio.io/status" in notes or any(
+        container.get("name") == "istio-proxy" for _, container in workload.containers()
+    )
 
 
 def _example(port: int) -> str:
