@@ -17,6 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.synthetic import save
+
 _LINT = int(os.environ.get("LINT", "1000"))
 _SIZES = os.environ.get("SIZES", "500x100,5000x1000,20000x4000,100000x20000")
 _NAMESPACES = 20
@@ -165,8 +169,7 @@ def main() -> None:
             for row in rows[-3:]:
                 _show(row)
     _show(rows[0])
-    if target := os.environ.get("JSON"):
-        Path(target).write_text(json.dumps({"load": os.getloadavg()[0], "rows": rows}, indent=1))
+    save("analysis", rows)
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -257,6 +257,12 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("p50, one at a time", _plain("portway p50"), _microseconds),
         Column("dnsmasq", _plain("dnsmasq p50"), _microseconds),
     ),
+    "analysis": (
+        Column("what", lambda row: row["what"], str),
+        Column("clock", _plain("seconds"), _seconds),
+        Column("CPU", _plain("cpu"), _seconds),
+        Column("memory at most", lambda row: float(row["mb"]), lambda mb: f"{mb:,.0f} MB"),
+    ),
     "ingress": (
         Column("door", lambda row: row["what"], str),
         Column("requests/s", _plain("rate"), "{:,.0f}".format),
