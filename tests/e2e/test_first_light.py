@@ -59,7 +59,7 @@ def _a_pod(fleet: Running, label: str) -> str:
         ("svc/shop/web:80", "node/node-2", "FORWARDED"),
         ("svc/shop/api:http", "POD", "FORWARDED"),
         ("svc/shop/web:http", "POD", "FORWARDED"),
-        ("node-1:30999", "outside", "NODEPORT_UNSET"),
+        ("node-1:29999", "outside", "NODEPORT_UNSET"),
         ("node-1:32100/udp", "outside", "NODEPORT_UNSET"),
         ("svc/shop/web:80", "outside", "NO_ROUTE"),
         ("svc/shop/db:5432", "POD", "HEADLESS_NO_MAPPING"),
