@@ -96,9 +96,15 @@ class _Maker:
             "EndpointSlice": self._slices,
         }
         snapshot = self._snapshot()
-        pods = {_key(pod): _pod(pod) for pod in self._pods}
         tables = Tables(snapshot, self._pod_cidrs())
-        terrain = Terrain(snapshot, tables, pods, OUTSIDE, self._policies(snapshot), delivered=_delivered(snapshot))
+        terrain = Terrain(
+            snapshot,
+            tables,
+            network_pods(self._pods),
+            OUTSIDE,
+            self._policies(snapshot),
+            delivered=_delivered(snapshot),
+        )
         return Imagined(terrain, tuple(self._assumed), tuple(self._refused), frozenset(self._drawn), documents)
 
     def _assume(self, code: str) -> None:
@@ -354,6 +360,11 @@ def _decoded(read: Callable[[Any], T], document: Doc) -> T | None:
 
 def _key(document: Doc) -> tuple[str, str]:
     return namespace_of(document), name_of(document)
+
+
+def network_pods(documents: Iterable[Doc]) -> dict[tuple[str, str], Pod]:
+    """Pods as the network sees them, by (namespace, name)."""
+    return {_key(document): _pod(document) for document in documents}
 
 
 def _pod(pod: Doc) -> Pod:
