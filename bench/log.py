@@ -39,6 +39,7 @@ from portway.agent.config import LOG_GROUP, LogConfig
 from portway.agent.ct_events import only_translated
 from portway.agent.netlink import Netlink
 from portway.agent.table import KernelTable
+from portway.fleet.wiring import ONE_CLOCK, write_sysctls
 from portway.forwarding import ForwardingTable, compute
 from portway.model import (
     Endpoint,
@@ -147,6 +148,8 @@ def _place(number: int, name: str) -> Iterator[Place]:
         world.connect(client, "eth0", node, "eth0")
         world.connect(node, "pod0", pod, "eth0")
         node.write("/proc/sys/net/ipv4/ip_forward", "1")
+        for end in (client, pod):
+            end.run(write_sysctls, ONE_CLOCK)
         _ip(client, "addr add 172.30.0.1/24 dev eth0")
         _ip(node, "addr add 172.30.0.2/24 dev eth0", "addr add 10.244.0.1/24 dev pod0")
         _ip(pod, "addr add 10.244.0.2/24 dev eth0", "route add default via 10.244.0.1")

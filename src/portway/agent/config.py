@@ -16,7 +16,8 @@ class LogConfig(Struct, frozen=True):
     """Of the file; "-": standard output."""
     retention: Retention = Retention()
     closed_seconds: int = 0
-    """How long the kernel keeps a TCP flow that both ends have closed, after which it is logged; 0: as it does."""
+    """How long the kernel keeps a TCP flow that both ends have closed, after which it is logged; 0: as it does.
+    Below 60, machines whose TCP timestamps have offsets may have to wait for a translated port that comes again."""
 
 
 class AgentConfig(Struct, frozen=True):

@@ -22,7 +22,14 @@ from portway.model import family_of
 OUTSIDE = "outside"
 _POD_GATEWAY = {"IPv4": "169.254.1.1", "IPv6": "fe80::1"}
 
-_SYSCTLS = {
+ONE_CLOCK = {"ipv4/tcp_timestamps": "2"}
+"""All machines of a fleet have one clock, and TCP's timestamps say so: no offset for each pair of addresses.
+
+Connections whose source is translated may get a port again that the pod still has in TIME_WAIT, because nodes forget
+them sooner (LogConfig.closed_seconds). A pod takes such a SYN if its timestamp is a newer one; with offsets it is that
+for half of them, and the others wait a second or more (RFC 6191; net/ipv4/tcp_minisocks.c).
+"""
+_SYSCTLS = ONE_CLOCK | {
     # No packet of a fleet needs the reverse path check, and masqueraded ones may fail it.
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/default/rp_filter": "0",

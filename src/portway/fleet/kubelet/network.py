@@ -19,7 +19,11 @@ POD_INTERFACE = "v*"
 """What the node's ends of pods' veths are called."""
 _MEMORY = Path("/run/portway")
 _GATEWAY4, _GATEWAY6 = "169.254.1.1", "fe80::1"
-_SYSCTLS = {"ipv6/conf/all/accept_dad": "0", "ipv6/conf/eth0/accept_dad": "0", "ipv4/conf/all/rp_filter": "0"}
+_SYSCTLS = wiring.ONE_CLOCK | {
+    "ipv6/conf/all/accept_dad": "0",
+    "ipv6/conf/eth0/accept_dad": "0",
+    "ipv4/conf/all/rp_filter": "0",
+}
 
 
 class PodNetworks:
