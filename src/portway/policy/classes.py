@@ -45,7 +45,8 @@ class Cell:
         """What its signature should be."""
         if self.kind is None:
             return Signature(self.place, ())
-        return Signature(self.kind.terms | self.place, self.kind.asked)
+        terms = self.kind.terms
+        return Signature(terms | self.place if self.place else terms, self.kind.asked)
 
 
 class Class:

@@ -194,10 +194,9 @@ class PolicyInputs:
     def _match(self) -> None:
         """Peers match other kinds than before."""
         touched = self._peers.selections.touched
-        for kind in touched:
-            signature = self._peers.signature(kind)
-            if signature != (kind.terms, kind.asked):
-                kind.terms, kind.asked = signature
+        for kind, terms, asked in self._peers.signatures(touched):
+            if terms != kind.terms or asked != kind.asked:
+                kind.terms, kind.asked = terms, asked
                 self._classes.put_kind(kind)
         touched.clear()
 

@@ -1,6 +1,6 @@
 """Whom the rules in force speak of: each peer is numbered once, whoever mentions it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -168,8 +168,14 @@ class Peers:
         self.space = cut(self._blocks)
         return turned
 
-    def signature(self, kind: Kind) -> tuple[frozenset[int], tuple[ContainerPort, ...]]:
-        """The peers that match a kind, and its ports that those call by name."""
-        numbers = frozenset(self.selections.terms_of(kind))
-        names = [name for number, asked in self._naming.items() if number in numbers for name in asked]
-        return numbers, tuple(port for port in kind.ports if has_name(names, port)) if names else ()
+    def signatures(self, kinds: Iterable[Kind]) -> Iterator[tuple[Kind, frozenset[int], tuple[ContainerPort, ...]]]:
+        """For each kind the peers that match it, and its ports that those call by name. Kinds share what is equal."""
+        known: dict[frozenset[int], tuple[frozenset[int], list[PortName]]] = {}
+        for kind in kinds:
+            found = frozenset(self.selections.terms_of(kind))
+            shared = known.get(found)
+            if shared is None:
+                names = [name for number, asked in self._naming.items() if number in found for name in asked]
+                shared = known[found] = found, names
+            numbers, names = shared
+            yield kind, numbers, tuple(port for port in kind.ports if has_name(names, port)) if names else ()
