@@ -73,7 +73,9 @@ def _forget() -> None:
 
 def _sent_again() -> int:
     """TCP segments that had to be sent once more here."""
-    names, values = (line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:"))
+    names, values = (
+        line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:")
+    )
     return int(values[names.index("RetransSegs")])
 
 
