@@ -9,20 +9,12 @@ picture reads `contributions`; whoever asks about one packet calls `lookup`, and
 """
 
 from portway.forwarding.compute import SlicesOf, compute, recompute, slices_by_service
+from portway.forwarding.frontend import Contribution, Frontend, FrontendKind, HealthCheck, ServiceKey, Target
 from portway.forwarding.hops import hops
 from portway.forwarding.inputs import Inputs
 from portway.forwarding.locality import node_port_addresses, with_node_port_addresses, with_pod_cidrs
 from portway.forwarding.lookup import lookup
-from portway.forwarding.table import (
-    Contribution,
-    ForwardingTable,
-    Frontend,
-    FrontendKind,
-    HealthCheck,
-    ServiceKey,
-    Target,
-    without_local_endpoints,
-)
+from portway.forwarding.table import ForwardingTable, without_local_endpoints
 
 __all__ = [
     "Contribution",

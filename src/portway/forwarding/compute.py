@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from portway.forwarding.contribution import contribution, is_proxied
+from portway.forwarding.frontend import ServiceKey
 from portway.forwarding.large import LargeServices
-from portway.forwarding.table import ForwardingTable, ServiceKey
+from portway.forwarding.table import ForwardingTable
 from portway.model import EndpointSlice, ProxyConfig, Snapshot
 
 SlicesOf = Mapping[ServiceKey, Mapping[str, EndpointSlice]]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from portway.forwarding.endpoints import Place, candidates, choose, in_slots
+from portway.forwarding.frontend import Contribution, Frontend, FrontendKind, HealthCheck, Target
 from portway.forwarding.locality import ZERO_CIDRS, primary_address
-from portway.forwarding.table import Contribution, Frontend, FrontendKind, HealthCheck, Target
 from portway.model import (
     EndpointSlice,
     Family,

@@ -1,13 +1,11 @@
 """Finding a frontend by what a packet carries, in constant time."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from msgspec import Struct
 
+from portway.forwarding.frontend import Contribution, Frontend, ServiceKey
 from portway.model import Family, Protocol
-
-if TYPE_CHECKING:
-    from portway.forwarding.table import ForwardingTable, Frontend, ServiceKey
 
 Address = tuple[str, Protocol, int]
 NodePort = tuple[Family, Protocol, int]
@@ -19,15 +17,15 @@ class Index(Struct, frozen=True):
     Where two Services claim the same frontend, the first by (namespace, name) has it; within one, the first listed.
     """
 
-    addresses: "dict[Address, Frontend]"
-    node_ports: "dict[NodePort, Frontend]"
-    cluster_ips: "dict[str, ServiceKey]"
+    addresses: dict[Address, Frontend]
+    node_ports: dict[NodePort, Frontend]
+    cluster_ips: dict[str, ServiceKey]
 
 
-def index_of(table: "ForwardingTable") -> Index:
-    """Reads the whole table once."""
+def index_of(contributions: Mapping[ServiceKey, Contribution]) -> Index:
+    """Reads all of them once."""
     found = Index({}, {}, {})
-    for key, contribution in table.contributions.items():
+    for key, contribution in contributions.items():
         for address in contribution.cluster_ips:
             found.cluster_ips[address] = min(key, found.cluster_ips.get(address, key))
         for frontend in contribution.frontends:
@@ -35,7 +33,7 @@ def index_of(table: "ForwardingTable") -> Index:
     return found
 
 
-def _claim(index: Index, frontend: "Frontend") -> None:
+def _claim(index: Index, frontend: Frontend) -> None:
     if frontend.kind == "nodePort":
         number = (frontend.family, frontend.protocol, frontend.port)
         index.node_ports[number] = _first(frontend, index.node_ports.get(number))
@@ -44,9 +42,9 @@ def _claim(index: Index, frontend: "Frontend") -> None:
         index.addresses[address] = _first(frontend, index.addresses.get(address))
 
 
-def _first(frontend: "Frontend", holder: "Frontend | None") -> "Frontend":
+def _first(frontend: Frontend, holder: Frontend | None) -> Frontend:
     return frontend if holder is None or _owner(frontend) < _owner(holder) else holder
 
 
-def _owner(frontend: "Frontend") -> "ServiceKey":
+def _owner(frontend: Frontend) -> ServiceKey:
     return frontend.target.name.namespace, frontend.target.name.name

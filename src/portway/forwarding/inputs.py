@@ -7,8 +7,9 @@ the whole cluster: one changed EndpointSlice concerns one Service, and the slice
 from collections.abc import Iterable, Mapping
 
 from portway.forwarding.compute import compute, recompute
+from portway.forwarding.frontend import Contribution, ServiceKey
 from portway.forwarding.large import LARGE, LargeServices
-from portway.forwarding.table import Contribution, ForwardingTable, ServiceKey
+from portway.forwarding.table import ForwardingTable
 from portway.model import EndpointSlice, Node, ProxyConfig, Service, Snapshot
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
-from portway.forwarding.table import Contribution, Frontend, ServiceKey, Target
+from portway.forwarding.frontend import Contribution, Frontend, ServiceKey, Target
 from portway.model import Backend, Endpoint, EndpointSlice, ProxyConfig, Service, family_of
 
 LARGE = 1000

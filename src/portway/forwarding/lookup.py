@@ -11,8 +11,9 @@
 
 from msgspec import Struct
 
+from portway.forwarding.frontend import Frontend
 from portway.forwarding.locality import accepts_node_ports, detects, from_local_pod
-from portway.forwarding.table import ForwardingTable, Frontend
+from portway.forwarding.table import ForwardingTable
 from portway.model import Backend, Disposition, Packet, ProxyConfig, Reason, Verdict, contains, family_of
 
 

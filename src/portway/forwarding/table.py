@@ -1,91 +1,16 @@
 """The forwarding table: what one node does with packets to Services, as a value.
 
-A **Target** is a ServicePort's backends as this node may use them; a **Frontend** is one address, protocol and
-port that clients dial, and how it treats them; a **Contribution** is all that one Service adds to the table. The
-table is its contributions: a change of one Service replaces one of them, whatever the cluster's size.
+The table is its Services' contributions: a change of one Service replaces one of them, whatever the cluster's size.
 """
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
 
 from msgspec import Struct, field
 
+from portway.forwarding.frontend import Contribution, HealthCheck, ServiceKey
 from portway.forwarding.index import Index, index_of
-from portway.model import Backend, Disposition, Family, Protocol, ProxyConfig, ServicePortName
-
-FrontendKind = Literal["clusterIP", "nodePort", "externalIP", "loadBalancerIP"]
-ServiceKey = tuple[str, str]
-
-
-class Target(Struct, frozen=True, gc=False):
-    """One ServicePort's backends of one family.
-
-    Order is meaningful: the slot numbers that the data plane draws from. It keeps the previous table's order
-    where it can, so that one endpoint more or less moves at most one other.
-    """
-
-    name: ServicePortName
-    cluster: tuple[Backend, ...] = ()
-    """Used under traffic policy Cluster."""
-    local: tuple[Backend, ...] = ()
-    """Used under traffic policy Local: those on this node."""
-    has_endpoints: bool = False
-    """Any usable endpoint anywhere: without one it is REJECT, with one elsewhere DROP."""
-    cluster_terminating: bool = False
-    """`cluster` is the fallback to serving, terminating endpoints."""
-    local_terminating: bool = False
-    session_affinity_seconds: int = 0
-
-
-class Frontend(Struct, frozen=True, gc=False):
-    """An address, protocol and port that clients dial."""
-
-    kind: FrontendKind
-    family: Family
-    address: str
-    """Empty for a nodePort: any address of this node that accepts them."""
-    protocol: Protocol
-    port: int
-    target: Target
-    local_policy: bool = False
-    """internalTrafficPolicy (clusterIP) or externalTrafficPolicy (the others) is Local."""
-    source_ranges: tuple[str, ...] = ()
-    """loadBalancerIP only: this family's ranges; empty means anyone. The node's own rule (5.4) is applied."""
-
-    @property
-    def backends(self) -> tuple[Backend, ...]:
-        """Those for a client that gets no short-circuit."""
-        return self.target.local if self.local_policy else self.target.cluster
-
-    @property
-    def without_backends(self) -> Disposition:
-        """What happens to a packet for which no backend was chosen (section 5.3)."""
-        return Disposition.DROP if self.target.has_endpoints else Disposition.REJECT
-
-
-class HealthCheck(Struct, frozen=True, gc=False):
-    """What a load balancer's probe of this node is told about one Service (section 5.8)."""
-
-    node_port: int
-    """spec.healthCheckNodePort."""
-    ipv4: int = 0
-    """Distinct IPv4 addresses of ready (not terminating) endpoints on this node, over all ports."""
-    ipv6: int = 0
-
-    @property
-    def local_endpoints(self) -> int:
-        """The count that is answered; a dual-stack pod counts once."""
-        return max(self.ipv4, self.ipv6)
-
-
-class Contribution(Struct, frozen=True, gc=False):
-    """What one Service adds to the table."""
-
-    service: ServiceKey
-    frontends: tuple[Frontend, ...] = ()
-    cluster_ips: tuple[str, ...] = ()
-    health_check: HealthCheck | None = None
+from portway.model import ProxyConfig, ServicePortName
 
 
 class ForwardingTable(Struct, frozen=True, dict=True):
@@ -98,7 +23,7 @@ class ForwardingTable(Struct, frozen=True, dict=True):
     @cached_property
     def index(self) -> Index:
         """Frontends by what packets carry; built once, when first asked for."""
-        return index_of(self)
+        return index_of(self.contributions)
 
     @property
     def health_checks(self) -> Mapping[ServiceKey, HealthCheck]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from portway.forwarding.table import Contribution, Frontend, ServiceKey
+from portway.forwarding.frontend import Contribution, Frontend, ServiceKey
 from portway.model import ServicePortName
 from portway.nftables.datatype import backend_bytes, native
 from portway.nftables.elements import LOCAL, number_of

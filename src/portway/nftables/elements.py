@@ -8,7 +8,7 @@ from operator import ne
 
 from msgspec import Struct, field
 
-from portway.forwarding.table import Contribution, Frontend
+from portway.forwarding.frontend import Contribution, Frontend
 from portway.model import Backend, Disposition, Family, ProxyConfig, ServicePortName
 from portway.nftables.datatype import address_bytes, backend_bytes_many, native, native_many, service_bytes
 from portway.nftables.ruleset import Element

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from portway.forwarding.table import Contribution, ForwardingTable, Frontend, ServiceKey
+from portway.forwarding.frontend import Contribution, Frontend, ServiceKey
+from portway.forwarding.table import ForwardingTable
 from portway.model import Backend, ProxyConfig
 from portway.nftables.affinity import Affinity
 from portway.nftables.datatype import backend_bytes

@@ -7,7 +7,7 @@ import pytest
 from portway.forwarding import Inputs, compute
 from portway.forwarding.contribution import is_proxied
 from portway.forwarding.endpoints import candidates
-from portway.forwarding.table import Contribution, Frontend
+from portway.forwarding.frontend import Contribution, Frontend
 from portway.kubeapi import decode
 from portway.model import Family, ProxyConfig, Service
 from portway.testing.builders import endpoint, endpoint_slice, proxy_config, service, snapshot
