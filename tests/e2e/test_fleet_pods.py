@@ -384,6 +384,51 @@ def test_processes(user: User) -> None:
     in_fleet(user, test)
 
 
+def test_containers_of_a_pod_share_its_volumes_at_paths_that_this_machine_does_not_have(user: User) -> None:
+    async def test(state: fleet.FleetState, api: Api) -> None:
+        words = {"metadata": {"name": "words", "namespace": "default"}, "data": {"greeting": "hello"}}
+        await api.create(CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", **words})
+        results = {"name": "results", "mountPath": "/portway-results"}
+        config = {"name": "words", "mountPath": "/etc/portway-words/deep", "readOnly": True}
+        wait = "while ! test -e /portway-results/said; do sleep 0.02; done;"
+        say = "touch /etc/portway-words/deep/x; cat /etc/portway-words/deep/greeting > /portway-results/said"
+        hear = f"{wait} cat /portway-results/said; ls /portway-results; ls -d /bin /etc/hosts /proc/self/exe"
+        document = process("shares", command=["sh", "-c", f"{say}; exec sleep 1000"], volumeMounts=[results, config])
+        document["spec"]["volumes"] = [
+            {"name": "results", "emptyDir": {}},
+            {"name": "words", "configMap": {"name": "words"}},
+        ]
+        other = {"name": "d", "image": "i", "command": ["sh", "-c", f"{hear}; exec sleep 1000"]}
+        document["spec"]["containers"].append(other | {"volumeMounts": [results]})
+        await api.create(PODS, document)
+        shares = await get(api, "shares")
+        said, heard = (state.paths.container_log(shares["metadata"]["uid"], name) for name in ("c", "d"))
+
+        async def told() -> bool:
+            return "/proc/self/exe" in heard.read_text()
+
+        await until(told, "one container reads what the other wrote")
+        assert heard.read_text() == "hellosaid\n/bin\n/etc/hosts\n/proc/self/exe\n"
+        assert "Read-only file system" in said.read_text()
+        place = f"pod:{shares['metadata']['uid']}"
+        seen = inside(state, place, "ls -d /portway-results /etc/portway-words 2>&1 | grep -c cannot || true")
+        assert seen.strip() == "2", "nobody else sees them"
+        assert inside(state, "node-1", "find /run/portway-volumes -type f | wc -l").strip() == "2"
+        needs = process("needs", command=["true"], volumeMounts=[config])
+        needs["spec"]["volumes"] = [{"name": "words", "configMap": {"name": "nowhere"}}]
+        await api.create(PODS, needs)
+        waits = await get(api, "needs", lambda d: _state(d).get("waiting", {}).get("message"), "waiting")
+        assert 'volume "words" : configmap "nowhere" not found' in _state(waits)["waiting"]["message"]
+        await api.delete(PODS, "default", "shares", grace_seconds=0)
+
+        async def forgotten() -> bool:
+            return inside(state, "node-1", "ls /run/portway-volumes").strip() == ""
+
+        await until(forgotten, "volumes go with their pod")
+
+    in_fleet(user, test)
+
+
 def _state(document: Doc) -> Doc:
     found: list[Doc] = document.get("status", {}).get("containerStatuses") or [{"state": {}}]
     state: Doc = found[0]["state"]

@@ -5,6 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -38,6 +39,13 @@ _DOORS_SECONDS = 10.0
 )
 @click.option("--service-cidr", default=",".join(_DEFAULTS.service_cidrs), show_default=True, help="One per family.")
 @click.option("--pod-cidr", default=",".join(_DEFAULTS.pod_cidrs), show_default=True, help="One per family.")
+@click.option(
+    "--process",
+    "programs",
+    multiple=True,
+    metavar="IMAGE[=PROGRAM]",
+    help="Containers of that image run their command as a process of this machine; PROGRAM, if they name none.",
+)
 def command(
     name: str,
     sources: Sequence[str],
@@ -47,6 +55,7 @@ def command(
     node_port_range: str,
     service_cidr: str,
     pod_cidr: str,
+    programs: Sequence[str],
 ) -> None:
     """Start a fleet of nodes and pods, or apply files to the one that runs.
 
@@ -60,6 +69,7 @@ def command(
         node_port_range=node_port_range,
         service_cidrs=tuple(service_cidr.split(",")),
         pod_cidrs=tuple(pod_cidr.split(",")),
+        programs=dict(_program(each) for each in programs),
     )
     documents = manifests.documents(sources)
     started = time.monotonic()
@@ -72,6 +82,11 @@ def command(
         raise
     if not detach and new:
         _stay(name)
+
+
+def _program(text: str) -> tuple[str, str]:
+    image, _, program = text.partition("=")
+    return image, str(Path(program).absolute()) if program else ""
 
 
 def fleet_named(config: FleetConfig) -> tuple[FleetState, bool]:

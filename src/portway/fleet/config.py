@@ -1,8 +1,9 @@
 """What a fleet is made of: what the user chose, and the plan that follows from it."""
 
 import ipaddress
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from msgspec import Struct
@@ -37,6 +38,8 @@ class FleetConfig(Struct, frozen=True, kw_only=True):
     node_port_range: str = "30000-32767"
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16", "fd00:96::/112")
     pod_cidrs: tuple[str, ...] = ("10.244.0.0/16", "fd00:244::/48")
+    programs: Mapping[str, str] = {}
+    """Images whose containers run as processes, and the program of those that name no command ("": none)."""
 
 
 class NodePlan(Struct, frozen=True, kw_only=True):
@@ -55,6 +58,8 @@ class NodePlan(Struct, frozen=True, kw_only=True):
     region: str = "region-1"
     cluster_dns: tuple[str, ...] = ()
     """Where its pods ask for names: kubelet's clusterDNS, which kubeadm gives one address."""
+    programs: Mapping[str, str] = {}
+    """As in FleetConfig."""
 
 
 def validate(config: FleetConfig) -> None:
@@ -65,6 +70,7 @@ def validate(config: FleetConfig) -> None:
         *_range_problems(config.node_port_range),
         *_cidr_problems("service CIDR", config.service_cidrs),
         *_cidr_problems("pod CIDR", config.pod_cidrs),
+        *_program_problems(config.programs),
     ]
     if not problems:
         problems = [*_size_problems(config), *_family_problems(config), *_overlap_problems(config)]
@@ -111,6 +117,14 @@ def _cidr_problems(what: str, cidrs: tuple[str, ...]) -> Iterator[str]:
     families = [family_of(cidr) for cidr in cidrs]
     if len(families) != len(set(families)):
         yield f"{what}s {','.join(cidrs)}: at most one for each of IPv4 and IPv6"
+
+
+def _program_problems(programs: Mapping[str, str]) -> Iterator[str]:
+    for image, program in programs.items():
+        if not image:
+            yield f'a program "{program}" of no image: must be IMAGE or IMAGE=PROGRAM, e.g. echo-basic=/usr/bin/echo'
+        elif program and not os.access(program, os.X_OK):
+            yield f'image {image}: "{program}" is no program of this machine that can be executed'
 
 
 def _size_problems(config: FleetConfig) -> Iterator[str]:
@@ -178,6 +192,7 @@ def node_plans(config: FleetConfig, loopback: str) -> list[NodePlan]:
             loopback=f"{loopback}.{k}",
             zone=f"zone-{(k - 1) % _ZONES + 1}",
             cluster_dns=clusterdns.addresses(config.service_cidrs)[:1],
+            programs=config.programs,
         )
         for k in range(1, config.nodes + 1)
     ]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Room(Struct):
     """What a pod gives its containers."""
 
     pod: Doc
-    space: Space
+    space: Callable[[Doc, Mapping[str, str]], Awaitable[Space]]
+    """Where a container's programs run, given their environment. Raises environment.Missing."""
     place: environment.Place
     log: Callable[[str], Log]
     """By container name."""
@@ -53,7 +54,7 @@ class Room(Struct):
 
 
 class ProcessContainer:
-    """One container of a pod with `portway.dev/runtime: process`."""
+    """One container that runs as a process."""
 
     def __init__(self, spec: Doc, room: Room, restarts: int = 0, pauses: Pauses = KUBELET_PAUSES) -> None:
         self.state = ContainerState(
@@ -112,7 +113,8 @@ class ProcessContainer:
         if self._log is None:
             self._log = self._room.log(self.state.name)
         folder = self._spec.get("workingDir") or "/"
-        return await Process.start(self._room.space, argv, variables, folder, self._log)
+        space = await self._room.space(self._spec, variables)
+        return await Process.start(space, argv, variables, folder, self._log)
 
     def _could_not(self, reason: str, message: str, started: str) -> int:
         self._room.event("Warning", "Failed", f"Error: {message}")
@@ -196,11 +198,11 @@ class PlayedContainer:
 
 async def execute(spec: Doc, room: Room, command: Sequence[str]) -> int:
     """An exec probe's command in that container: its exit code; its output is nobody's. Raises probe.Failed."""
-    variables = await variables_of(spec, room)
     log = Log(Path(os.devnull))
     try:
-        process = await Process.start(room.space, command, variables, "/", log)
-    except CannotRun as failure:
+        variables = await variables_of(spec, room)
+        process = await Process.start(await room.space(spec, variables), command, variables, "/", log)
+    except (CannotRun, environment.Missing) as failure:
         raise probe.Failed(str(failure)) from failure
     try:
         return await process.wait()

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from msgspec import structs
+
 from portway.client import Api, Unreachable
 from portway.dns.resolvconf import ResolvConf, written
 from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
-from portway.fleet.kubelet import agnhost_programs, hostports
+from portway.fleet.kubelet import agnhost_programs, folders, hostports, roles, volumes
 from portway.fleet.kubelet.addresses import PoolExhausted
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.container import PlayedContainer, ProcessContainer, Room, variables_of
@@ -25,6 +27,7 @@ from portway.fleet.kubelet.network import PodNetworks, kill_inside
 from portway.fleet.kubelet.process import Log, Space
 from portway.fleet.kubelet.standin import Identity, Port, StandIn
 from portway.fleet.kubelet.status import ContainerState, Runtime, status, waiting
+from portway.fleet.kubelet.volumes import Volume
 from portway.fleet.paths import FleetPaths
 from portway.kubeapi import clusterdns
 from portway.kubeapi.errors import ApiError, Doc
@@ -35,7 +38,6 @@ log = logging.getLogger("portway.fleet.kubelet")
 PODS = Resource("", "v1", "pods")
 _SOURCES = {"ConfigMap": Resource("", "v1", "configmaps"), "Secret": Resource("", "v1", "secrets")}
 _CONTAINERS = ("containers", "initContainers")
-RUNTIME_ANNOTATION = "portway.dev/runtime"
 _DRAIN_SECONDS = 1.0
 """How long a stand-in of a pod that is being deleted still serves: time for every node to hear of it."""
 _RETRY_SECONDS = 1.0
@@ -208,6 +210,28 @@ class Pod:
         network = wiring.pod_network(self._uid)
         return Space(wiring.path(network) if self._own_network else None, etc.folder(network))
 
+    async def space_in(self, container: Doc, variables: Mapping[str, str]) -> Space:
+        """The same with the container's volumes. Raises environment.Missing."""
+        mounts = volumes.mounts(container, await self._folders(container), variables)
+        folders.lay_below(self._uid, mounts)
+        return structs.replace(self.space, mounts=mounts)
+
+    async def _folders(self, container: Doc) -> Mapping[str, str]:
+        """Where the volumes that the container mounts lie, by name, with what they hold now."""
+        wanted = volumes.mounted(self._document, container)
+        sources = await self._sources(volumes.references(wanted))
+        place, found = self._room().place, dict[str, str]()
+        for document in wanted:
+            volume = volumes.resolved(document, self._document, place, sources)
+            if volume.stands_in_for:
+                self._say_what_is_empty(volume)
+            found[volume.name] = folders.lay(self._uid, volume)
+        return found
+
+    def _say_what_is_empty(self, volume: Volume) -> None:
+        message = f"Volume {volume.name}: nothing here provides {volume.stands_in_for}; it is an empty folder"
+        self._node.event(self._document, "Warning", "VolumeNotProvided", message)
+
     @property
     def addresses(self) -> Sequence[str]:
         """Its own, the primary one first."""
@@ -216,12 +240,13 @@ class Pod:
     async def _populate(self) -> None:
         """Start what the pod's containers are."""
         spec = self._document["spec"]
-        as_process = (self._document["metadata"].get("annotations") or {}).get(RUNTIME_ANNOTATION) == "process"
         serving = [container for container in spec.get("initContainers") or [] if _restarts(container)]
-        programs = [c for c in spec["containers"] if as_process and (c.get("command") or c.get("args"))]
-        standing = serving + [container for container in spec["containers"] if container not in programs]
+        images = self._node.plan.programs
+        run = {c["name"]: roles.program(self._document, c, images) for c in spec["containers"]}
+        programs = [program for program in run.values() if program]
+        standing = serving + [container for container in spec["containers"] if not run[container["name"]]]
         await self._stand_in(standing)
-        if as_process:
+        if roles.as_processes(self._document):
             self._say_who_stands_in(standing)
         self._probe([c for c in standing if c.get("readinessProbe") and agnhost_programs.is_agnhost(c)])
         self._run_programs(programs)
@@ -285,7 +310,7 @@ class Pod:
         paths, uid = self._node.paths, self._uid
         return Room(
             pod=self._document,
-            space=self.space,
+            space=self.space_in,
             place=Place(tuple(self._runtime.pod_ips), self._node.plan.addresses, self._hostname),
             log=lambda container: Log(paths.container_log(uid, container)),
             sources=self._sources,
@@ -302,11 +327,12 @@ class Pod:
                 found[kind, name] = await self._node.api.get(_SOURCES[kind], self._name[0], name)
         return found
 
-    async def variables(self, container: str) -> Mapping[str, str]:
-        """The environment of a command in one of its containers. Raises environment.Missing."""
+    async def inside(self, container: str) -> tuple[Space, Mapping[str, str]]:
+        """Where a command in one of its containers runs, and its environment. Raises environment.Missing."""
         spec = self._document["spec"]
         wanted = next(c for field in _CONTAINERS for c in spec.get(field) or () if c["name"] == container)
-        return await variables_of(wanted, self._room())
+        variables = await variables_of(wanted, self._room())
+        return await self.space_in(wanted, variables), variables
 
     def _state_of(self, container: Doc) -> ContainerState:
         states = [each.state for each in self._processes] + [each.state for each in self._played]
@@ -351,6 +377,7 @@ class Pod:
             self._node.host_ports.remove(self._uid)
             await self._node.networks.remove(self._uid)
         etc.remove(wiring.pod_network(self._uid))
+        folders.remove(self._uid)
         await self._forget()
         if self._own_network:
             await self._node.release(self._uid)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from portway.fleet import etc, linux
+from portway.fleet import etc, linux, mounts
+from portway.fleet.mounts import Mount
 
 _LOG_LIMIT = 2 * 1024 * 1024
 """Bytes of log kept: when there are more, the older half goes."""
@@ -63,6 +64,8 @@ class Space(Struct, frozen=True):
     """Path of its network namespace; None: the current one."""
     etc: Path | None = None
     """The folder of files that it sees in place of this machine's (see fleet/etc.py); None: this machine's."""
+    mounts: tuple[Mount, ...] = ()
+    """What lies at the container's mountPaths."""
 
 
 class Process:
@@ -172,6 +175,9 @@ def _become(
             linux.join_network(space.network)
         if space.etc:
             etc.put_on(space.etc)
+        for place in mounts.put_on(space.mounts):
+            doing = f"mounting a volume at {place}"
+        doing = "start"
         if files.terminal:
             fcntl.ioctl(files.input, termios.TIOCSCTTY, 0)
         for source, target in ((files.input, 0), (files.output, 1), (files.errors, 2)):

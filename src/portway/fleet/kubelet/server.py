@@ -27,8 +27,8 @@ class Inside(Protocol):
     def addresses(self) -> Sequence[str]:
         """Its own, the primary one first."""
 
-    async def variables(self, container: str) -> Mapping[str, str]:
-        """The environment of a command in one of its containers. Raises environment.Missing."""
+    async def inside(self, container: str) -> tuple[Space, Mapping[str, str]]:
+        """Where a command in one of its containers runs, and its environment. Raises environment.Missing."""
 
 
 class Server:
@@ -77,8 +77,8 @@ class Server:
             await peer.send_bytes(b"\3" + msgspec.json.encode(outcome(answer.code)))
             return
         on = {name: request.query.get(name, "") in _TRUE for name in ("stdin", "stdout", "stderr", "tty")}
-        variables = await pod.variables(request.match_info["container"])
-        wanted = Wanted(argv, variables, pod.space, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
+        space, variables = await pod.inside(request.match_info["container"])
+        wanted = Wanted(argv, variables, space, "/", on["stdin"], on["stdout"], on["stderr"], terminal=on["tty"])
         await Session(peer, wanted).run()
 
 
