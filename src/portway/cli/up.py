@@ -86,7 +86,7 @@ def command(
 
 def _program(text: str) -> tuple[str, str]:
     image, _, program = text.partition("=")
-    return image, str(Path(program).absolute()) if program else ""
+    return image, str(Path(program).absolute()) if "/" in program else program
 
 
 def fleet_named(config: FleetConfig) -> tuple[FleetState, bool]:

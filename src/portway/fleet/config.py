@@ -1,8 +1,8 @@
 """What a fleet is made of: what the user chose, and the plan that follows from it."""
 
 import ipaddress
-import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
@@ -123,8 +123,8 @@ def _program_problems(programs: Mapping[str, str]) -> Iterator[str]:
     for image, program in programs.items():
         if not image:
             yield f'a program "{program}" of no image: must be IMAGE or IMAGE=PROGRAM, e.g. echo-basic=/usr/bin/echo'
-        elif program and not os.access(program, os.X_OK):
-            yield f'image {image}: "{program}" is no program of this machine that can be executed'
+        elif program and not shutil.which(program):
+            yield f'image {image}: "{program}" is no program of this machine'
 
 
 def _size_problems(config: FleetConfig) -> Iterator[str]:

@@ -56,6 +56,9 @@ def test_defaults_are_valid_for_any_number_of_nodes(nodes: int) -> None:
             "service CIDR 10.244.0.0/16 overlaps pod CIDR 10.244.0.0/16",
         ),
         ({"pod_cidrs": ("172.18.0.0/16", "fd00:244::/48")}, "overlaps the nodes' wire 172.18.0.0/24"),
+        ({"programs": {"echo": "/no/such"}}, 'image echo: "/no/such" is no program of this machine'),
+        ({"programs": {"echo": "/etc"}}, 'image echo: "/etc" is no program of this machine'),
+        ({"programs": {"": "/bin/sh"}}, 'a program "/bin/sh" of no image: must be IMAGE or IMAGE=PROGRAM'),
     ],
 )
 def test_what_cannot_work_is_said(change: dict[str, object], words: str) -> None:
