@@ -15,7 +15,7 @@ _POD: dict[str, Any] = {
     "metadata": {"name": "p", "namespace": "n", "labels": {"app": "a", "tier": "b"}},
     "spec": {"volumes": [{"name": "one", "emptyDir": {}}, {"name": "two", "emptyDir": {}}]},
 }
-_SOURCES = {
+_SOURCES: dict[tuple[str, str], dict[str, Any]] = {
     ("ConfigMap", "m"): {"data": {"a": "1", "b": "2"}, "binaryData": {"c": base64.b64encode(b"\0").decode()}},
     ("Secret", "s"): {"data": {"tls.crt": base64.b64encode(b"crt").decode()}},
     TOKEN: {"token": "a.b.c"},
