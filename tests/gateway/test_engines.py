@@ -206,8 +206,7 @@ async def test_curl(run: Run, web: list[Backend]) -> None:
     await run.apply(_table(web, _secure("", "shop/a"), certificates={"shop/a": certificate("a.example")}))
     said = await _told("curl", *at, "--http1.1", "--write-out", "%{http_version}", url)
     assert '"path": "/cart"' in said and said.endswith("1.1")
-    if run.name == "haproxy":
-        assert (await _told("curl", *at, "--http2", "--write-out", "%{http_version}", url)).endswith("2")
+    assert (await _told("curl", *at, "--http2", "--write-out", "%{http_version}", url)).endswith("2")
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
@@ -267,10 +266,6 @@ async def test_http_2_to_backends(run: Run, web: list[Backend], tmp_path: Path) 
     file.write_text(_H2_PODS.format(port=pods))
     pools = {k: replace(p, protocol="h2c", endpoints=(Endpoint("127.0.0.1", pods),)) for k, p in made.pools.items()}
     await run.apply(replace(made, pools=pools))
-    if run.name == "builtin":
-        answer = await exchange(PORT, GET)
-        assert (b" 502 " in answer, b"needs the HAProxy engine" in answer) == (True, True)
-        return
     process = await asyncio.create_subprocess_exec("haproxy", "-db", "-f", str(file))
     try:
         async with asyncio.timeout(10):

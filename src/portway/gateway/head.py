@@ -75,7 +75,10 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-LAST_CHUNK = b"0\r\n\r\n"
+def last_chunk(trailers: Headers = ()) -> bytes:
+    """The end of a body in chunks, with the fields behind it."""
+    lines = "".join(f"{key}: {value}\r\n" for key, value in end_to_end(trailers) if key.lower() not in _OURS)
+    return b"0\r\n" + lines.encode("latin-1") + b"\r\n"
 
 
 def origin_form(target: str, host: str) -> tuple[str, str]:

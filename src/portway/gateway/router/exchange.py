@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from portway.gateway.engine import Door, Served
-from portway.gateway.head import LAST_CHUNK, answer, chunk, end_to_end, forwarded, request_head, response_head
-from portway.gateway.router.incoming import Downstream, Incoming
+from portway.gateway.fields import wants_trailers
+from portway.gateway.head import Headers, end_to_end, forwarded
+from portway.gateway.router.asked import Asked, Lost, Response, Target, Upstream
+from portway.gateway.router.farewell import INTERNAL_ERROR
+from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
-from portway.gateway.router.upstream import Kept, Response, Target, Upstream
+from portway.gateway.router.request import Incoming, Reply
+from portway.gateway.router.upstream import Http1Upstream
 from portway.routing import backend_status, decide, edited_headers, pick
 from portway.routing.answers import answer_text
 from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
@@ -19,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 _STALE = "stale"
+_MOST_REPEATED = 1 << 16
+"""Bytes of a body that are remembered until the backend begins to answer: it may turn the request away untouched."""
 
 
 class House(Protocol):
@@ -28,7 +34,9 @@ class House(Protocol):
     table: RouteTable
     kept: Kept
 
-    def listener(self, client: Downstream, host: str) -> Listener | None:
+    draining: bool
+
+    def listener(self, transport: asyncio.Transport, host: str) -> Listener | None:
         """Who takes a request for this host on this connection, with as many hosts as may matter."""
 
     def endpoints(self, key: str, pool: Pool) -> Iterator[Endpoint]:
@@ -44,8 +52,8 @@ class House(Protocol):
 class Answering:
     """An exchange. Its steps run in a task until the backend has the request; bytes are passed on by callbacks."""
 
-    def __init__(self, house: House, client: Downstream, request: Incoming) -> None:
-        self._house, self._client, self._incoming = house, client, request
+    def __init__(self, house: House, reply: Reply, request: Incoming) -> None:
+        self._house, self._reply, self._incoming = house, reply, request
         self._table = house.table
         self._listener: Listener | None = None
         self._decision = Decision("NO_HOST", 404)
@@ -58,8 +66,9 @@ class Answering:
         """Of the present try: `_STALE`, or nothing to add."""
         self._task: asyncio.Task[None] | None = None
         self._started = time.time()
-        self._begun = self._over = self._chunking = False
-        self._close = not request.keep_alive
+        self._begun = self._over = self._taking = False
+        self._repeat: list[bytes] | None = []
+        """The body as far as it has come; None: it cannot be sent again."""
         self._status = self._sent = 0
 
     # what the client's connection tells
@@ -70,20 +79,21 @@ class Answering:
 
     def body_ended(self) -> None:
         """The request's body is whole."""
-        if self._upstream is not None and self._incoming.chunked:
-            self._upstream.transport.write(LAST_CHUNK)
+        if self._upstream is not None:
+            self._upstream.send_end(self._incoming.trailers)
+        if self._taking:
             for mirror in self._mirrors:
-                mirror.write(LAST_CHUNK)
+                mirror.end()
 
     def client_lost(self) -> None:
         """Nobody waits for the answer any more."""
-        self._finish(keep=False)
+        self._finish()
         if self._task is not None:
             self._task.cancel()
 
     def expired(self) -> None:
         """Its deadline has passed: the client's fault while its body is missing, else the backend's."""
-        if not self._incoming.complete and self._upstream is not None and not self._paused_by_backend():
+        if not self._incoming.complete and self._upstream is not None and not self._upstream.is_slow():
             self._fail(408, "the request's body took too long")
         else:
             self._fail(504, "the backend took too long")
@@ -92,13 +102,8 @@ class Answering:
 
     def writable(self, yes: bool) -> None:
         """Whether the client takes more: else the backend has to wait."""
-        if self._upstream is not None and not self._upstream.transport.is_closing():
-            transport = self._upstream.transport
-            (transport.resume_reading if yes else transport.pause_reading)()
-
-    def _paused_by_backend(self) -> bool:
-        assert self._upstream is not None
-        return self._upstream.transport.get_write_buffer_size() > 0
+        if self._upstream is not None:
+            self._upstream.hold(not yes)
 
     # the steps
 
@@ -106,7 +111,7 @@ class Answering:
         try:
             seconds = self._decide()
             if not self._over:
-                self._client.within(max(seconds + 1.0, self._house.door.timings.answer))
+                self._reply.within(max(seconds + 1.0, self._house.door.timings.answer))
                 async with asyncio.timeout(seconds or None):
                     await self._forward()
         except TimeoutError:
@@ -121,7 +126,7 @@ class Answering:
     def _decide(self) -> float:
         """Answer what the door answers itself; else seconds that the request may take, 0 for any."""
         incoming = self._incoming
-        listener = self._house.listener(self._client, incoming.host)
+        listener = self._house.listener(self._reply.transport, incoming.host)
         if listener is None:
             self._own(404, answer_text("NO_HOST"))
             return 0.0
@@ -144,210 +149,198 @@ class Answering:
 
     async def _forward(self) -> None:
         pool = self._table.pools[self._backend.pool]
-        if pool.protocol == "h2c":
-            self._own(502, f"{self._backend.pool} speaks h2c, which needs the HAProxy engine{self._by()}")
-            return
-        head = self._head(self._route())
-        self._mirror(head)
+        asked = self._asked(self._route())
+        self._mirror(asked)
         for endpoint in self._house.endpoints(self._backend.pool, pool):
             self._endpoint = endpoint
-            target = (endpoint.address, endpoint.port, pool.protocol == "https")
-            if await self._tried(target, head):
+            if await self._tried(Target(endpoint.address, endpoint.port, pool.protocol), asked):
                 return
         self._own(503, f"no endpoint of {self._backend.pool} can be reached{self._by()}")
 
-    async def _tried(self, target: Target, head: bytes) -> bool:
-        """Whether this endpoint got the request. One that closed an idle connection gets it again on a new one."""
+    async def _tried(self, target: Target, asked: Asked) -> bool:
+        """Whether this endpoint took the request. What an old connection did not answer is asked on a new one."""
         kept = self._house.kept
-        incoming = self._incoming
-        repeatable = incoming.method in _IDEMPOTENT and not incoming.has_body
-        idle = kept.idle(target) if repeatable else None
-        if idle is not None and await self._send(idle, head) != _STALE:
+        ready = kept.ready(target, self._is_repeatable())
+        if ready is not None and await self._send(ready, asked) != _STALE:
             return True
         try:
             fresh = await kept.connect(target, self._decision.host)
         except OSError as error:
-            log.debug("%s:%s: %s", target[0], target[1], error)
+            log.debug("%s:%s: %s", target.address, target.port, error)
             return False
-        await self._send(fresh, head)
-        return True
+        return await self._send(fresh, asked) != _STALE
 
-    async def _send(self, upstream: Upstream, head: bytes) -> str:
+    def _is_repeatable(self) -> bool:
+        """Whether it may be sent again to who may have seen it."""
+        return self._incoming.method in _IDEMPOTENT and not self._incoming.has_body
+
+    async def _send(self, upstream: Upstream, asked: Asked) -> str:
         if self._over:
-            upstream.transport.close()
+            upstream.abort()
             return ""
-        incoming = self._incoming
         self._upstream = upstream
         self._outcome = asyncio.get_running_loop().create_future()
-        upstream.lend(self, incoming.method == "HEAD")
-        upstream.transport.write(head)
-        if incoming.has_body:
-            self._send_body()
+        upstream.ask(self, asked)
+        if self._incoming.has_body and self._upstream is not None:
+            self._send_body(upstream)
         return await self._outcome
 
-    def _send_body(self) -> None:
-        if self._incoming.expects:
-            self._client.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._incoming.take(self._pass_body)
+    def _send_body(self, upstream: Upstream) -> None:
+        if self._taking:
+            for piece in self._repeat or ():
+                upstream.send(piece)
+        else:
+            if self._incoming.expects:
+                self._reply.interim(100, ())
+            self._taking = True
+            self._incoming.take(self._pass_body)
         if self._incoming.complete:
             self.body_ended()
-        self._client.pause(False)
+        self._reply.pause(False)
 
     def _pass_body(self, data: bytes) -> None:
         route = self._route()
         if route.max_body and self._incoming.size > route.max_body:
             self._fail(413, answer_text("BODY_TOO_LARGE", route))
             return
-        if self._upstream is None or self._over:
+        if self._over:
             return
-        self._client.within(self._house.door.timings.answer)
-        piece = chunk(data) if self._incoming.chunked else data
-        self._upstream.transport.write(piece)
+        self._reply.within(self._house.door.timings.answer)
+        self._remember(data)
+        if self._upstream is not None:
+            self._upstream.send(data)
         for mirror in self._mirrors:
-            mirror.write(piece)
+            mirror.write(data)
 
-    def _mirror(self, head: bytes) -> None:
+    def _remember(self, data: bytes) -> None:
+        if self._begun or self._incoming.size > _MOST_REPEATED:
+            self._repeat = None
+        elif self._repeat is not None:
+            self._repeat.append(data)
+
+    def _mirror(self, asked: Asked) -> None:
         for key in self._route().mirrors:
             pool = self._table.pools.get(key)
             endpoint = next(iter(self._house.endpoints(key, pool)), None) if pool else None
-            if endpoint is not None:
-                self._mirrors.append(Mirror(endpoint, head))
+            if pool is not None and endpoint is not None:
+                target = Target(endpoint.address, endpoint.port, pool.protocol)
+                self._mirrors.append(Mirror(self._house.kept, target, asked))
 
-    def _head(self, route: Route) -> bytes:
-        incoming, client = self._incoming, self._client
+    def _asked(self, route: Route) -> Asked:
+        incoming, transport = self._incoming, self._reply.transport
         scheme = "http" if self._listener is None or self._listener.protocol == "HTTP" else "https"
-        address = client.transport.get_extra_info("peername") or ("", 0)
-        port = (client.transport.get_extra_info("sockname") or ("", 0))[1]
-        headers = forwarded(end_to_end(incoming.headers), address[0], scheme, incoming.host, port)
-        headers = list(edited_headers(headers, (route.request_headers, self._backend.request_headers)))
-        framing: list[tuple[str, str]] = []
-        if incoming.chunked:
-            framing.append(("Transfer-Encoding", "chunked"))
-        elif incoming.length is not None:
-            framing.append(("Content-Length", str(incoming.length)))
-        if incoming.upgrade:
-            framing += [("Connection", "Upgrade"), ("Upgrade", incoming.upgrade)]
-        return request_head(incoming.method, self._decision.path, self._decision.host, headers, framing)
+        client = _pair(transport.get_extra_info("peername"))
+        port = _pair(transport.get_extra_info("sockname"))[1]
+        headers = forwarded(end_to_end(incoming.headers), client[0], scheme, incoming.host, port)
+        return Asked(
+            incoming.method,
+            self._decision.path,
+            self._decision.host,
+            edited_headers(headers, (route.request_headers, self._backend.request_headers)),
+            length=incoming.length,
+            chunked=incoming.chunked,
+            upgrade=incoming.upgrade,
+            trailers=wants_trailers(incoming.headers),
+        )
 
     # what the backend's connection tells
 
     def response_head(self, response: Response) -> None:
         """Pass it on."""
-        if response.status < 200:
-            if response.status not in (100, 101) and not self._incoming.old:
-                self._client.transport.write(response_head(response.status, end_to_end(response.headers), ()))
+        status = response.status
+        if status < 200:
+            if status not in (100, 101):
+                self._reply.interim(status, end_to_end(response.headers))
             return
-        self._begun, self._status = True, response.status
-        self._client.within(self._house.door.timings.answer)
-        self._client.transport.write(response_head(response.status, self._edited(response), self._framing(response)))
+        self._begun, self._status, self._repeat = True, status, None
+        self._reply.within(self._house.door.timings.answer)
+        length = None if response.chunked else response.length
+        ended = response.ended or self._incoming.method == "HEAD" or status in (204, 304)
+        self._reply.begin(status, self._edited(response.headers), length, ended)
 
-    def _edited(self, response: Response) -> tuple[tuple[str, str], ...]:
+    def _edited(self, headers: Headers) -> Headers:
         edits = (self._route().response_headers, self._backend.response_headers)
-        return edited_headers(end_to_end(response.headers), edits)
-
-    def _framing(self, response: Response) -> list[tuple[str, str]]:
-        bodiless = self._incoming.method == "HEAD" or response.status in (204, 304)
-        unknown = not bodiless and (response.chunked or response.length is None)
-        self._chunking = unknown and not self._incoming.old
-        if (unknown and self._incoming.old) or not self._incoming.complete:
-            self._close = True
-        framing: list[tuple[str, str]] = []
-        if response.length is not None and not response.chunked:
-            framing.append(("Content-Length", str(response.length)))
-        elif self._chunking:
-            framing.append(("Transfer-Encoding", "chunked"))
-        if self._close or self._client.home.draining:
-            framing.append(("Connection", "close"))
-        elif self._incoming.old:
-            framing.append(("Connection", "keep-alive"))
-        return framing
+        return edited_headers(end_to_end(headers), edits)
 
     def response_body(self, data: bytes) -> None:
         """Pass it on."""
         self._sent += len(data)
-        self._client.within(self._house.door.timings.answer)
-        self._client.transport.write(chunk(data) if self._chunking else data)
+        self._reply.within(self._house.door.timings.answer)
+        self._reply.body(data)
 
-    def response_ended(self) -> None:
-        """The end: both connections are free, if both sides are whole."""
-        upstream = self._upstream
+    def response_ended(self, trailers: Headers) -> None:
+        """The end: the backend's connection is free, if both sides are whole."""
+        upstream, self._upstream = self._upstream, None
         assert upstream is not None
-        if self._chunking:
-            self._client.transport.write(LAST_CHUNK)
-        reusable = upstream_reusable(upstream) and self._incoming.complete
-        self._upstream = None
-        upstream.release(reusable)
-        self._finish(keep=not self._close)
+        self._reply.end(trailers)
+        upstream.release(self._incoming.complete)
+        self._finish()
 
-    def upstream_lost(self, reason: str) -> None:
-        """Before an answer: once more, if it may have been too old a connection; in the middle of one: the end."""
+    def upstream_lost(self, lost: Lost) -> None:
+        """Before an answer: once more, if that can do no harm; in the middle of one: the end."""
         upstream, self._upstream = self._upstream, None
         if self._status == 101:
-            self._finish(keep=False)
-        elif upstream is not None and upstream.used and not self._begun:
+            self._finish()
+        elif upstream is not None and not self._begun and self._may_repeat(upstream, lost):
             self._outcome.set_result(_STALE)
         else:
-            self._fail(502, f"{self._backend.pool}: {reason}{self._by()}")
+            self._fail(502, f"{self._backend.pool}: {lost.reason}{self._by()}", lost.code)
+
+    def _may_repeat(self, upstream: Upstream, lost: Lost) -> bool:
+        """Nothing was done with it, or it was an old connection's fault."""
+        return self._repeat is not None and (lost.unprocessed or (upstream.used and self._is_repeatable()))
 
     def upstream_writable(self, yes: bool) -> None:
         """Whether the backend takes more: else the client has to wait."""
-        self._client.pause(not yes)
+        self._reply.pause(not yes)
 
     def switched(self, rest: bytes) -> None:
         """Another protocol both ways, if the client asked for it."""
-        upstream, client = self._upstream, self._client
-        assert upstream is not None
+        upstream = self._upstream
+        assert isinstance(upstream, Http1Upstream)
         if not self._incoming.upgrade:
             self._fail(502, f"{self._backend.pool} switched to a protocol that nobody asked for")
             return
-        framing = [("Connection", "Upgrade"), ("Upgrade", self._incoming.upgrade)]
         self._begun, self._status = True, 101
-        client.transport.write(response_head(101, self._edited(upstream.response), framing) + rest)
-        client.tunnel, upstream.tunnel = upstream.transport, client.transport
-        if early := client.let_go():
-            upstream.transport.write(early)
-        client.within(self._house.door.timings.tunnel)
+        self._reply.switch(self._edited(upstream.response.headers), self._incoming.upgrade, rest, upstream)
+        self._reply.within(self._house.door.timings.tunnel)
         self._outcome.set_result("")  # a route's timeouts are for requests
 
     # the end
 
-    def _own(self, status: int, text: str, location: str = "") -> None:
-        """An answer of the door's own. A body that nobody read makes the connection useless."""
-        self._close |= not self._incoming.complete
-        close = self._close or self._client.home.draining
-        whole = answer(status, text + "\n", close=close, location=location, body=self._incoming.method != "HEAD")
+    def _own(self, status: int, text: str, location: str = "", *, keep: bool = True) -> None:
+        """An answer of the door's own."""
         self._begun, self._status, self._sent = True, status, len(text) + 1
-        self._client.transport.write(whole)
-        self._finish(keep=not close)
+        self._reply.answer(status, text + "\n", location, keep)
+        self._finish()
 
-    def _fail(self, status: int, text: str) -> None:
+    def _fail(self, status: int, text: str, code: int = INTERNAL_ERROR) -> None:
         """No answer any more: say so if none has begun, else cut it off."""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abort()
         if self._over:
             return
-        self._close = True
         if self._begun:
-            self._client.transport.abort()
-            self._finish(keep=False)
+            self._reply.cut(code)
+            self._finish()
         else:
-            self._own(status, text)
+            self._own(status, text, keep=False)
 
-    def _finish(self, keep: bool) -> None:
+    def _finish(self) -> None:
         if self._over:
             return
         self._over = True
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.abort() if upstream.tunnel is None else upstream.transport.close()
+            upstream.abort()
         if not self._outcome.done():
             self._outcome.set_result("")
         self._house.served(self._told())
-        self._client.done(keep)
+        self._reply.done()
 
     def _told(self) -> Served:
-        incoming, transport = self._incoming, self._client.transport
+        incoming, transport = self._incoming, self._reply.transport
         endpoint, route = self._endpoint, self._decision.route
         return Served(
             started=self._started,
@@ -373,12 +366,6 @@ class Answering:
 
     def _by(self) -> str:
         return f" ({self._route().name})"
-
-
-def upstream_reusable(upstream: Upstream) -> bool:
-    """Whether its response left the connection as it was."""
-    response = upstream.response
-    return response.keep_alive and (response.chunked or response.length is not None or response.status in (204, 304))
 
 
 def _pair(name: tuple[str, int] | None) -> tuple[str, int]:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from portway.gateway.engine import Door
 from portway.gateway.router.hello import NotTls, server_name
-from portway.gateway.router.incoming import Downstream
 from portway.gateway.router.splice import Splice, join
 from portway.routing.table import Endpoint
 
@@ -24,7 +23,7 @@ class Engine(Protocol):
 
     door: Door
 
-    def connected(self) -> Downstream:
+    def connected(self) -> asyncio.Protocol:
         """A client comes."""
 
     def passes(self, port: int, name: str) -> bool:

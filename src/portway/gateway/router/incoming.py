@@ -1,13 +1,14 @@
-"""A connection of a client: bytes to requests, one answered after the other."""
+"""A connection of a client that speaks HTTP/1: bytes to requests, one answered after the other."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 
 from portway.gateway.head import answer, origin_form, tokens
+from portway.gateway.router.reply import Http1Reply
+from portway.gateway.router.request import Exchange, Home, Incoming
 
 _MAX_QUEUED = 8
 """Requests of a client that does not wait for answers, before we stop reading."""
@@ -15,89 +16,11 @@ _MAX_QUEUED = 8
 _TOO_LARGE = "the request's head is too large"
 
 
-class Incoming:
-    """One request, its body as it comes."""
-
-    __slots__ = (
-        "_sink",
-        "bad",
-        "body",
-        "chunked",
-        "complete",
-        "expects",
-        "headers",
-        "host",
-        "keep_alive",
-        "length",
-        "method",
-        "old",
-        "size",
-        "target",
-        "upgrade",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.method, self.target, self.host = "", "", ""
-        self.headers: list[tuple[str, str]] = []
-        self.old = False
-        """HTTP/1.0."""
-        self.keep_alive = True
-        self.length: int | None = None
-        self.chunked = self.expects = False
-        self.upgrade = ""
-        self.bad: tuple[int, str] | None = None
-        """No request: what to answer."""
-        self.body: list[bytes] = []
-        """What came before anybody wanted it."""
-        self.size = 0
-        self.complete = False
-        self._sink: Callable[[bytes], None] | None = None
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a body is announced."""
-        return self.chunked or bool(self.length)
-
-    def take(self, sink: Callable[[bytes], None]) -> None:
-        """Give the body to `sink` from now on, and first what is here."""
-        self._sink = sink
-        pieces, self.body = self.body, []
-        for piece in pieces:
-            sink(piece)
-
-    def add(self, data: bytes) -> None:
-        """More body."""
-        self.size += len(data)
-        if self._sink is None:
-            self.body.append(data)
-        else:
-            self._sink(data)
-
-
-class Exchange(Protocol):
-    """What answers a request."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    def body_ended(self) -> None:
-        """The request's body is whole."""
-
-    def client_lost(self) -> None:
-        """Nobody waits for the answer any more."""
-
-    def expired(self) -> None:
-        """Its deadline has passed."""
-
-    def writable(self, yes: bool) -> None:
-        """Whether the client takes more."""
-
-
 class Downstream(asyncio.Protocol):
-    """A client's connection. `answering` makes what answers a request."""
+    """A client's connection."""
 
-    def __init__(self, home: "Home", answering: Callable[["Downstream", Incoming], Exchange]) -> None:
-        self.home, self._answering = home, answering
+    def __init__(self, home: Home) -> None:
+        self.home = home
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
         self.deadline = 0.0
         self.exchange: Exchange | None = None
@@ -170,9 +93,9 @@ class Downstream(asyncio.Protocol):
         self._current.target += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head; those behind a body are left out."""
-        if not self._in_body:
-            self._current.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        """A field of the head, or one behind a body."""
+        fields = self._current.trailers if self._in_body else self._current.headers
+        fields.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -202,7 +125,7 @@ class Downstream(asyncio.Protocol):
         if len(self._queue) >= _MAX_QUEUED:
             self.pause(True)
 
-    # what the exchange asks for
+    # what replies ask for
 
     def pause(self, yes: bool) -> None:
         """Stop reading, or go on."""
@@ -262,9 +185,10 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.close()
 
-    def is_idle(self) -> bool:
-        """No request is under way."""
-        return self.exchange is None and not self._queue and self.tunnel is None
+    def leave(self) -> None:
+        """The engine stops: end when nothing is under way; answers from now on say that they are the last."""
+        if self.exchange is None and not self._queue and self.tunnel is None:
+            self.end()
 
     def _read(self, data: bytes) -> None:
         if self._head:
@@ -306,27 +230,9 @@ class Downstream(asyncio.Protocol):
             return
         if not request.has_body and len(self._queue) < _MAX_QUEUED:
             self.pause(False)
-        self.exchange = self._answering(self, request)
+        self.exchange = self.home.answering(Http1Reply(self, request), request)
         self._within(self.home.timings.answer)
         self.exchange.start()
-
-
-class Home(Protocol):
-    """What connections belong to."""
-
-    connections: set[Downstream]
-    draining: bool
-    max_head: int
-
-    @property
-    def timings(self) -> Any:
-        """The engine's Timings."""
-
-    def now(self) -> float:
-        """Seconds of a clock that only goes forward."""
-
-    def refused(self, client: Downstream, status: int) -> None:
-        """What came was no request, and was answered so."""
 
 
 def _line(bad: tuple[int, str]) -> tuple[int, str]:

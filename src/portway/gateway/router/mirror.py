@@ -3,7 +3,9 @@
 import asyncio
 import logging
 
-from portway.routing.table import Endpoint
+from portway.gateway.head import Headers
+from portway.gateway.router.asked import Asked, Lost, Response, Target, Upstream
+from portway.gateway.router.kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -12,43 +14,84 @@ _MOST_WAITING = 1 << 20
 _SECONDS = 10.0
 
 
-class Mirror(asyncio.Protocol):
+class Mirror:
     """One copy: what is written goes there once it is connected."""
 
-    def __init__(self, endpoint: Endpoint, head: bytes) -> None:
-        self._waiting: list[bytes] = [head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)]
-        self._transport: asyncio.Transport | None = None
-        self._lost = False
-        self._task = asyncio.get_running_loop().create_task(self._connect(endpoint))
+    def __init__(self, kept: Kept, target: Target, asked: Asked) -> None:
+        self._kept, self._target, self._asked = kept, target, asked
+        self._upstream: Upstream | None = None
+        self._waiting: list[bytes] = []
+        self._waits = 0
+        self._ended = self._over = False
+        self._slow = False
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    async def _connect(self, endpoint: Endpoint) -> None:
+    async def _run(self) -> None:
         try:
-            async with asyncio.timeout(_SECONDS):
-                await asyncio.get_running_loop().create_connection(lambda: self, endpoint.address, endpoint.port)
+            upstream = await self._kept.connect(self._target, self._asked.host)
         except OSError as error:
-            log.debug("no copy for %s:%s: %s", endpoint.address, endpoint.port, error)
-            self._lost = True
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send what waits."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        for piece in self._waiting:
-            transport.write(piece)
-        self._waiting.clear()
-        asyncio.get_running_loop().call_later(_SECONDS, transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
-        self._lost = True
+            log.debug("no copy for %s:%s: %s", self._target.address, self._target.port, error)
+            self._over = True
+            return
+        asyncio.get_running_loop().call_later(_SECONDS, self._give_up)
+        self._upstream = upstream
+        upstream.ask(self, self._asked)
+        self._pass()
 
     def write(self, data: bytes) -> None:
         """More of the body."""
-        if self._lost:
-            return
-        if self._transport is None:
+        if not self._over:
             self._waiting.append(data)
-        else:
-            self._transport.write(data)
-            if self._transport.get_write_buffer_size() > _MOST_WAITING:
-                self._transport.abort()
+            self._waits += len(data)
+            self._pass()
+            if self._waits > _MOST_WAITING:
+                self._give_up()
+
+    def end(self) -> None:
+        """The body is whole."""
+        self._ended = True
+        self._pass()
+
+    def _pass(self) -> None:
+        upstream = self._upstream
+        while upstream is not None and self._waiting and not self._slow and not self._over:
+            piece = self._waiting.pop(0)
+            self._waits -= len(piece)
+            upstream.send(piece)
+        if upstream is not None and self._ended and not self._waiting and not self._over:
+            self._ended = False
+            upstream.send_end(())
+
+    def _give_up(self) -> None:
+        if not self._over:
+            self._over = True
+            self._waiting.clear()
+            if self._upstream is not None:
+                self._upstream.abort()
+
+    # what the backend's connection tells
+
+    def response_head(self, response: Response) -> None:
+        """Nobody reads it."""
+
+    def response_body(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    def response_ended(self, trailers: Headers) -> None:
+        """The copy has arrived."""
+        self._over = True
+        if self._upstream is not None:
+            self._upstream.release(False)
+
+    def upstream_lost(self, lost: Lost) -> None:
+        """It has not."""
+        self._over = True
+
+    def switched(self, rest: bytes) -> None:
+        """Nobody speaks it."""
+        self._give_up()
+
+    def upstream_writable(self, yes: bool) -> None:
+        """Whether the backend takes more."""
+        self._slow = not yes
+        self._pass()

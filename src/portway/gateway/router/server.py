@@ -12,9 +12,10 @@ from portway.gateway.engine import Applied, Door, Report, Served
 from portway.gateway.router.certificates import Contexts, choosing, name_of
 from portway.gateway.router.exchange import Answering
 from portway.gateway.router.face import Face
-from portway.gateway.router.incoming import Downstream, Incoming
+from portway.gateway.router.kept import Kept
 from portway.gateway.router.narrow import Narrowed
-from portway.gateway.router.upstream import Kept
+from portway.gateway.router.newcomer import Newcomer
+from portway.gateway.router.request import Connection, Incoming, Reply
 from portway.routing import backend_status, certificate_for, host_of, listener_for, pick
 from portway.routing.door import of_door
 from portway.routing.hosts import virtual_host
@@ -34,7 +35,7 @@ class BuiltinEngine:
 
     def __init__(self) -> None:
         self.table = RouteTable()
-        self.connections: set[Downstream] = set()
+        self.connections: set[Connection] = set()
         self.draining = False
         self._listeners: dict[int, tuple[Listener, ...]] = {}
         self._narrowed: dict[str, Narrowed] = {}
@@ -83,8 +84,7 @@ class BuiltinEngine:
         for face in self._faces.values():
             await face.close()
         for client in list(self.connections):
-            if client.is_idle():
-                client.end()
+            client.leave()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.drain):
                 while self.connections:
@@ -96,11 +96,11 @@ class BuiltinEngine:
 
     # for connections and exchanges
 
-    def listener(self, client: Downstream, host: str) -> Listener | None:
+    def listener(self, transport: asyncio.Transport, host: str) -> Listener | None:
         """Who takes a request: by the server name that the connection was made with, else by Host."""
-        port = client.transport.get_extra_info("sockname")[1]
+        port = transport.get_extra_info("sockname")[1]
         name = host_of(host)
-        tls = client.transport.get_extra_info("ssl_object")
+        tls = transport.get_extra_info("ssl_object")
         here = self._listeners.get(port, ())
         found = listener_for(here, self.door.name, port, name if tls is None else name_of(tls))
         return self._narrowed[found.name].to(name) if found is not None else None
@@ -117,7 +117,7 @@ class BuiltinEngine:
         """For the log."""
         self._report(served)
 
-    def refused(self, client: Downstream, status: int) -> None:
+    def refused(self, client: Connection, status: int) -> None:
         """What was no request: there is nothing to say of it but where it came from."""
         transport = client.transport
         peer, own = (transport.get_extra_info(name) or ("", 0) for name in ("peername", "sockname"))
@@ -128,12 +128,13 @@ class BuiltinEngine:
 
     # for faces
 
-    def connected(self) -> Downstream:
+    def connected(self) -> Newcomer:
         """A client comes."""
-        return Downstream(self, self._answering)
+        return Newcomer(self)
 
-    def _answering(self, client: Downstream, request: Incoming) -> Answering:
-        return Answering(self, client, request)
+    def answering(self, reply: Reply, request: Incoming) -> Answering:
+        """What answers a request."""
+        return Answering(self, reply, request)
 
     def passes(self, port: int, name: str) -> bool:
         """Whether connections for this server name are passed through."""

@@ -1,53 +1,18 @@
-"""Connections to backends: made, kept, lent to one exchange at a time."""
+"""A connection to a backend in HTTP/1, lent to one exchange at a time."""
 
 import asyncio
-import ssl
-from collections.abc import Callable, Container
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import httptools
 
-from portway.gateway.head import tokens
+from portway.gateway.head import Headers, chunk, last_chunk, request_head, tokens
+from portway.gateway.router.asked import Answered, Asked, Lost, Response, Target
 
-Target = tuple[str, int, bool]
-"""Address, port, whether by TLS."""
-
-
-class Answered(Protocol):
-    """Who waits for a response."""
-
-    def response_head(self, response: "Response") -> None:
-        """The head is whole; also of 1xx."""
-
-    def response_body(self, data: bytes) -> None:
-        """Body."""
-
-    def response_ended(self) -> None:
-        """The response is whole."""
-
-    def upstream_lost(self, reason: str) -> None:
-        """The connection ended before the response did."""
-
-    def switched(self, rest: bytes) -> None:
-        """101: from now on bytes of another protocol, these first."""
-
-    def upstream_writable(self, yes: bool) -> None:
-        """Whether the backend takes more."""
+if TYPE_CHECKING:
+    from portway.gateway.router.kept import Kept
 
 
-class Response:
-    """A response's head."""
-
-    __slots__ = ("chunked", "headers", "keep_alive", "length", "old", "status")
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[str, str]] = []
-        self.length: int | None = None
-        self.chunked = self.keep_alive = self.old = False
-
-
-class Upstream(asyncio.Protocol):
+class Http1Upstream(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, target: Target, kept: "Kept") -> None:
@@ -58,8 +23,9 @@ class Upstream(asyncio.Protocol):
         self.since = 0.0
         self.tunnel: asyncio.WriteTransport | None = None
         self._owner: Answered | None = None
-        self._bodiless = False
+        self._asked = Asked("", "", "", ())
         self.response = Response()
+        self._trailers: list[tuple[str, str]] = []
         self._in_body = False
         self._parser: Any = None
 
@@ -68,25 +34,45 @@ class Upstream(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def lend(self, owner: Answered, bodiless: bool) -> None:
-        """The next response is for this one; `bodiless`: the request is HEAD."""
-        self._owner, self._bodiless = owner, bodiless
+    def ask(self, owner: Answered, asked: Asked) -> None:
+        """The next response is for this one."""
+        self._owner, self._asked = owner, asked
         self._in_body = False
         self._parser = httptools.HttpResponseParser(self)
+        framing = _framing(asked)
+        self.transport.write(request_head(asked.method, asked.path, asked.host, asked.headers, framing))
 
-    def release(self, reusable: bool) -> None:
-        """The exchange is over."""
+    def send(self, data: bytes) -> None:
+        """In a chunk, if the length is not known."""
+        self.transport.write(chunk(data) if self._asked.chunked else data)
+
+    def send_end(self, trailers: Headers) -> None:
+        """A body of known length ends by itself."""
+        if self._asked.chunked:
+            self.transport.write(last_chunk(trailers))
+
+    def hold(self, yes: bool) -> None:
+        """Read no more, or go on."""
+        if not self.transport.is_closing():
+            (self.transport.pause_reading if yes else self.transport.resume_reading)()
+
+    def is_slow(self) -> bool:
+        """Bytes wait."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def release(self, whole: bool) -> None:
+        """Keep the connection, if both sides left it as it was."""
         self._owner = self._parser = None
         self.used = True
-        if reusable and not self.transport.is_closing():
+        if whole and _is_reusable(self.response) and not self.transport.is_closing():
             self._kept.put(self)
         else:
             self.transport.close()
 
     def abort(self) -> None:
-        """Nobody waits any more."""
+        """Nobody waits any more; what is in a tunnel may still arrive."""
         self._owner = None
-        self.transport.abort()
+        (self.transport.abort if self.tunnel is None else self.transport.close)()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a response, or of what goes through a tunnel."""
@@ -134,12 +120,12 @@ class Upstream(asyncio.Protocol):
         """A response, or what goes before it."""
         if self._owner is None:
             self._unasked()
-        self.response, self._in_body = Response(), False
+        self.response, self._trailers, self._in_body = Response(), [], False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head; those behind a body are left out."""
-        if not self._in_body:
-            self.response.headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        """A field of the head, or one behind a body."""
+        fields = self._trailers if self._in_body else self.response.headers
+        fields.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -152,7 +138,7 @@ class Upstream(asyncio.Protocol):
         response.chunked = "chunked" in tokens(response.headers, "transfer-encoding")
         if self._owner is not None:
             self._owner.response_head(response)
-        if self._bodiless and response.status >= 200:
+        if self._asked.method == "HEAD" and response.status >= 200:
             self._end()
 
     def on_body(self, data: bytes) -> None:
@@ -170,7 +156,7 @@ class Upstream(asyncio.Protocol):
 
     def _end(self) -> None:
         if self._owner is not None:
-            self._owner.response_ended()
+            self._owner.response_ended(self._trailers)
 
     def _unasked(self) -> None:
         """A backend that talks by itself: the next client must not take that for its answer."""
@@ -182,68 +168,20 @@ class Upstream(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.abort()
         if owner is not None:
-            owner.upstream_lost(reason)
+            owner.upstream_lost(Lost(reason))
 
 
-class Kept:
-    """Idle connections by target, the one that was used last first."""
+def _framing(asked: Asked) -> list[tuple[str, str]]:
+    framing: list[tuple[str, str]] = []
+    if asked.chunked:
+        framing.append(("Transfer-Encoding", "chunked"))
+    elif asked.length is not None:
+        framing.append(("Content-Length", str(asked.length)))
+    if asked.upgrade:
+        framing += [("Connection", "Upgrade"), ("Upgrade", asked.upgrade)]
+    return framing
 
-    def __init__(self, clock: Callable[[], float], connect_seconds: float, kept_seconds: float) -> None:
-        self._clock, self._connect_seconds, self._kept_seconds = clock, connect_seconds, kept_seconds
-        self._idle: dict[Target, list[Upstream]] = {}
-        self._tls = ssl.create_default_context()
-        self._tls.check_hostname = False  # as `appProtocol: https` alone says nothing of whom to trust
-        self._tls.verify_mode = ssl.CERT_NONE
 
-    def idle(self, target: Target) -> Upstream | None:
-        """One that is here."""
-        here = self._idle.get(target)
-        while here:
-            found = here.pop()
-            if not found.transport.is_closing():
-                return found
-        return None
-
-    async def connect(self, target: Target, name: str) -> Upstream:
-        """A new one. Raises OSError (TimeoutError is one)."""
-        address, port, tls = target
-        made = Upstream(target, self)
-        async with asyncio.timeout(self._connect_seconds):
-            await asyncio.get_running_loop().create_connection(
-                lambda: made, address, port, ssl=self._tls if tls else None, server_hostname=name if tls else None
-            )
-        return made
-
-    def put(self, upstream: Upstream) -> None:
-        """Keep it for a while."""
-        upstream.since = self._clock()
-        self._idle.setdefault(upstream.target, []).append(upstream)
-
-    def forget(self, upstream: Upstream) -> None:
-        """It is closed."""
-        here = self._idle.get(upstream.target)
-        if here and upstream in here:
-            here.remove(upstream)
-
-    def only(self, endpoints: Container[tuple[str, int]]) -> None:
-        """Close what goes to others."""
-        for target, here in self._idle.items():
-            if target[:2] not in endpoints:
-                for one in here:
-                    one.transport.close()
-
-    def sweep(self, now: float) -> None:
-        """Close what has been idle for long."""
-        for target, here in list(self._idle.items()):
-            for one in [one for one in here if now - one.since > self._kept_seconds]:
-                one.transport.close()
-                here.remove(one)
-            if not here:
-                del self._idle[target]
-
-    def close(self) -> None:
-        """Close all."""
-        for here in self._idle.values():
-            for one in here:
-                one.transport.close()
-        self._idle.clear()
+def _is_reusable(response: Response) -> bool:
+    """Whether it left the connection as it was."""
+    return response.keep_alive and (response.chunked or response.length is not None or response.status in (204, 304))

@@ -1,0 +1,90 @@
+"""How an answer goes back in HTTP/1: its head, how its body is delimited, and whether the connection stays."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from portway.gateway.head import Headers, answer, chunk, last_chunk, response_head
+from portway.gateway.router.request import Incoming, Tunnel
+
+if TYPE_CHECKING:
+    from portway.gateway.router.incoming import Downstream
+
+
+class Http1Reply:
+    """To one request of a connection."""
+
+    __slots__ = ("_chunking", "_close", "_connection", "_request", "transport")
+
+    def __init__(self, connection: "Downstream", request: Incoming) -> None:
+        self._connection, self._request = connection, request
+        self.transport: asyncio.Transport = connection.transport
+        self._close = not request.keep_alive
+        self._chunking = False
+
+    def interim(self, status: int, headers: Headers) -> None:
+        """Clients of HTTP/1.0 know none."""
+        if not self._request.old:
+            self.transport.write(response_head(status, headers, ()))
+
+    def begin(self, status: int, headers: Headers, length: int | None, ended: bool) -> None:
+        """The head, with its framing."""
+        bodiless = self._request.method == "HEAD" or status in (204, 304)
+        if ended and not bodiless and length is None:
+            length = 0
+        unknown = not bodiless and length is None
+        old = self._request.old
+        self._chunking = unknown and not old
+        self._close |= (unknown and old) or not self._request.complete
+        framing: list[tuple[str, str]] = []
+        if length is not None:
+            framing.append(("Content-Length", str(length)))
+        elif self._chunking:
+            framing.append(("Transfer-Encoding", "chunked"))
+        if self._close or self._connection.home.draining:
+            self._close = True
+            framing.append(("Connection", "close"))
+        elif old:
+            framing.append(("Connection", "keep-alive"))
+        self.transport.write(response_head(status, headers, framing))
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self.transport.write(chunk(data) if self._chunking else data)
+
+    def end(self, trailers: Headers = ()) -> None:
+        """The answer is whole."""
+        if self._chunking:
+            self.transport.write(last_chunk(trailers))
+
+    def answer(self, status: int, text: str, location: str, keep: bool) -> None:
+        """A body that nobody read makes the connection useless."""
+        self._close |= not keep or not self._request.complete or self._connection.home.draining
+        body = self._request.method != "HEAD"
+        self.transport.write(answer(status, text, close=self._close, location=location, body=body))
+
+    def switch(self, headers: Headers, upgrade: str, rest: bytes, backend: Tunnel) -> None:
+        """101, and what came too early goes through first."""
+        connection = self._connection
+        self._close = True
+        framing = [("Connection", "Upgrade"), ("Upgrade", upgrade)]
+        self.transport.write(response_head(101, headers, framing) + rest)
+        connection.tunnel, backend.tunnel = backend.transport, self.transport
+        if early := connection.let_go():
+            backend.transport.write(early)
+
+    def cut(self, code: int) -> None:
+        """Its end is the only way to say so."""
+        self._close = True
+        self.transport.abort()
+
+    def pause(self, yes: bool) -> None:
+        """Stop reading, or go on."""
+        self._connection.pause(yes)
+
+    def within(self, seconds: float) -> None:
+        """The connection has no other exchange."""
+        self._connection.within(seconds)
+
+    def done(self) -> None:
+        """The next request, or the end."""
+        self._connection.done(not self._close)
