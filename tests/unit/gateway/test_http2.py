@@ -23,7 +23,8 @@ def test_farewells_are_told_and_nothing_else_is_touched(
     """However the bytes are cut."""
     parts = [frame if isinstance(frame, bytes) else farewell(*frame) for frame in frames]
     sent = (PREFACE if preface else b"") + b"".join(parts)
-    reading, passed, told = Frames(preface), b"", []
+    reading, passed = Frames(preface), b""
+    told: list[Farewell] = []
     while sent:
         size = data.draw(st.integers(1, len(sent)))
         more, heard = reading.feed(sent[:size])
