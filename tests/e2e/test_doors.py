@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -97,9 +98,12 @@ spec:
 """
 
 
-@pytest.fixture(scope="module")
-def doors(person: Person) -> Iterator[Running]:
-    portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", text=MANIFEST)
+@pytest.fixture(scope="module", params=["haproxy", "builtin"])
+def doors(person: Person, request: pytest.FixtureRequest) -> Iterator[Running]:
+    if request.param == "haproxy" and not shutil.which("haproxy"):
+        pytest.skip("haproxy is not installed")
+    engine = ["--gateway-engine", request.param]
+    portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", *engine, text=MANIFEST)
     fleet = Running(person, "doors")
     fleet.kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/door", "--timeout=60s")
     fleet.kubectl(

@@ -18,6 +18,7 @@ from portway.cli import balancers, cluster, demodoors, manifests, webdoors
 from portway.cli.apply import apply
 from portway.cli.drawing import draw
 from portway.cli.failure import Failure
+from portway.cli.options import gateway_engine
 from portway.cli.ports import drawn
 from portway.cli.progress import Teller
 from portway.cli.terrain import terrain
@@ -25,6 +26,7 @@ from portway.cli.trace import send
 from portway.cli.up import bring_up, fleet_named
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState
+from portway.fleet.config import GatewayEngine
 from portway.kubeapi.errors import Doc
 
 _NODE_PORT = 32100
@@ -35,7 +37,8 @@ _DOORS_SECONDS = 30.0
 @click.command()
 @click.option("--name", default="demo", show_default=True, help="The fleet's name.")
 @click.option("--keep", is_flag=True, help="Leave the fleet running at the end.")
-def command(name: str, keep: bool) -> None:
+@gateway_engine
+def command(name: str, keep: bool, engine: GatewayEngine) -> None:
     """Start examples/shop, curl web on every node, front at its own address, api and db from a pod and all through
     doors, lose a backend, take it all down.
 
@@ -47,7 +50,7 @@ def command(name: str, keep: bool) -> None:
     doors  an Ingress with TLS, a Gateway with HTTP and TCP
     """
     started = time.monotonic()
-    config = FleetConfig(name=name)
+    config = FleetConfig(name=name, gateway_engine=engine)
     state, new = fleet_named(config)
     if not new:
         raise Failure(f"a fleet {name!r} is running already; take it down first: portway down --name {name}")

@@ -14,10 +14,11 @@ from portway.analysis.ports import PortRow, rows
 from portway.cli import balancers, cluster, doors, manifests, rollout, table, webdoors
 from portway.cli.apply import Applied, apply
 from portway.cli.failure import Failure
-from portway.cli.options import fleet_name
+from portway.cli.options import fleet_name, gateway_engine
 from portway.cli.progress import Teller
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState, dnssocket
+from portway.fleet.config import GatewayEngine
 from portway.kubeapi import clusterdns
 from portway.kubeapi.catalogue import by_kind
 from portway.kubeapi.errors import ApiError, Doc
@@ -46,6 +47,7 @@ _DOORS_SECONDS = 10.0
     metavar="IMAGE[=PROGRAM]",
     help="Containers of that image run their command as a process of this machine; PROGRAM, if they name none.",
 )
+@gateway_engine
 def command(
     name: str,
     sources: Sequence[str],
@@ -56,6 +58,7 @@ def command(
     service_cidr: str,
     pod_cidr: str,
     programs: Sequence[str],
+    engine: GatewayEngine,
 ) -> None:
     """Start a fleet of nodes and pods, or apply files to the one that runs.
 
@@ -70,6 +73,7 @@ def command(
         service_cidrs=tuple(service_cidr.split(",")),
         pod_cidrs=tuple(pod_cidr.split(",")),
         programs=dict(_program(each) for each in programs),
+        gateway_engine=engine,
     )
     documents = manifests.documents(sources)
     started = time.monotonic()

@@ -43,7 +43,7 @@ def programs(config: FleetConfig) -> Programs:
         )
 
     def run_controllers(paths: FleetPaths) -> int:
-        return controllers.run(str(paths.api_socket), paths.pki / "ca.crt")
+        return controllers.run(str(paths.api_socket), paths.pki / "ca.crt", config.gateway_engine)
 
     def run_agent(paths: FleetPaths, node: NodePlan) -> int:
         return agent.run(

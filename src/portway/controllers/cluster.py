@@ -91,6 +91,8 @@ class Cluster:
         """PEM of the API server's authority, which every namespace is given; empty: none is."""
         self.api_socket = ""
         """Where pods that are processes find the API server."""
+        self.gateway_engine = "auto"
+        """What the pods of doors run: `portway gateway --engine`."""
         self.caches = {resource: Cache(api, resource, *terms) for resource, terms in _CACHED.items()}
         self.caches |= {r: Cache(api, r, owner_terms) for r in _owned_resources() if r not in _CACHED}
         self.recorder = Recorder(api, clock)

@@ -52,10 +52,11 @@ _PAUSE = 0.02
 """Seconds: changes come together."""
 
 
-def program(door: str, api_socket: str) -> Program:
+def program(door: str, api_socket: str, engine: str) -> Program:
     """What a door's pod runs: this very Portway."""
     found = tuple((name, os.environ[name]) for name in ("PYTHONPATH",) if name in os.environ)
-    return Program((sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket), found)
+    argv = (sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket, "--engine", engine)
+    return Program(argv, found)
 
 
 class DoorController(Controller):
@@ -103,6 +104,9 @@ class DoorController(Controller):
 
     # Objects
 
+    def _program(self, door: str) -> Program:
+        return program(door, self.cluster.api_socket, self.cluster.gateway_engine)
+
     def _objects(self, computed: Doors) -> Iterator[Change]:
         self._sources = {source for forward in computed.forwards for source, _ in _sources(computed, forward)}
         yield from self._ingress_objects(computed)
@@ -117,7 +121,7 @@ class DoorController(Controller):
             yield Create(NAMESPACES, {"metadata": {"name": doors.NAMESPACE}})
         else:
             door = Door(DOOR, doors.NAMESPACE, doors.INGRESS_NAME, _ports(computed, DOOR))
-            yield from doors.reconcile(door, existing, program(DOOR, self.cluster.api_socket), [])
+            yield from doors.reconcile(door, existing, self._program(DOOR), [])
 
     def _gateway_objects(self, computed: Doors, report: GatewayReport) -> Iterator[Change]:
         gateway = self.caches[GATEWAYS].get(report.name)
@@ -134,7 +138,7 @@ class DoorController(Controller):
             if forward.gateway == report.name
             for document in self._forwarded(door, forward, computed)
         ]
-        run = program(door.door, self.cluster.api_socket)
+        run = self._program(door.door)
         yield from doors.reconcile(door, existing, run, slices)
 
     def _existing(self, namespace: str, name: str) -> Existing:

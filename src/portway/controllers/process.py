@@ -34,16 +34,17 @@ CONTROLLERS: tuple[type[Controller], ...] = (
 )
 
 
-def run(api_socket: str, ca_file: Path | None = None) -> int:
+def run(api_socket: str, ca_file: Path | None = None, gateway_engine: str = "auto") -> int:
     """Run all controllers against the API server on this Unix socket until SIGTERM or SIGINT. Always 0.
 
     `ca_file`: the PEM that is published as kube-root-ca.crt in every namespace; there once the API server answers.
+    `gateway_engine`: `portway gateway --engine` of the doors.
     """
-    asyncio.run(_until_told(api_socket, ca_file))
+    asyncio.run(_until_told(api_socket, ca_file, gateway_engine))
     return 0
 
 
-async def _until_told(api_socket: str, ca_file: Path | None) -> None:
+async def _until_told(api_socket: str, ca_file: Path | None, gateway_engine: str) -> None:
     running = asyncio.current_task()
     assert running is not None
     loop = asyncio.get_running_loop()
@@ -51,13 +52,15 @@ async def _until_told(api_socket: str, ca_file: Path | None) -> None:
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         async with Api.unix(api_socket) as api:
-            await run_controllers(api, ca_file, api_socket)
+            await run_controllers(api, ca_file, api_socket, gateway_engine)
 
 
-async def run_controllers(api: Api, ca_file: Path | None = None, api_socket: str = "") -> None:
-    """Run all controllers for ever, in the caller's event loop. `api_socket`: for the pods of doors."""
+async def run_controllers(
+    api: Api, ca_file: Path | None = None, api_socket: str = "", gateway_engine: str = "auto"
+) -> None:
+    """Run all controllers for ever, in the caller's event loop. The last two are for the pods of doors."""
     cluster = Cluster(api)
-    cluster.api_socket = api_socket
+    cluster.api_socket, cluster.gateway_engine = api_socket, gateway_engine
     controllers = [make(cluster) for make in CONTROLLERS]
     async with asyncio.TaskGroup() as group:
         group.create_task(cluster.recorder.run())

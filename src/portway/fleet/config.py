@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Literal
 
 from msgspec import Struct
 
@@ -30,6 +31,9 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+GatewayEngine = Literal["auto", "haproxy", "builtin"]
+
+
 class FleetConfig(Struct, frozen=True, kw_only=True):
     """What `portway up` was asked for. CIDR lists hold one range per family, the primary family first."""
 
@@ -40,6 +44,8 @@ class FleetConfig(Struct, frozen=True, kw_only=True):
     pod_cidrs: tuple[str, ...] = ("10.244.0.0/16", "fd00:244::/48")
     programs: Mapping[str, str] = {}
     """Images whose containers run as processes, and the program of those that name no command ("": none)."""
+    gateway_engine: GatewayEngine = "auto"
+    """Of the doors of Ingresses and Gateways; `auto`: HAProxy where it is installed, else the built-in router."""
 
 
 class NodePlan(Struct, frozen=True, kw_only=True):
@@ -71,6 +77,7 @@ def validate(config: FleetConfig) -> None:
         *_cidr_problems("service CIDR", config.service_cidrs),
         *_cidr_problems("pod CIDR", config.pod_cidrs),
         *_program_problems(config.programs),
+        *_engine_problems(config.gateway_engine),
     ]
     if not problems:
         problems = [*_size_problems(config), *_family_problems(config), *_overlap_problems(config)]
@@ -125,6 +132,11 @@ def _program_problems(programs: Mapping[str, str]) -> Iterator[str]:
             yield f'a program "{program}" of no image: must be IMAGE or IMAGE=PROGRAM, e.g. echo-basic=/usr/bin/echo'
         elif program and not shutil.which(program):
             yield f'image {image}: "{program}" is no program of this machine'
+
+
+def _engine_problems(engine: GatewayEngine) -> Iterator[str]:
+    if engine == "haproxy" and not shutil.which("haproxy"):
+        yield "gateway engine haproxy: haproxy is not installed; builtin needs nothing"
 
 
 def _size_problems(config: FleetConfig) -> Iterator[str]:

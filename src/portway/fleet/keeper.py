@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.fleet import dnssocket, linux, relay, reports, supervisor, world
 from portway.fleet import state as fleet_state
@@ -96,10 +97,8 @@ def _supported(config: FleetConfig) -> FleetConfig:
     """Without IPv6 in the kernel, the fleet does without too (unless IPv6 is all that was asked for)."""
     if Path("/proc/sys/net/ipv6").is_dir():
         return config
-    return FleetConfig(
-        name=config.name,
-        nodes=config.nodes,
-        node_port_range=config.node_port_range,
+    return replace(
+        config,
         service_cidrs=tuple(cidr for cidr in config.service_cidrs if ":" not in cidr) or config.service_cidrs,
         pod_cidrs=tuple(cidr for cidr in config.pod_cidrs if ":" not in cidr) or config.pod_cidrs,
     )
