@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from portway.apiserver import companions
 from portway.apiserver.target import Target
 from portway.kubeapi import pipeline
 from portway.kubeapi.cluster import Cluster
@@ -91,7 +92,8 @@ class Registry:
             written = await self._store(key, 0, prepared, options, created=True)
             if written is not None:
                 return written
-            if not metadata.get("generateName") or (body.get("metadata") or {}).get("name"):
+            chosen = not metadata.get("generateName") or (body.get("metadata") or {}).get("name")
+            if chosen and self.store.get(key) is not None:
                 break
         raise already_exists(target.kind.plural, key.name, target.kind.group)
 
@@ -153,21 +155,19 @@ class Registry:
             entry = self.store.get(key)
             fresh = (entry.revision if entry else 0) == expected
             return Written(_shown(value, expected), prepared.warnings, created) if fresh else None
-        revision = await self._commit([Put(key, value, expected)], prepared)
+        beside = companions.of_change(self.store, key, prepared.claims, _now())
+        revision = await self._commit([Put(key, value, expected), *beside], prepared)
         if revision is None:
             return None
         return Written(pipeline.with_revision(value, revision), prepared.warnings, created)
 
     async def _remove(self, target: Target, entry: Entry, prepared: Prepared, options: Options) -> Written | None:
-        """Delete the document, and for a Service its Endpoints, and settle the claims; None: another was faster."""
+        """Delete the document and what goes with it, and settle the claims; None: another was faster."""
         if options.dry_run:
             prepared.rollback()
             return Written(_shown(pipeline.encode(prepared.doc), entry.revision), prepared.warnings, removed=True)
         released = target.kind.begin_delete(prepared.doc, self.cluster)
-        changes: list[Change] = [Delete(entry.key, entry.revision)]
-        companion = self.store.get(Key("endpoints", target.namespace, target.name))
-        if companion is not None and collection(target.kind) == "services":
-            changes.append(Delete(companion.key, companion.revision))
+        changes = [Delete(entry.key, entry.revision), *companions.of_removal(self.store, entry.key, released)]
         revision = await self._commit(changes, prepared, Prepared(prepared.doc, released))
         if revision is None:
             return None
@@ -191,7 +191,7 @@ class Registry:
             namespace=target.namespace,
             name=target.name,
             cluster=self.cluster,
-            now=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            now=_now(),
             uid=str(uuid.uuid4()),
             suffix="".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5)),
             dry_run=options.dry_run,
@@ -211,6 +211,10 @@ class Registry:
             raise not_found("namespaces", target.namespace)
         if "deletionTimestamp" in msgspec.json.decode(entry.value)["metadata"]:
             raise _terminating(target, body)
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _shown(value: bytes, revision: int) -> bytes:

@@ -6,6 +6,8 @@ import secrets
 import signal
 import socket
 import ssl
+from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 from aiohttp import web
@@ -15,8 +17,9 @@ from portway.apiserver.bootstrap import bootstrap
 from portway.apiserver.config import ServerConfig
 from portway.apiserver.handler import Handler
 from portway.apiserver.registry import Registry
-from portway.kubeapi import ingressclass
+from portway.kubeapi import ingressclass, ipaddress, servicecidr
 from portway.kubeapi.cluster import Cluster
+from portway.kubeapi.errors import Doc
 from portway.store import Store, StoreError
 
 _GOODBYE_SECONDS = 1.0
@@ -77,13 +80,18 @@ def _tls(config: ServerConfig) -> ssl.SSLContext:
 
 
 def _cluster(config: ServerConfig, store: Store) -> Cluster:
-    """What the stored Services and pools hold."""
+    """What the stored Services, addresses and pools hold."""
+
+    def stored(collection: str) -> Iterator[Doc]:
+        return (msgspec.json.decode(entry.value) for entry in store.list(collection))
+
     cluster = Cluster(config.service_cidrs, config.node_port_range, pick=secrets.randbelow)
-    for entry in store.list("services"):
-        cluster.observe(msgspec.json.decode(entry.value))
-    for entry in store.list("metallb.io/ipaddresspools"):
-        cluster.pools.observe(msgspec.json.decode(entry.value))
-    cluster.default_ingress_class = lambda: ingressclass.default_of(
-        msgspec.json.decode(entry.value) for entry in store.list("networking.k8s.io/ingressclasses")
-    )
+    for service in stored("services"):
+        cluster.observe(service)
+    for address in stored("networking.k8s.io/ipaddresses"):
+        ipaddress.observe(address, cluster.addresses)
+    for pool in stored("metallb.io/ipaddresspools"):
+        cluster.pools.observe(pool)
+    cluster.more_cidrs = lambda: chain(*map(servicecidr.serving, stored("networking.k8s.io/servicecidrs")))
+    cluster.default_ingress_class = lambda: ingressclass.default_of(stored("networking.k8s.io/ingressclasses"))
     return cluster

@@ -18,12 +18,14 @@ from portway.reconcile.resources import (
     ENDPOINT_SLICES,
     ENDPOINTS,
     IP_ADDRESS_POOLS,
+    IP_ADDRESSES,
     NAMESPACES,
     NODES,
     PODS,
     REPLICA_SETS,
     REPLICATION_CONTROLLERS,
     SERVICE_ACCOUNTS,
+    SERVICE_CIDRS,
     SERVICES,
 )
 from portway.routing.documents import RESOURCES
@@ -71,6 +73,8 @@ _CACHED: dict[Resource, tuple[Terms, ...]] = {
     NODES: (),
     IP_ADDRESS_POOLS: (owner_terms,),
     NAMESPACES: (),
+    SERVICE_CIDRS: (owner_terms,),
+    IP_ADDRESSES: (owner_terms,),
     SERVICE_ACCOUNTS: (owner_terms,),
     CONFIG_MAPS: (owner_terms,),
 }

@@ -13,6 +13,7 @@ from portway.controllers.doors import DoorController
 from portway.controllers.endpoints import EndpointsController, EndpointSliceController, MirroringController
 from portway.controllers.loadbalancers import LoadBalancerController
 from portway.controllers.scheduling import Scheduler
+from portway.controllers.servicecidrs import ServiceCIDRController
 from portway.controllers.upkeep import GarbageCollector, NamespaceController, ServiceAccountController
 from portway.controllers.workloads import DeploymentController, ReplicaSetController, ReplicationControllerController
 
@@ -28,6 +29,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     MirroringController,
     LoadBalancerController,
     DoorController,
+    ServiceCIDRController,
     GarbageCollector,
     NamespaceController,
     ServiceAccountController,

@@ -52,9 +52,11 @@ class Held:
 
     def __init__(self) -> None:
         self.numbers: set[int] = set()
+        self.reserved: set[int] = set()
+        """Not held, and not to be given either: somebody said so."""
 
     def __contains__(self, number: int) -> bool:
-        return number in self.numbers
+        return number in self.numbers or number in self.reserved
 
     def take(self, number: int) -> None:
         """Holds the number; holding it twice is the same."""
@@ -69,10 +71,11 @@ class Held:
         if not band.size:
             return None
         start = band.first + pick(band.size)
-        if 2 * len(self.numbers) < band.size:  # at least half are free: walking finds one in a few steps
+        taken = self.numbers | self.reserved if self.reserved else self.numbers
+        if 2 * len(taken) < band.size:  # at least half are free: walking finds one in a few steps
             upwards = itertools.chain(range(start, band.last + 1), range(band.first, start))
-            return next(number for number in upwards if number not in self.numbers)
-        free = sorted(set(range(band.first, band.last + 1)) - self.numbers)
+            return next(number for number in upwards if number not in taken)
+        free = sorted(set(range(band.first, band.last + 1)) - taken)
         return free[bisect.bisect_left(free, start) % len(free)] if free else None
 
     def take_free(self, bands: Iterable[Band], pick: Pick) -> int:
@@ -190,13 +193,17 @@ class Addresses:
     """The service addresses of one family, out of one or several CIDRs."""
 
     def __init__(self, ranges: Iterable[AddressRange], pick: Pick, *, bare: bool = False) -> None:
-        self.ranges = list(ranges)
         self.held = Held()
-        self._wholes = [item.whole for item in self.ranges]
-        self._bands = [band for item in self.ranges for band in item.bands]
+        self.serve(ranges)
         self._pick = pick
         self._bare = bare
         self._version = 6 if ":" in self.ranges[0].cidr else 4
+
+    def serve(self, ranges: Iterable[AddressRange]) -> None:
+        """Gives addresses of these from now on, and of the first ones first; what is held stays held."""
+        self.ranges = list(ranges)
+        self._wholes = [item.whole for item in self.ranges]
+        self._bands = [band for item in self.ranges for band in item.bands]
 
     def check(self, address: str, *, bare: bool = False) -> int:
         """The number of an address that may be given. Raises AllocationError when it is out of range."""
@@ -231,3 +238,11 @@ class Addresses:
     def release(self, address: str) -> None:
         """Frees the address."""
         self.held.give_back(int(ip.parse(address) or 0))
+
+    def reserve(self, address: str) -> None:
+        """Nobody gets this address."""
+        self.held.reserved.add(int(ip.parse(address) or 0))
+
+    def unreserve(self, address: str) -> None:
+        """Whoever asks may have it, if it is free."""
+        self.held.reserved.discard(int(ip.parse(address) or 0))

@@ -150,9 +150,9 @@ _BATCH = (
 _NETWORKING = (
     _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True),
     _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True),
-    _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True, inert=True),
+    _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True),
     _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True),
-    _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True, inert=True),
+    _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True),
 )
 _RBAC = (
     _inert("ClusterRoleBinding", "clusterrolebindings", namespaced=False),

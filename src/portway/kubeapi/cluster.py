@@ -7,7 +7,7 @@ only on commit. A dry run takes nothing.
 Source: pkg/registry/core/service/storage/alloc.go, portallocator/operation.go.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from portway.kubeapi import ip
 from portway.kubeapi.allocators import Addresses, AddressRange, AllocationError, NodePorts, Pick, PortRange
@@ -40,10 +40,12 @@ class Cluster:
         """
         if not service_cidrs:
             raise ValueError(f"service CIDRs: at least one is required, e.g. {SERVICE_CIDRS[0]}")
-        families: dict[Family, list[AddressRange]] = {}
-        for cidr in service_cidrs:
-            families.setdefault(family_of(cidr), []).append(AddressRange(cidr))
-        self.addresses = {family: Addresses(ranges, pick, bare=bare_allocators) for family, ranges in families.items()}
+        self._cidrs = self._configured = tuple(service_cidrs)
+        self.addresses = {
+            family: Addresses(ranges, pick, bare=bare_allocators) for family, ranges in _ranges(service_cidrs).items()
+        }
+        self.more_cidrs: Callable[[], Iterable[str]] = tuple
+        """Those that ServiceCIDR objects add, as they are now; what AddressRange refuses is left out."""
         self.node_ports = NodePorts(PortRange(*node_port_range), pick)
         self.pools = Pools()
         """What IPAddressPools say, so that no two overlap."""
@@ -66,7 +68,33 @@ class Cluster:
 
     def request(self, dry_run: bool = False) -> "Request":
         """Begins a request's claims."""
+        self._follow()
         return DryRun(self) if dry_run else Request(self)
+
+    def _follow(self) -> None:
+        """Addresses come from the ServiceCIDRs of this moment, the configured ones first."""
+        cidrs = tuple(dict.fromkeys((*self._configured, *filter(_can_be_served, self.more_cidrs()))))
+        if cidrs != self._cidrs:
+            self._cidrs = cidrs
+            for family, ranges in _ranges(cidrs).items():
+                if pool := self.addresses.get(family):
+                    pool.serve(ranges)
+
+
+def _can_be_served(cidr: str) -> bool:
+    try:
+        AddressRange(cidr)
+    except ValueError:
+        return False
+    return True
+
+
+def _ranges(cidrs: Iterable[str]) -> dict[Family, list[AddressRange]]:
+    """By family, in order."""
+    found: dict[Family, list[AddressRange]] = {}
+    for cidr in cidrs:
+        found.setdefault(family_of(cidr), []).append(AddressRange(cidr))
+    return found
 
 
 class Request:
@@ -74,19 +102,19 @@ class Request:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._taken_addresses: list[str] = []
+        self.taken_addresses: list[str] = []
         self._taken_ports: list[int] = []
         self._releases = Releases(cluster)
 
     def take_address(self, address: str) -> None:
         """This address. Raises AllocationError."""
         self._cluster.addresses[ip.family(address)].allocate(address)
-        self._taken_addresses.append(address)
+        self.taken_addresses.append(address)
 
     def next_address(self, family: Family) -> str:
         """Any address of the family. Raises RangeFull."""
         address = self._cluster.addresses[family].allocate_next()
-        self._taken_addresses.append(address)
+        self.taken_addresses.append(address)
         return address
 
     def take_port(self, port: int) -> None:
@@ -100,6 +128,11 @@ class Request:
         self._taken_ports.append(port)
         return port
 
+    @property
+    def released_addresses(self) -> Sequence[str]:
+        """Those that it frees on commit."""
+        return self._releases.addresses
+
     def release(self, addresses: Sequence[str] = (), ports: Sequence[int] = ()) -> None:
         """Frees these on commit."""
         self._releases.add(addresses, ports)
@@ -111,7 +144,7 @@ class Request:
     def rollback(self) -> None:
         """The document is not stored."""
         undo = Releases(self._cluster)
-        undo.add(self._taken_addresses, self._taken_ports)
+        undo.add(self.taken_addresses, self._taken_ports)
         undo.carry_out()
 
 
@@ -149,19 +182,19 @@ class Releases:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._addresses: list[str] = []
+        self.addresses: list[str] = []
         self._ports: list[int] = []
 
     def add(self, addresses: Sequence[str], ports: Sequence[int]) -> None:
         """Notes them down."""
-        self._addresses += addresses
+        self.addresses += addresses
         self._ports += ports
 
     def carry_out(self) -> None:
         """Frees them, once."""
-        for address in self._addresses:
+        for address in self.addresses:
             if pool := self._cluster.addresses.get(ip.family(address)):
                 pool.release(address)
         for port in self._ports:
             self._cluster.node_ports.held.give_back(port)
-        self._addresses, self._ports = [], []
+        self.addresses, self._ports = [], []

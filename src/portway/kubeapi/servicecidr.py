@@ -27,6 +27,15 @@ def _cidrs(document: Doc) -> list[str]:
     return (document.get("spec") or {}).get("cidrs") or []
 
 
+def serving(document: Doc) -> list[str]:
+    """The CIDRs that Services get addresses of by it: all of one that is ready and does not go."""
+    if (document.get("metadata") or {}).get("deletionTimestamp"):
+        return []
+    conditions = (document.get("status") or {}).get("conditions") or []
+    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    return _cidrs(document) if ready else []
+
+
 def _validate(cidrs: Sequence[str]) -> list[FieldError]:
     if not cidrs:
         return [fault.required(_FIELD, "at least one CIDR required")]
