@@ -8,7 +8,8 @@ import http.client
 import json
 import re
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -190,3 +191,61 @@ def test_a_conversation(sides: tuple[Side, Side]) -> None:
     check(sides, "DELETE", web, {"preconditions": {"uid": "x"}})
     check(sides, "DELETE", web)
     check(sides, "DELETE", web)
+
+
+def test_the_addresses_of_services(sides: tuple[Side, Side]) -> None:
+    """IPAddresses that come and go with a Service, and one that keeps Services away."""
+    addresses = "/apis/networking.k8s.io/v1/ipaddresses"
+    both: Doc = {"clusterIPs": ["10.96.9.9", "fd00:96::9:9"], "ipFamilyPolicy": "RequireDualStack", "ports": PORTS}
+    check(sides, "POST", f"{CORE}/services", {"metadata": {"name": "both"}, "spec": both})
+    check(sides, "GET", f"{addresses}/10.96.9.9")
+    check(sides, "GET", f"{addresses}/fd00:96::9:9")
+    check(sides, "PATCH", f"{CORE}/services/both", {"spec": {"ipFamilyPolicy": "SingleStack"}}, MERGE)
+    check(sides, "GET", f"{addresses}/fd00:96::9:9")
+    check(sides, "DELETE", f"{CORE}/services/both")
+    check(sides, "GET", f"{addresses}/10.96.9.9")
+    mine = {"metadata": {"name": "10.96.9.9"}, "spec": {"parentRef": {"resource": "doors", "name": "mine"}}}
+    check(sides, "POST", addresses, mine)
+    check(
+        sides,
+        "POST",
+        f"{CORE}/services",
+        {"metadata": {"name": "one"}, "spec": {"clusterIP": "10.96.9.9"} | {"ports": PORTS}},
+    )
+    check(sides, "POST", addresses, mine)
+    check(sides, "DELETE", f"{addresses}/10.96.9.9")
+    check(sides, "POST", addresses, mine | {"metadata": {"name": "10.096.9.9"}})
+
+
+@pytest.mark.parametrize(
+    "cidrs",
+    [
+        ["192.0.2.0/28"],
+        ["192.0.2.0/28", "2001:db8::/112"],
+        ["192.0.2.1/28"],
+        [],
+        ["2001:db8::/48"],
+        ["x"],
+        ["10.0.0.0/8"] * 3,
+    ],
+)
+def test_service_cidrs(sides: tuple[Side, Side], cidrs: list[str]) -> None:
+    """Nobody says here whether they are ready."""
+    path, services = "/apis/networking.k8s.io/v1/servicecidrs", f"{CORE}/services"
+    check(sides, "POST", path, {"metadata": {"name": "more"}, "spec": {"cidrs": cidrs}})
+    inside = {"metadata": {"name": "in"}, "spec": {"clusterIP": "192.0.2.7", "ports": PORTS}}
+    if "192.0.2.0/28" in cidrs:
+        _until(lambda: sides[0].ask("POST", f"{services}?dryRun=All", inside, "application/json")["code"] == 201)
+    check(sides, "POST", services, inside)
+    check(sides, "PATCH", f"{path}/more", {"spec": {"cidrs": ["192.0.2.0/28", "2001:db8:1::/112"]}}, MERGE)
+    check(sides, "DELETE", f"{services}/in")
+    check(sides, "DELETE", f"{path}/more")
+    _until(lambda: sides[0].ask("POST", f"{services}?dryRun=All", inside, "application/json")["code"] == 422)
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    """kube-apiserver hears of what it stored itself a little later."""
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -31,7 +31,7 @@ def of_removal(store: Store, service: Key, claims: Claims | None) -> Iterator[Ch
 
 def _written(address: str, service: Key, now: str) -> bytes:
     document = ipaddress.of_service(address, service.namespace, service.name)
-    document["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": now, "generation": 1}
+    document["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": now}
     return pipeline.encode(document)
 
 

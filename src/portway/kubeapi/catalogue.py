@@ -150,7 +150,7 @@ _BATCH = (
 _NETWORKING = (
     _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True),
     _kind(ingress, "Ingress", "ingresses", "ing", status=True, generation=True),
-    _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False, generation=True),
+    _kind(ipaddress, "IPAddress", "ipaddresses", "ip", namespaced=False),
     _kind(networkpolicy, "NetworkPolicy", "networkpolicies", "netpol", generation=True),
     _kind(servicecidr, "ServiceCIDR", "servicecidrs", namespaced=False, status=True),
 )

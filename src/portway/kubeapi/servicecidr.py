@@ -28,12 +28,12 @@ def _cidrs(document: Doc) -> list[str]:
 
 
 def serving(document: Doc) -> list[str]:
-    """The CIDRs that Services get addresses of by it: all of one that is ready and does not go."""
+    """The CIDRs that Services get addresses of by it: all, unless it goes or somebody says that it is not ready."""
     if (document.get("metadata") or {}).get("deletionTimestamp"):
         return []
     conditions = (document.get("status") or {}).get("conditions") or []
-    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-    return _cidrs(document) if ready else []
+    refused = any(one.get("type") == "Ready" and one.get("status") != "True" for one in conditions)
+    return [] if refused else _cidrs(document)
 
 
 def _validate(cidrs: Sequence[str]) -> list[FieldError]:

@@ -14,7 +14,7 @@ ACTIVE = {
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
     *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
-    *("Ingress", "IngressClass"),
+    *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR"),
 }
 
 
