@@ -19,7 +19,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from portway.analysis.exposure import owner
+from portway.analysis.insiders import owner
 from portway.analysis.target import PROTOCOLS, Place, Target
 from portway.analysis.trace import Pod, Terrain, Trace, trace
 from portway.kubeapi.errors import Doc

@@ -12,21 +12,16 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from portway.analysis.bundle import Bundle, Item, Workload
+from portway.analysis.tables import Tables
 from portway.analysis.trace import Pod, Terrain
 from portway.analysis.view import word
-from portway.forwarding import ForwardingTable, ServiceKey, compute, slices_by_service
+from portway.forwarding import ServiceKey
 from portway.kubeapi import catalogue, decode, decode_policy
 from portway.kubeapi.cluster import NODE_PORT_RANGE, SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
-from portway.model import (
-    LocalDetector,
-    Node,
-    PolicySnapshot,
-    ProxyConfig,
-    Snapshot,
-)
+from portway.model import Node, PolicySnapshot, Snapshot
 from portway.reconcile import endpointslices
 from portway.reconcile.change import Create
 from portway.reconcile.objects import labels_of, name_of, namespace_of, spec_of
@@ -96,14 +91,15 @@ class _Maker:
             "EndpointSlice": self._slices,
         }
         snapshot = self._snapshot()
-        tables = Tables(snapshot, self._pod_cidrs())
+        cidrs = self._pod_cidrs(snapshot)
         terrain = Terrain(
             snapshot,
-            tables,
+            Tables(snapshot, cidrs),
             network_pods(self._pods),
             OUTSIDE,
             self._policies(snapshot),
             delivered=_delivered(snapshot),
+            pod_cidrs=cidrs,
         )
         return Imagined(terrain, tuple(self._assumed), tuple(self._refused), frozenset(self._drawn), documents)
 
@@ -120,8 +116,10 @@ class _Maker:
     def _policies(self, snapshot: Snapshot) -> PolicySnapshot:
         return policies(self._bundle, self._pods, snapshot.nodes, {name_of(n): labels_of(n) for n in self._nodes})
 
-    def _pod_cidrs(self) -> tuple[str, ...]:
-        return () if self._bundle.complete else POD_CIDRS
+    def _pod_cidrs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        if not self._bundle.complete:
+            return POD_CIDRS
+        return tuple(cidr for node in snapshot.nodes.values() for cidr in node.pod_cidrs)
 
     @cached_property
     def _nodes(self) -> tuple[Doc, ...]:
@@ -222,34 +220,6 @@ def _delivered(snapshot: Snapshot) -> dict[str, str]:
         for address in (*service.load_balancer_ips, *service.external_ips)
         if first
     }
-
-
-class Tables(dict[str, ForwardingTable]):
-    """Each node's forwarding table, made when it is asked for."""
-
-    def __init__(self, snapshot: Snapshot, pod_cidrs: tuple[str, ...]) -> None:
-        super().__init__()
-        self._snapshot = snapshot
-        self._pod_cidrs = pod_cidrs or tuple(cidr for node in snapshot.nodes.values() for cidr in node.pod_cidrs)
-        self._slices = slices_by_service(snapshot)
-
-    def __contains__(self, node: object) -> bool:
-        return node in self._snapshot.nodes
-
-    def __missing__(self, name: str) -> ForwardingTable:
-        table = compute(self._snapshot, proxy_config(self._snapshot.nodes[name], self._pod_cidrs), self._slices)
-        self[name] = table
-        return table
-
-
-def proxy_config(node: Node, pod_cidrs: tuple[str, ...]) -> ProxyConfig:
-    """What a node's agent is told by default: nodePorts on the node's addresses, pods known by the cluster's CIDRs."""
-    return ProxyConfig(
-        node_name=node.name,
-        node_addresses=node.addresses,
-        node_port_addresses=node.addresses,
-        local_detector=LocalDetector("ClusterCIDR", pod_cidrs) if pod_cidrs else None,
-    )
 
 
 def policies(

@@ -82,6 +82,8 @@ class Terrain(Struct, frozen=True):
     balancing: Balancing = Balancing()
     delivered: Mapping[str, str] = {}
     """Addresses that something outside the cluster, such as a cloud's load balancer, delivers to a node."""
+    pod_cidrs: tuple[str, ...] = ()
+    """By which nodes know pods, where `tables` were made with any."""
 
 
 class Trace(Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from portway.analysis.imagined import Tables, network_pods
+from portway.analysis.imagined import network_pods
+from portway.analysis.tables import Tables
 from portway.analysis.trace import Terrain
 from portway.cli.cluster import Cluster
 from portway.fleet import FleetState

@@ -122,7 +122,7 @@ class _Case(Struct, frozen=True):
     def _tier(self, tier: Tier) -> PolicyDecision | None:
         """None: no rule of the tier matches, or the first that does passes."""
         for policy, index, rule in self._rules_of(tier):
-            if _is_unknown(rule):
+            if is_unknown(rule):
                 if rule.action != "Accept":
                     return self._by_cluster(policy, False, Reason.POLICY_UNREADABLE, index)
             elif cluster_rule_matches(self.snapshot, rule, self.direction, self.ends):
@@ -152,7 +152,7 @@ class _Case(Struct, frozen=True):
         return replace(self._says(allowed, reason), kind="ClusterNetworkPolicy", policies=(policy.name,), rule=rule)
 
 
-def _is_unknown(rule: ClusterRule) -> bool:
+def is_unknown(rule: ClusterRule) -> bool:
     """Fails closed: as Accept it matches nothing, as Deny or Pass it denies everything."""
     return any(peer.unknown for peer in rule.peers)
 

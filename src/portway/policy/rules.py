@@ -26,8 +26,9 @@ def rule_matches(
 ) -> bool:
     """One of the peers, or none listed, and one of the ports, or none listed."""
     address, other = other_end(direction, ends)
-    peer = not rule.peers or any(_peer_matches(snapshot, policy, peer, address, other) for peer in rule.peers)
-    return peer and (not rule.ports or any(_port_matches(port, ends) for port in rule.ports))
+    peers = rule.peers
+    peer = not peers or any(peer_matches(snapshot, policy.namespace, one, address, other) for one in peers)
+    return peer and ports_match(rule.ports, ends)
 
 
 def other_end(direction: Direction, ends: Ends) -> tuple[str, Pod | None]:
@@ -37,14 +38,13 @@ def other_end(direction: Direction, ends: Ends) -> tuple[str, Pod | None]:
     return ends.connection.destination, ends.destination
 
 
-def _peer_matches(
-    snapshot: PolicySnapshot, policy: NetworkPolicy, peer: PolicyPeer, address: str, other: Pod | None
-) -> bool:
+def peer_matches(snapshot: PolicySnapshot, namespace: str, peer: PolicyPeer, address: str, other: Pod | None) -> bool:
+    """Whether a peer of a NetworkPolicy of that namespace means this end."""
     if peer.block is not None:
         return _in_block(peer.block, address)
     if other is None:
         return False
-    if peer.namespaces is None and other.namespace != policy.namespace:
+    if peer.namespaces is None and other.namespace != namespace:
         return False
     return selects(snapshot, other, peer.namespaces, peer.pods)
 
@@ -52,6 +52,11 @@ def _peer_matches(
 def _in_block(block: IpBlock, address: str) -> bool:
     """An ipBlock matches pods' addresses as any others."""
     return contains(block.cidr, address) and not any(contains(cidr, address) for cidr in block.excepts)
+
+
+def ports_match(ports: tuple[PolicyPort, ...], ends: Ends) -> bool:
+    """One of the ports is the connection's, or none is listed."""
+    return not ports or any(_port_matches(port, ends) for port in ports)
 
 
 def _port_matches(port: PolicyPort, ends: Ends) -> bool:
@@ -76,7 +81,7 @@ def cluster_rule_matches(snapshot: PolicySnapshot, rule: ClusterRule, direction:
     """One of the peers and one of the protocols, or none listed. Not asked of a rule with an unknown peer."""
     address, other = other_end(direction, ends)
     peer = any(_cluster_peer_matches(snapshot, peer, address, other) for peer in rule.peers)
-    return peer and (not rule.ports or any(_cluster_port_matches(port, ends) for port in rule.ports))
+    return peer and cluster_ports_match(rule.ports, ends)
 
 
 def _cluster_peer_matches(snapshot: PolicySnapshot, peer: ClusterPeer, address: str, other: Pod | None) -> bool:
@@ -96,6 +101,11 @@ def cluster_selects(snapshot: PolicySnapshot, peer: ClusterPeer, pod: Pod | None
     if pod is None or (peer.namespaces is None and peer.pods is None):
         return False
     return selects(snapshot, pod, peer.namespaces, peer.pods)
+
+
+def cluster_ports_match(ports: tuple[ClusterPort, ...], ends: Ends) -> bool:
+    """One of the protocols is the connection's, or none is listed."""
+    return not ports or any(_cluster_port_matches(port, ends) for port in ports)
 
 
 def _cluster_port_matches(port: ClusterPort, ends: Ends) -> bool:

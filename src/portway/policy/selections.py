@@ -31,7 +31,7 @@ class Term(Generic[_N]):
         self.scope = scope
         self.pods = pods
         self.names = names
-        self.anchor = _anchor(pods)
+        self.anchor = anchor(pods)
         self.kinds: dict[Kind, None] = {}
         """Those that it takes."""
 
@@ -41,8 +41,8 @@ class Term(Generic[_N]):
         return self.scope if isinstance(self.scope, str) else _ANYWHERE
 
 
-def _anchor(selector: LabelSelector) -> Requirement | None:
-    """The requirement that fewest values fulfil."""
+def anchor(selector: LabelSelector) -> Requirement | None:
+    """The requirement that fewest values fulfil, of those that ask for values; by it a selector is found."""
     found = [requirement for requirement in selector.requirements if requirement.operator in _EQUALITY]
     return min(found, key=lambda requirement: len(requirement.values), default=None)
 

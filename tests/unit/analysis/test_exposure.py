@@ -3,7 +3,8 @@
 from portway.analysis import examples
 from portway.analysis.bundle import Bundle
 from portway.analysis.drift import compare, meanwhile
-from portway.analysis.exposure import Exposure, owner
+from portway.analysis.exposure import Exposure
+from portway.analysis.insiders import owner
 from portway.cli.moments import audited
 from portway.cli.sources import Inputs
 from portway.testing.checks import bundle_of

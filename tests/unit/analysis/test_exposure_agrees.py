@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portway.analysis import examples
-from portway.analysis.exposure import exposures, owner
+from portway.analysis.exposure import exposures
 from portway.analysis.imagined import imagine
+from portway.analysis.insiders import owner
 from portway.analysis.target import Place, Target
 from portway.analysis.trace import Terrain, Trace, trace
 from portway.testing.checks import bundle_of
