@@ -5,7 +5,7 @@ once for every namespaced object that leaves it out. A workload and the pods it 
 reason about pod templates, so that replicas cost nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -128,6 +128,14 @@ class Workload:
         self.item = item
         self.prefix = prefix
         """The path of its pod (template): metadata and spec are below."""
+        self._derived: dict[Callable[[Workload], Any], Any] = {}
+
+    def derived(self, make: Callable[["Workload"], T]) -> T:
+        """What a function makes of it, made once however many checks ask."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
 
     def __repr__(self) -> str:
         return f"Workload({self.item.named})"
@@ -264,9 +272,12 @@ class Bundle:
         """The workloads whose pods a Service with this selector selects; none for an empty selector."""
         if not selector:
             return ()
-        pair = next(iter(selector.items()))
-        candidates = self._labelled.get((namespace, *pair), ())
+        candidates = min((self.labelled(namespace, *pair) for pair in selector.items()), key=len)
         return tuple(one for one in candidates if selector.items() <= one.labels.items())
+
+    def labelled(self, namespace: str, key: str, value: str) -> Sequence[Workload]:
+        """The workloads of a namespace whose pods have a label."""
+        return self._labelled.get((namespace, key, value), ())
 
     @cached_property
     def _labelled(self) -> Mapping[tuple[str, str, str], list[Workload]]:

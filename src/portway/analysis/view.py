@@ -152,10 +152,14 @@ def _port(item: Item, index: int, port: Doc) -> PortView:
 
 def container_ports(workload: Workload) -> tuple[ContainerPort, ...]:
     """What a workload's pods declare, in the order in which Kubernetes looks."""
-    return tuple(_container_ports(workload))
+    return workload.derived(_container_ports)
 
 
-def _container_ports(workload: Workload) -> Iterator[ContainerPort]:
+def _container_ports(workload: Workload) -> tuple[ContainerPort, ...]:
+    return tuple(_declared(workload))
+
+
+def _declared(workload: Workload) -> Iterator[ContainerPort]:
     on_host = workload.pod_spec.get("hostNetwork") is True
     for path, port in workload.ports():
         container = dig(workload.item.value, path[:-2], {})

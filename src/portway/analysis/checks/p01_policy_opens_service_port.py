@@ -13,9 +13,10 @@ from portway.analysis.view import PortView, container_ports, services
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     leads = _leads(bundle)
+    fronts = {(port.port, port.protocol) for each in leads.values() for port, number in each if port.port != number}
     for policy in bundle.of("NetworkPolicy"):
         opened = list(ports(policy))
-        for one in opened:
+        for one in (port for port in opened if (port.port, port.protocol) in fronts):
             for workload in _receivers(bundle, one):
                 if said := _mistaken(one, opened, workload, leads.get(workload.item.named, [])):
                     yield said

@@ -6,7 +6,7 @@ from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
-from portway.analysis.policies import PolicyPort, directions, ports, rules, subjects
+from portway.analysis.policies import PolicyPort, directions, isolating, ports, rules, subjects
 
 _DNS = (53, 5353)
 """Policies see the port of the DNS pods, which OpenShift has on 5353."""
@@ -19,9 +19,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         named = list(rules(policy))
         if not any(direction == "Egress" for direction, _, _ in named) or not pods:
             continue  # a default deny: meant to close everything
-        others = [
-            item for item in egress if item.namespace == policy.namespace and set(pods) <= set(subjects(bundle, item))
-        ]
+        others = [item for item in isolating(bundle, pods[0], "Egress") if set(pods) <= set(subjects(bundle, item))]
         missing = [p for p in ("UDP", "TCP") if not any(_opens_dns(item, p) for item in others)]
         if missing:
             yield Finding(

@@ -14,8 +14,8 @@ from portway.analysis.view import services
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         for port, workload, number in targets(bundle, service) if not service.headless else ():
-            policies = isolating(bundle, workload)
-            if number != port.port and policies:
+            policies = isolating(bundle, workload) if number != port.port else ()
+            if policies:
                 yield Finding(
                     "PW-P09",
                     "info",
