@@ -145,7 +145,7 @@ class Workload:
         """Of its pods."""
         return self.item.namespace
 
-    @property
+    @cached_property
     def template(self) -> Doc:
         """The pod's metadata and spec."""
         found = dig(self.item.value, self.prefix, {})
@@ -156,7 +156,7 @@ class Workload:
         """Its pods' labels."""
         return strings(dig(self.template, ("metadata", "labels")))
 
-    @property
+    @cached_property
     def pod_spec(self) -> Doc:
         """`spec` of its pods."""
         found = self.template.get("spec")
@@ -176,13 +176,18 @@ class Workload:
         """A path below its pod (template): `path("spec", "hostNetwork")`."""
         return (*self.prefix, *rest)
 
-    def containers(self) -> Iterator[tuple[tuple[str | int, ...], Doc]]:
+    def containers(self) -> Sequence[tuple[tuple[str | int, ...], Doc]]:
         """Each container that runs while the pod serves, with its path: containers, and init containers that stay."""
-        for index, one in enumerate(_objects(self.pod_spec.get("containers"))):
-            yield self.path("spec", "containers", index), one
-        for index, one in enumerate(_objects(self.pod_spec.get("initContainers"))):
-            if one.get("restartPolicy") == "Always":
-                yield self.path("spec", "initContainers", index), one
+        return self._containers
+
+    @cached_property
+    def _containers(self) -> Sequence[tuple[tuple[str | int, ...], Doc]]:
+        return tuple(
+            (self.path("spec", field, index), one)
+            for field in ("containers", "initContainers")
+            for index, one in enumerate(_objects(self.pod_spec.get(field)))
+            if field == "containers" or one.get("restartPolicy") == "Always"
+        )
 
     def ports(self) -> Iterator[tuple[tuple[str | int, ...], Doc]]:
         """Each declared container port with its path, in Kubernetes' order of looking (FindPort)."""

@@ -5,11 +5,13 @@ Bundle; what cannot be read is a Problem, and the rest goes on.
 """
 
 import asyncio
+import gc
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +51,30 @@ def from_files(sources: Sequence[str], namespace: str = "default") -> Inputs:
     problems: list[Problem] = []
     items: list[Item] = []
     whole = False
-    for text, name in (pair for source in sources for pair in _texts(source, problems)):
-        for document in _documents(text, name, problems):
-            if _is_snapshot(document.value):
-                whole = True
-                items += [Item(value) for value in document.value.get("items") or [] if isinstance(value, dict)]
-            else:
-                items += _items(document, text, problems)
+    with _here_to_stay():
+        for text, name in (pair for source in sources for pair in _texts(source, problems)):
+            for document in _documents(text, name, problems):
+                if _is_snapshot(document.value):
+                    whole = True
+                    items += [Item(value) for value in document.value.get("items") or [] if isinstance(value, dict)]
+                else:
+                    items += _items(document, text, problems)
     return Inputs(Bundle(items, complete=whole, default_namespace=namespace), tuple(problems))
+
+
+@contextmanager
+def _here_to_stay() -> Iterator[None]:
+    """What is read stays until the process ends: the collector looks for nothing meanwhile, and never goes through
+    it again. In a large cluster that was a third of the time.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if running:
+            gc.enable()
 
 
 def _texts(source: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
