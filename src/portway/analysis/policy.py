@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.model import Backend, Connection, Node, Packet, PolicyDecision, PolicySnapshot, family_of
-from portway.policy import judge
+from portway.model import Backend, Connection, Node, Packet, Pod, PolicyDecision, PolicySnapshot, family_of
+from portway.policy import Deciders, judge
 
 
 class Judged(Struct, frozen=True):
@@ -42,14 +42,34 @@ def judged(
 ) -> tuple[Judged, ...]:
     """The fate of each. `masquerading`: the node that translates the source, when one does."""
     backends = tuple(backends)
-    near = _near(policies, {packet.source, *(backend.address for backend in backends)})
-    return tuple(_judged(near, packet, backend, masquerading) for backend in backends)
+    near = _Near(policies, {packet.source, *(backend.address for backend in backends)})
+    return tuple(
+        _judged(near.between(packet.source, backend.address), packet, backend, masquerading) for backend in backends
+    )
 
 
-def _near(policies: PolicySnapshot, addresses: set[str]) -> PolicySnapshot:
-    """With the pods of these addresses only: judging walks over all that there are, for each backend."""
-    pods = {key: pod for key, pod in policies.pods.items() if not addresses.isdisjoint(pod.addresses)}
-    return replace(policies, pods=pods)
+class _Near:
+    """What decides about the pods of some addresses: judging walks over all that it is given, for each connection."""
+
+    def __init__(self, policies: PolicySnapshot, addresses: set[str]) -> None:
+        pods = [pod for pod in policies.pods.values() if not addresses.isdisjoint(pod.addresses)]
+        spaces = {pod.namespace for pod in pods}
+        self._deciders = Deciders(one for one in policies.policies.values() if one.namespace in spaces)
+        self._whole = policies
+        self._pods: dict[str, list[Pod]] = {}
+        for pod in pods:
+            for address in pod.addresses:
+                self._pods.setdefault(address, []).append(pod)
+
+    def between(self, *addresses: str) -> PolicySnapshot:
+        """With the pods of these addresses and the policies that select them only."""
+        pods = [pod for address in addresses for pod in self._pods.get(address, ())]
+        deciding = (policy for pod in pods for policy in self._deciders.of(pod))
+        return replace(
+            self._whole,
+            pods={(pod.namespace, pod.name): pod for pod in pods},
+            policies={(policy.namespace, policy.name): policy for policy in deciding},
+        )
 
 
 def _judged(policies: PolicySnapshot, packet: Packet, backend: Backend, masquerading: Node | None) -> Judged:
@@ -80,7 +100,9 @@ def findings(policies: PolicySnapshot, packet: Packet, found: tuple[Judged, ...]
     """What a person should know: how a denial is lifted, and which policies cannot see the client."""
     for one in _firsts(each for each in found if not each.allowed and each.by):
         yield _fix(packet, one)
-    hidden = [each for each in found if each.sees and _isolated(policies, each)]
+    masked = [each for each in found if each.sees]
+    near = _Near(policies, {each.backend.address for each in masked})
+    hidden = [each for each in masked if _isolated(near.between(each.backend.address), each)]
     if hidden:
         seen = ", ".join(dict.fromkeys(each.sees for each in hidden))
         yield (
