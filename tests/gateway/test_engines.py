@@ -250,6 +250,25 @@ async def test_what_is_under_way_ends_before_the_engine_does(name: str) -> None:
             await stopping
 
 
+@pytest.mark.parametrize("name", ["builtin", "haproxy"])
+async def test_who_asks_just_when_the_engine_stops_is_answered(name: str, web: list[Backend]) -> None:
+    """An idle connection is not closed under a request that is on its way: its answer says that it is the last."""
+    async with running(name, Timings(drain=10)) as run:
+        await run.apply(_table(web, _plain(port=OWN_PORT)))
+        reader, writer = await asyncio.open_connection("127.0.0.1", OWN_PORT)
+        writer.write(GET.replace(b"Connection: close\r\n", b""))
+        await reader.readuntil(b"}")
+        stopping = asyncio.create_task(run.engine.stop())
+        with pytest.raises(OSError):
+            while True:
+                await _knock()
+        writer.write(GET.replace(b"Connection: close\r\n", b""))
+        answer = await reader.read()
+        assert (b"200 OK" in answer, b"connection: close" in answer.lower()) == (True, True), answer
+        await stopping
+        writer.close()
+
+
 async def test_backends_that_speak_tls(run: Run, web: list[Backend]) -> None:
     made = _table(web)
     async with _tls_server(certificate("pod.example")) as endpoint:

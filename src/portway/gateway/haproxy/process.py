@@ -50,10 +50,11 @@ class Process:
         """Raises OSError when it is not ready soon."""
         self.worker_socket.unlink(missing_ok=True)
         self._last_words = []
+        # in a session of its own: who tells our whole process group to end, as kubelets do, means us, and we tell it
         self._process = await asyncio.create_subprocess_exec(
             "haproxy", "-W", "-db", "-f", str(self.config), "-S", f"{self._master_socket},mode,600",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-            preexec_fn=_die_with_us,
+            preexec_fn=_die_with_us, start_new_session=True,
         )  # fmt: skip
         self._reading = asyncio.get_running_loop().create_task(self._listen(self._process))
         await self._wait_for_worker(0)

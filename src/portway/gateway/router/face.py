@@ -40,7 +40,8 @@ class Face:
         self._engine, self.port, self._context = engine, port, context
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: set[asyncio.Task[None]] = set()
+        self._greeting: set[asyncio.Task[None]] = set()
 
     @property
     def tls(self) -> bool:
@@ -62,23 +63,27 @@ class Face:
         else:
             listening.listen(_BACKLOG)
             self._sockets.append(listening)
-            self._begin(self._accept(listening))
+            self._begin(self._accepting, self._accept(listening))
 
     async def close(self) -> None:
         """Take no more; connections stay."""
         for server in self._servers:
             server.close()
-        for task in self._tasks:
+        for task in self._accepting:
             task.cancel()
         # first they let go of their sockets, whose numbers the next port may get
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listening in self._sockets:
             listening.close()
 
-    def _begin(self, steps: "asyncio._CoroutineLike[None]") -> None:
+    def is_greeting(self) -> bool:
+        """Whether clients are here that are no connections yet."""
+        return bool(self._greeting)
+
+    def _begin(self, tasks: set[asyncio.Task[None]], steps: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(steps)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -90,7 +95,7 @@ class Face:
                 await asyncio.sleep(0.1)
                 continue
             accepted.setblocking(False)
-            self._begin(self._welcome(accepted))
+            self._begin(self._greeting, self._welcome(accepted))
 
     async def _welcome(self, client: socket.socket) -> None:
         given = False

@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 
 class Http1Reply:
-    """To one request of a connection."""
+    """To one request of a connection. What a turn of the loop writes leaves together: a small answer is one packet."""
 
-    __slots__ = ("_chunking", "_close", "_connection", "_request", "transport")
+    __slots__ = ("_chunking", "_close", "_connection", "_request", "_waiting", "transport")
 
     def __init__(self, connection: "Downstream", request: Incoming) -> None:
         self._connection, self._request = connection, request
         self.transport: asyncio.Transport = connection.transport
         self._close = not request.keep_alive
         self._chunking = False
+        self._waiting: list[bytes] = []
 
     def interim(self, status: int, headers: Headers) -> None:
         """Clients of HTTP/1.0 know none."""
         if not self._request.old:
-            self.transport.write(response_head(status, headers, ()))
+            self._write(response_head(status, headers, ()))
 
     def begin(self, status: int, headers: Headers, length: int | None, ended: bool) -> None:
         """The head, with its framing."""
@@ -45,29 +46,30 @@ class Http1Reply:
             framing.append(("Connection", "close"))
         elif old:
             framing.append(("Connection", "keep-alive"))
-        self.transport.write(response_head(status, headers, framing))
+        self._write(response_head(status, headers, framing))
 
     def body(self, data: bytes) -> None:
         """A piece of the body."""
-        self.transport.write(chunk(data) if self._chunking else data)
+        self._write(chunk(data) if self._chunking else data)
 
     def end(self, trailers: Headers = ()) -> None:
         """The answer is whole."""
         if self._chunking:
-            self.transport.write(last_chunk(trailers))
+            self._write(last_chunk(trailers))
 
     def answer(self, status: int, text: str, location: str, keep: bool) -> None:
         """A body that nobody read makes the connection useless."""
         self._close |= not keep or not self._request.complete or self._connection.home.draining
         body = self._request.method != "HEAD"
-        self.transport.write(answer(status, text, close=self._close, location=location, body=body))
+        self._write(answer(status, text, close=self._close, location=location, body=body))
 
     def switch(self, headers: Headers, upgrade: str, rest: bytes, backend: Tunnel) -> None:
         """101, and what came too early goes through first."""
         connection = self._connection
         self._close = True
         framing = [("Connection", "Upgrade"), ("Upgrade", upgrade)]
-        self.transport.write(response_head(101, headers, framing) + rest)
+        self._write(response_head(101, headers, framing) + rest)
+        self._flush()
         connection.tunnel, backend.tunnel = backend.transport, self.transport
         if early := connection.let_go():
             backend.transport.write(early)
@@ -75,6 +77,7 @@ class Http1Reply:
     def cut(self, code: int) -> None:
         """Its end is the only way to say so."""
         self._close = True
+        self._waiting.clear()
         self.transport.abort()
 
     def pause(self, yes: bool) -> None:
@@ -87,4 +90,15 @@ class Http1Reply:
 
     def done(self) -> None:
         """The next request, or the end."""
+        self._flush()
         self._connection.done(not self._close)
+
+    def _write(self, data: bytes) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(data)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self.transport.write(b"".join(self._waiting))
+            self._waiting.clear()

@@ -87,7 +87,7 @@ class BuiltinEngine:
             client.leave()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.drain):
-                while self.connections:
+                while self.connections or any(face.is_greeting() for face in self._faces.values()):
                     await asyncio.sleep(0.02)
         for client in list(self.connections):
             client.transport.abort()
