@@ -26,6 +26,8 @@ async def open_tcp(address: str, port: int, inner: str, dialer: Dialer, inner_po
     """
     connections: set[End] = set()
     listening = socket.create_server((address, port), backlog=1024)
+    # accepted ones inherit it: asyncio does it for sockets that name their protocol only, as this one does not
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = await asyncio.get_running_loop().create_server(
         lambda: Outer(dialer, inner, inner_port or port, connections), sock=listening, backlog=1024
     )
