@@ -48,6 +48,7 @@ _ADDRESSES = "metallb.io/loadBalancerIPs"
 _GRACE_SECONDS = 40
 """Longer than an engine needs to finish what is under way."""
 _LONGEST_NAME = 63
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 class DoorPort(Struct, frozen=True, order=True):
@@ -212,10 +213,21 @@ def _deployment(door: Door, program: Program) -> Doc:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": {
                 "metadata": {"labels": labels, "annotations": annotations},
-                "spec": {"containers": [container], "terminationGracePeriodSeconds": _GRACE_SECONDS},
+                "spec": {
+                    "containers": [container],
+                    "terminationGracePeriodSeconds": _GRACE_SECONDS,
+                    "affinity": _beside(door),
+                },
             },
         },
     }
+
+
+def _beside(door: Door) -> Doc:
+    """On the node where the door is: its address is Local, and would move with it, under open connections."""
+    selector = {"matchLabels": {LABEL: door.name}}
+    term = {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}
+    return {"podAffinity": {_PREFERRED: [{"weight": 100, "podAffinityTerm": term}]}}
 
 
 def forwards(door: Door, port: DoorPort, source: Doc, source_port: Doc) -> Doc:

@@ -2,7 +2,7 @@
 
 Source: kube-scheduler's NodeUnschedulable, NodeName, TaintToleration, NodeAffinity and NodePorts filters, in that
 order; the first that refuses a node gives the reason. Resources are not counted: a pod here is a network namespace.
-Instead of scores: fewest pods of the same owner, then fewest pods, then the node's name.
+Instead of scores: what preferred podAffinity says, fewest pods of the same owner, fewest pods, then the node's name.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from portway.reconcile.objects import (
     labels_of,
     name_of,
     namespace_of,
+    selects,
     spec_of,
     status_of,
     timestamp,
@@ -41,11 +42,14 @@ class Load(Struct):
     """By (node, owner)."""
     ports: Counter[tuple[str, HostPort]] = field(default_factory=Counter)
     """By (node, host port)."""
+    alike: Counter[tuple[str, str, frozenset[tuple[str, str]]]] = field(default_factory=Counter)
+    """By (node, namespace, labels)."""
 
     def add(self, pod: Doc, node: str, by: int = 1) -> None:
         """Count this pod on this node (`by` -1: no longer)."""
         self.pods[node] += by
         self.kin[node, _kin(pod)] += by
+        self.alike[node, namespace_of(pod), frozenset(labels_of(pod).items())] += by
         for port in host_ports(pod):
             self.ports[node, port] += by
 
@@ -104,11 +108,35 @@ def schedule(pod: Doc, nodes: Sequence[Doc], load: Load, now: float) -> list[Cha
             fitting.append(name_of(node))
     if not fitting:
         return _unschedulable(pod, _explanation(refusals, len(nodes)), now)
-    kin = _kin(pod)
-    best = min(fitting, key=lambda name: (load.kin[name, kin], load.pods[name], _natural(name)))
+    kin, drawn = _kin(pod), attraction(pod, nodes, load)
+    best = min(fitting, key=lambda name: (-drawn[name], load.kin[name, kin], load.pods[name], _natural(name)))
     load.add(pod, best)
     message = f"Successfully assigned {namespace_of(pod)}/{name_of(pod)} to {best}"
     return [Bind(namespace_of(pod), name_of(pod), best), Event(pod, "Normal", "Scheduled", message, SCHEDULER)]
+
+
+def attraction(pod: Doc, nodes: Iterable[Doc], load: Load) -> Counter[str]:
+    """By node: the weights of preferred podAffinity, for every pod in the node's domain that a term selects."""
+    affinity = (spec_of(pod).get("affinity") or {}).get("podAffinity") or {}
+    preferred = affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or []
+    drawn: Counter[str] = Counter()
+    for weighted in preferred:
+        term = weighted.get("podAffinityTerm") or {}
+        domains = {name_of(node): node_labels(node).get(term.get("topologyKey") or "", "") for node in nodes}
+        found = _selected(term, namespace_of(pod), domains, load)
+        for node, domain in domains.items():
+            drawn[node] += int(weighted.get("weight") or 0) * found[domain] if domain else 0
+    return drawn
+
+
+def _selected(term: Doc, own: str, domains: Mapping[str, str], load: Load) -> Counter[str]:
+    """How many pods of each domain a term selects; namespaceSelector is not looked at."""
+    namespaces = term.get("namespaces") or [own]
+    found: Counter[str] = Counter()
+    for (node, namespace, labels), count in load.alike.items():
+        if count > 0 and namespace in namespaces and selects(term.get("labelSelector"), dict(labels)):
+            found[domains.get(node, "")] += count
+    return found
 
 
 def _natural(name: str) -> tuple[int, str]:

@@ -142,6 +142,31 @@ def test_node_10_comes_after_node_2() -> None:
     assert schedule(pod(), nodes, Load(), 0.0)[0] == Bind("n", "a", "node-2")
 
 
+@pytest.mark.parametrize(
+    ("term", "best"),
+    [
+        ({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"door": "x"}}}, "node-2"),
+        ({"topologyKey": "zone", "labelSelector": {"matchLabels": {"door": "x"}}}, "node-3"),
+        ({"topologyKey": "nowhere", "labelSelector": {"matchLabels": {"door": "x"}}}, "node-1"),
+        ({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"door": "y"}}}, "node-1"),
+        ({"topologyKey": "kubernetes.io/hostname", "labelSelector": {}, "namespaces": ["m"]}, "node-1"),
+        ({"topologyKey": "kubernetes.io/hostname"}, "node-1"),
+    ],
+)
+def test_preferred_pod_affinity_goes_before_spreading(term: Doc, best: str) -> None:
+    """A pod with label door=x is on node-2; node-2 and node-3 are of one zone."""
+    nodes = [node("node-1", {"zone": "a"}), node("node-2", {"zone": "b"}), node("node-3", {"zone": "b"})]
+    there = pod("old", nodeName="node-2")
+    there["metadata"]["labels"] = {"door": "x", "more": "1"}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 5, "podAffinityTerm": term}]}
+    new = pod("new", affinity={"podAffinity": preferred})
+    load = Load.of([there])
+    assert schedule(new, nodes, load, 0.0)[0] == Bind("n", "new", best)
+    load.add(there, "node-2", -1)
+    load.add(new, best, -1)
+    assert schedule(new, nodes, load, 0.0)[0] == Bind("n", "new", "node-1"), "who is gone draws nobody"
+
+
 @given(st.lists(st.sampled_from(["red", "green", "blue"]), max_size=40), st.integers(1, 6))
 def test_each_owner_is_spread_evenly(owners: list[str], count: int) -> None:
     nodes, load = [node(f"node-{n}") for n in range(count)], Load()
