@@ -1,7 +1,9 @@
-"""How long lint, audit and trace take, how much memory, and how that grows: make bench-analysis.
+"""How long lint, audit, diff and trace take, how much memory, and how that grows: make bench-analysis.
 
-`LINT=1000` manifests (a Service, a Deployment and a policy a time), `SIZES=500x100,…` pods x Services of a snapshot.
-Each is a process of its own, start-up included; peers are named by LINTERS, e.g. LINTERS="kube-linter lint".
+`LINT=1000` manifests (a Service, a Deployment and a policy a time); `SIZES=1000x200,…` pods x Services of snapshots,
+with nodes, namespaces and policies in proportion; `GROWTH=1`: up to 100,000 pods, which takes minutes and 2 GB. Each is
+a process of its own, start-up included, but for "a trace after load": one that has read everything is asked. Peers are
+named by LINTERS, e.g. LINTERS="kube-linter lint".
 """
 
 import json
@@ -9,6 +11,7 @@ import os
 import resource
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,10 +22,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.analysis_cluster import write
 from bench.synthetic import save
 
 _LINT = int(os.environ.get("LINT", "1000"))
-_SIZES = os.environ.get("SIZES", "500x100,5000x1000,20000x4000,100000x20000")
+_GROWTH = "1000x200,5000x1000,20000x4000,50000x10000,100000x20000"
+_SIZES = os.environ.get("SIZES") or (_GROWTH if os.environ.get("GROWTH") else "1000x200,5000x1000")
+_ROOT = Path(__file__).resolve().parents[1]
+_PORTWAY = [sys.executable, "-m", "portway"]
 _NAMESPACES = 20
 
 
@@ -67,74 +74,6 @@ spec:
 """
 
 
-def snapshot(pods: int, services: int) -> Iterator[dict[str, Any]]:
-    """The objects of a cluster that runs: nodes, pods, Services with slices, a policy for every tenth."""
-    each = pods // services
-    for n in range(50):
-        addresses = [{"type": "InternalIP", "address": f"172.18.{n // 200}.{n % 200 + 10}"}]
-        yield {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": f"node-{n}"},
-            "status": {"addresses": addresses},
-        }
-    for n in range(services):
-        yield from _service(n, each)
-
-
-def _service(n: int, each: int) -> Iterator[dict[str, Any]]:
-    namespace, name = f"ns-{n % _NAMESPACES}", f"app-{n}"
-    meta = {"namespace": namespace, "name": name}
-    ports = [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]
-    kind = "NodePort" if n % 20 == 0 else "ClusterIP"
-    ports = [{**ports[0], "nodePort": 30000 + n // 20}] if kind == "NodePort" and n // 20 < 2768 else ports
-    cluster_ip = f"10.{96 + (n >> 16)}.{n >> 8 & 255}.{n & 255}"
-    spec = {
-        "type": kind,
-        "selector": {"app": name},
-        "ports": ports,
-        "clusterIP": cluster_ip,
-        "clusterIPs": [cluster_ip],
-    }
-    yield {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
-    endpoints = []
-    for m in range(each):
-        number = n * each + m
-        address = f"10.{200 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
-        pod = f"{name}-7d9f8b6c5-{m:05x}"
-        node = f"node-{number % 50}"
-        yield {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "namespace": namespace,
-                "name": pod,
-                "labels": {"app": name, "pod-template-hash": "7d9f8b6c5"},
-            },
-            "spec": {"nodeName": node, "containers": [{"name": "app", "ports": [{"containerPort": 8080}]}]},
-            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]},
-        }
-        endpoints.append(
-            {"addresses": [address], "nodeName": node, "conditions": {"ready": True}, "targetRef": {"name": pod}}
-        )
-    labels = {"kubernetes.io/service-name": name}
-    slice_ = {
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-        "endpoints": endpoints,
-    }
-    yield {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {**meta, "labels": labels},
-        **slice_,
-    }
-    if n % 10 == 0:
-        rule = {"from": [{"podSelector": {}}], "ports": [{"port": 8080}]}
-        spec = {"podSelector": {"matchLabels": {"app": name}}, "ingress": [rule], "policyTypes": ["Ingress"]}
-        yield {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
-
-
 def timed(argv: list[str]) -> dict[str, float]:
     """Seconds by the clock and of CPU, and MB at most, of one process."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -147,33 +86,75 @@ def timed(argv: list[str]) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began, "cpu": cpu, "mb": usage.ru_maxrss / 1024}
 
 
+def traced(path: Path) -> dict[str, float]:
+    """Seconds of the first trace of a process that has read everything, and of the next ones at the median."""
+    code = "import sys; from bench.analysis import after_load; after_load(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, cwd=_ROOT
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def after_load(path: str) -> None:
+    """Reads a snapshot, then follows packets from outside through nodePorts; prints what they took."""
+    from portway.analysis.target import Place, parse_target
+    from portway.analysis.trace import trace
+    from portway.cli.ground import of_inputs
+    from portway.cli.sources import from_files
+
+    terrain = of_inputs(from_files([path])).terrain
+    took = []
+    for number in range(30000, 30010):
+        began = time.perf_counter()
+        trace(terrain, Place("outside"), parse_target(f"node-1:{number}"))
+        took.append(time.perf_counter() - began)
+    print(json.dumps({"first": took[0], "next": statistics.median(took[1:])}))
+
+
 def main() -> None:
     """Prints a table; JSON=FILE saves the figures."""
-    portway = [sys.executable, "-m", "portway"]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "all.yaml"
-        files.write_text(manifests(_LINT))
-        rows.append({"what": f"lint {_LINT} manifests", **timed([*portway, "lint", "-f", str(files)])})
-        for peer in filter(None, os.environ.get("LINTERS", "").split(",")):
-            if shutil.which(peer.split()[0]):
-                rows.append({"what": f"{peer} {_LINT} manifests", **timed([*shlex.split(peer), str(files)])})
+        rows += _of_manifests(Path(folder) / "all.yaml")
         for size in _SIZES.split(","):
             pods, services = map(int, size.split("x"))
-            path = Path(folder) / f"{size}.json"
-            items = list(snapshot(pods, services))
-            path.write_text(json.dumps({"apiVersion": "portway.dev/v1", "kind": "Snapshot", "items": items}))
-            rows.append({"what": f"audit {size}", **timed([*portway, "audit", "-f", str(path), "-o", "json"])})
-            rows.append({"what": f"trace {size}", **timed([*portway, "trace", "-f", str(path), "node-1:30000"])})
-            rows.append({"what": f"lint {size}", **timed([*portway, "lint", "-f", str(path), "-o", "json"])})
-            for row in rows[-3:]:
-                _show(row)
-    _show(rows[0])
+            for row in _of_cluster(Path(folder), pods, services):
+                rows.append({**row, "pods": pods, "services": services})
+                _show(rows[-1])
     save("analysis", rows)
 
 
+def _of_manifests(files: Path) -> Iterator[dict[str, Any]]:
+    files.write_text(manifests(_LINT))
+    for name in ("portway lint -f", *filter(None, os.environ.get("LINTERS", "").split(","))):
+        if shutil.which(name.split()[0]) or name.startswith("portway"):
+            argv = [*_PORTWAY, "lint", "-f"] if name.startswith("portway") else shlex.split(name)
+            row = {"what": f"{name.removesuffix(' -f')}, {_LINT:,} manifests", **timed([*argv, str(files)])}
+            _show(row)
+            yield row
+
+
+def _of_cluster(folder: Path, pods: int, services: int) -> Iterator[dict[str, Any]]:
+    now, later = folder / "now.json", folder / "later.json"
+    write(now, pods, services)
+    write(later, pods, services, later=True)
+    for what, argv in {
+        "lint": ["lint", "-f", str(now), "-o", "json"],
+        "audit": ["audit", "-f", str(now), "-o", "json"],
+        "diff": ["diff", str(now), str(later), "-o", "json"],
+        "trace": ["trace", "-f", str(now), "node-1:30000"],
+    }.items():
+        yield {"what": what, **timed([*_PORTWAY, *argv])}
+    yield {"what": "a trace after load", **traced(now)}
+
+
 def _show(row: dict[str, Any]) -> None:
-    print(f"{row['what']:28} {row['seconds']:8.2f} s {row['cpu']:8.2f} s CPU {row['mb']:7.0f} MB", flush=True)
+    size = f"{row['pods']:,} pods" if "pods" in row else ""
+    told = {"seconds": "{:8.2f} s", "cpu": "{:8.2f} s CPU", "mb": "{:7.0f} MB"}
+    told |= {"first": "first {:8.4f} s", "next": "next {:8.4f} s"}
+    figures = " ".join(form.format(row[key]) for key, form in told.items() if key in row)
+    print(f"{row['what']:32} {size:>13} {figures}", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,11 +43,9 @@ def main() -> int:
         file = FIGURES / f"{bench}.json"
         if file.exists():
             found = json.loads(file.read_text())
-            draw(bench, found["rows"])
-            plot = (
-                f"\n![How it grows with the Services](plots/{bench}.svg)\n" if (PLOTS / f"{bench}.svg").exists() else ""
-            )
-            page = replaced(page, bench, _told(found["machine"]) + table(found["rows"], columns) + plot)
+            drawn = draw(bench, found["rows"])
+            plots = "".join(f"\n![How it grows with the {axis}](plots/{name}.svg)\n" for name, axis in drawn.items())
+            page = replaced(page, bench, _told(found["machine"]) + table(found["rows"], columns) + plots)
         else:
             print(f"no figures of bench-{bench}: JSON={file.relative_to(ROOT)} make bench-{bench}", file=sys.stderr)
     PAGE.write_text(page)
@@ -88,29 +86,33 @@ def growth(points: Points) -> float:
     return slope
 
 
-def draw(bench: str, rows: Sequence[Row]) -> None:
-    """The plot over the number of Services, where there are two sizes at least."""
-    if bench not in _PLOTS:
-        return
-    unit, chosen, series = _PLOTS[bench]
-    lines = {name: _points([row for row in rows if chosen(row)], value) for name, value in series.items()}
-    lines = {name: points for name, points in lines.items() if len({x for x, _ in points}) > 1}
-    if lines:
-        PLOTS.mkdir(exist_ok=True)
-        (PLOTS / f"{bench}.svg").write_text(svg(unit, lines))
+def draw(bench: str, rows: Sequence[Row]) -> dict[str, str]:
+    """A bench's plots, where there are two sizes at least: their names, with what they are drawn over."""
+    drawn = {}
+    for name, plot in _PLOTS.items():
+        if plot.bench != bench:
+            continue
+        chosen = [row for row in rows if plot.chosen(row)]
+        lines = {series: _points(chosen, plot.axis, value) for series, value in plot.series.items()}
+        lines = {series: points for series, points in lines.items() if len({x for x, _ in points}) > 1}
+        if lines:
+            PLOTS.mkdir(exist_ok=True)
+            (PLOTS / f"{name}.svg").write_text(svg(plot.unit, lines, plot.axis))
+            drawn[name] = plot.axis
+    return drawn
 
 
-def _points(rows: Sequence[Row], value: Callable[[Row], float]) -> Points:
+def _points(rows: Sequence[Row], axis: str, value: Callable[[Row], float]) -> Points:
     found = []
     for row in rows:
         try:
-            found.append((float(row["services"]), value(row)))
+            found.append((float(row[axis.lower()]), value(row)))
         except KeyError:
             continue
     return sorted(point for point in found if point[1])
 
 
-def svg(unit: str, lines: dict[str, Points]) -> str:
+def svg(unit: str, lines: dict[str, Points], axis: str = "Services") -> str:
     """Logarithmic axes, a line for each series, its name with how it grows. Readable on light and dark pages."""
     across, up = _scale([x for p in lines.values() for x, _ in p]), _scale([y for p in lines.values() for _, y in p])
 
@@ -118,7 +120,7 @@ def svg(unit: str, lines: dict[str, Points]) -> str:
         return _MARGIN + across(x) * (_WIDTH - 2 * _MARGIN), _HEIGHT - _MARGIN - up(y) * (_HEIGHT - _MARGIN - _TOP)
 
     every = [point for points in lines.values() for point in points]
-    parts = [_text(_MARGIN, 20, unit), _text(_WIDTH - 90, _HEIGHT - 8, "Services")]
+    parts = [_text(_MARGIN, 20, unit), _text(_WIDTH - 90, _HEIGHT - 8, axis)]
     for x in sorted({x for x, _ in every}):
         at, _ = place(x, every[0][1])
         parts += [_text(at - 14, _HEIGHT - _MARGIN + 20, f"{x:,.0f}"), _rule(at, _TOP, at, _HEIGHT - _MARGIN)]
@@ -259,8 +261,12 @@ _COLUMNS: dict[str, Sequence[Column]] = {
     ),
     "analysis": (
         Column("what", lambda row: row["what"], str),
+        _CLUSTER[0],
+        _SIZE[0],
         Column("clock", _plain("seconds"), _seconds),
         Column("CPU", _plain("cpu"), _seconds),
+        Column("first", _plain("first"), _milliseconds),
+        Column("next", _plain("next"), _milliseconds),
         Column("memory at most", lambda row: float(row["mb"]), lambda mb: f"{mb:,.0f} MB"),
     ),
     "ingress": (
@@ -275,38 +281,64 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("changes/s", _plain("changes"), "{:,.0f}".format),
     ),
 }
-_Plot = tuple[str, Callable[[Row], bool], dict[str, Callable[[Row], float]]]
+
+
+class Plot(Struct, frozen=True):
+    """One of a bench's plots; rows without a series' value are none of its points."""
+
+    bench: str
+    unit: str
+    chosen: Callable[[Row], bool]
+    series: dict[str, Callable[[Row], float]]
+    axis: str = "Services"
+    """What it is drawn over; in lower case the rows' field."""
 
 
 def _tens(row: Row) -> bool:
     return bool(row["endpoints"] == 10)
 
 
-_PLOTS: dict[str, _Plot] = {
-    "sync": (
-        "s", _tens,
+def _large(row: Row) -> bool:
+    """Where starting an interpreter is not most of it."""
+    return int(row.get("pods", 0)) >= 5000
+
+
+def _of_what(what: str, name: str) -> Callable[[Row], float]:
+    return lambda row: float({row["what"]: row[name]}[what])
+
+
+_PLOTS: dict[str, Plot] = {
+    "sync": Plot(
+        "sync", "s", _tens,
         {"Portway": _plain("sync"), "peer": _plain("peer"), "kube-proxy": _of("kube-proxy", "seconds")},
     ),
-    "change": (
-        "s", _tens,
+    "change": Plot(
+        "change", "s", _tens,
         {"Portway": _plain("median"), "peer": _plain("peer"), "kube-proxy": _of("kube-proxy", "median")},
     ),
-    "memory": (
-        "MB", _tens,
+    "memory": Plot(
+        "memory", "MB", _tens,
         {
             "Portway": _plain("resident"),
             "Portway, without the interpreter": lambda row: float(row["resident"] - row["bare"]),
             "kube-proxy": _of("kube-proxy", "resident"),
         },
     ),
-    "connect": (
-        "µs", lambda row: (row["what"], row["spread"]) == ("new, clusterIP", "all"),
+    "connect": Plot(
+        "connect", "µs", lambda row: (row["what"], row["spread"]) == ("new, clusterIP", "all"),
         {
             "Portway": _plain("portway"),
             "peer": _plain("peer"),
             "kube-proxy": _plain("kube-proxy"),
             "two look-ups": _plain("floor"),
         },
+    ),
+    "analysis": Plot(
+        "analysis", "s of CPU", _large,
+        {what: _of_what(what, "cpu") for what in ("lint", "audit", "diff", "trace")}, "Pods",
+    ),
+    "analysis-memory": Plot(
+        "analysis", "MB", _large, {what: _of_what(what, "mb") for what in ("lint", "audit", "diff", "trace")}, "Pods"
     ),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from portway.analysis.check import Settings
 from portway.analysis.checks import built_in
 from portway.analysis.exposure import Exposure, Way, by_key
 from portway.analysis.finding import Finding
+from portway.analysis.insiders import Clients
 from portway.analysis.lint import lint
 
 Kind = Literal["exposure-gained", "exposure-lost", "reach-gained", "reach-lost", "moved", "added", "removed", "rollout"]
@@ -113,17 +114,30 @@ def _node_port(one: Exposure) -> str:
 
 
 def _reach(old: Exposure, new: Exposure) -> Iterator[Change]:
-    before, after = _inside(old), _inside(new)
-    if old.clients.asked == 0 or new.clients.asked == 0 or before == after:
+    if old.clients == new.clients or old.clients.asked == 0 or new.clients.asked == 0:
         return
-    if gained := sorted(after - before):
+    if gained := _more(new.clients, old.clients):
         yield Change("reach-gained", new.named, f"now reachable from {_listed(gained)}", after=_listed(gained))
-    if lost := sorted(before - after):
+    if lost := _more(old.clients, new.clients):
         yield Change("reach-lost", new.named, f"no longer reachable from {_listed(lost)}", before=_listed(lost))
 
 
-def _inside(one: Exposure) -> set[str]:
-    return {*(f"namespace {name}" for name in one.clients.namespaces), *one.clients.partly}
+def _more(one: Clients, other: Clients) -> list[str]:
+    """Who may in the first and may not in the second."""
+    mine, yours = set(one.namespaces), set(other.namespaces)
+    found = [f"namespace {name}" + _all_but(name, one.but, other.partly) for name in sorted(mine - yours)]
+    found += sorted({name for name in other.but if _space(name) in mine} - set(one.but))
+    known = {name for name in one.partly if _space(name) not in yours or name in other.but}
+    return found + sorted(known - set(other.partly))
+
+
+def _all_but(space: str, *lists: Sequence[str]) -> str:
+    names = sorted({name for names in lists for name in names if _space(name) == space})
+    return f" (but {', '.join(names)})" if names else ""
+
+
+def _space(workload: str) -> str:
+    return workload.partition("/")[0]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,10 +5,12 @@ A class is what policies cannot tell apart: a namespace, labels, named ports. Al
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.model import Connection, Pod, PolicySnapshot, family_of
 from portway.policy import Admission, Deciders, judge
@@ -22,12 +24,19 @@ class Clients(Struct, frozen=True):
 
     nodes: Verdict
     namespaces: tuple[str, ...]
-    """Those of which every workload may."""
+    """Those of which every workload may, `but` for some."""
     partly: tuple[str, ...]
-    """`namespace/workload` of those that may, where others of the namespace may not."""
+    """`namespace/workload` of those that may, where most of the namespace may not."""
     asked: int
     """How many classes of pods there are."""
     allowed: int
+    but: tuple[str, ...] = ()
+    """`namespace/workload` of those that may not, where most of the namespace may."""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every namespace is one of `namespaces`."""
+        return 0 < self.asked == self.allowed + len(self.but)
 
 
 class Insiders:
@@ -44,7 +53,7 @@ class Insiders:
         self._by_labels = limits or bool(policies.cluster_policies)
         """Whether clients' own policies may tell servers apart by labels."""
         self._answers: dict[tuple[object, ...], Clients] = {}
-        self._told: dict[int, tuple[tuple[str, ...], tuple[str, ...], int]] = {}
+        self._told: dict[int, Clients] = {}
 
     def of(self, server: Pod | None, number: int, protocol: str) -> Clients:
         """Who may connect to a port of a pod; None: there is nobody to connect to."""
@@ -52,9 +61,8 @@ class Insiders:
             return Clients("none", (), (), len(self._classes), 0)
         key = self._key(server, number, protocol)
         if key not in self._answers:
-            whole, partly, count = self._read(self._admission.allowed(server, protocol, number))
-            nodes = self._nodes_may(server, number, protocol)
-            self._answers[key] = Clients(nodes, whole, partly, len(self._classes), count)
+            who = self._read(self._admission.allowed(server, protocol, number))
+            self._answers[key] = replace(who, nodes=self._nodes_may(server, number, protocol))
         return self._answers[key]
 
     def _key(self, server: Pod, number: int, protocol: str) -> tuple[object, ...]:
@@ -64,19 +72,26 @@ class Insiders:
         family, on_host = family_of(server.addresses[0]), server.host_network
         return deciding, number, protocol, server.ports, server.namespace, labels, family, on_host
 
-    def _read(self, found: int) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-        """Namespaces of which all are in a set, workloads of the others, and how many classes."""
+    def _read(self, found: int) -> Clients:
+        """A set in words: as short as it can be told, since each of many servers has one."""
         if found not in self._told:
             marks = f"{found:0{len(self._classes)}b}"[::-1]
-            whole, partly = [], []
+            whole: list[str] = []
+            partly: list[str] = []
+            but: list[str] = []
             for space, (begin, end) in self._spans.items():
                 count = marks.count("1", begin, end)
-                if count == end - begin:
+                if 2 * count > end - begin:
                     whole.append(space)
+                    but += self._marked(marks, "0", begin, end) if count < end - begin else ()
                 elif count:
-                    partly += [self._names[n] for n in range(begin, end) if marks[n] == "1"]
-            self._told[found] = tuple(whole), tuple(sorted(partly)), found.bit_count()
+                    partly += self._marked(marks, "1", begin, end)
+            lists = tuple(whole), tuple(sorted(partly)), tuple(sorted(but))
+            self._told[found] = Clients("none", *lists[:2], len(self._classes), found.bit_count(), lists[2])
         return self._told[found]
+
+    def _marked(self, marks: str, mark: str, begin: int, end: int) -> Iterator[str]:
+        return (self._names[n] for n in range(begin, end) if marks[n] == mark)
 
     def _nodes_may(self, server: Pod, number: int, protocol: str) -> Verdict:
         """Other nodes than the pod's own, which always may."""

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 import msgspec
@@ -49,9 +50,17 @@ def _shown(found: Sequence[Exposure], changes: Sequence[Change], output: str) ->
     if output == "json":
         document = {
             "version": 1,
-            "exposures": [msgspec.to_builtins(one) | {"outside": one.outside} for one in found],
+            "exposures": [_document(one) for one in found],
             "changes": [msgspec.to_builtins(one) for one in changes],
         }
         return json.dumps(document, indent=2)
     render = {"table": audittext.text, "markdown": audittext.markdown, "html": audittext.html}[output]
     return render(found, changes)
+
+
+def _document(one: Exposure) -> dict[str, Any]:
+    """`clients.namespaces` is ["*"] for all of them: a large cluster's would be written out for each Service port."""
+    shown: dict[str, Any] = msgspec.to_builtins(one) | {"outside": one.outside}
+    if one.clients.everywhere:
+        shown["clients"]["namespaces"] = ["*"]
+    return shown

@@ -64,8 +64,11 @@ def inside(one: Exposure) -> str:
     who = one.clients
     if not one.pods:
         return "-"
-    if who.asked and who.allowed == who.asked:
-        return "all"
+    but = f" but {_short(who.but)}" if who.but else ""
+    if who.everywhere:
+        return f"all{but}"
+    if but:
+        return f"{_short(who.namespaces)}{but}"
     names = [*who.namespaces, *who.partly]
     return _short(names) or ("nodes" if who.nodes == "open" else "nobody")
 

@@ -84,6 +84,28 @@ def test_reach_inside_is_compared() -> None:
     ]
 
 
+def test_most_of_a_namespace_is_told_by_those_who_may_not() -> None:
+    many = [examples.workload("{containerPort: 1}", name=f"w{n}") for n in range(5)]
+    closed = [
+        examples.policy(f"podSelector: {{matchLabels: {{app: w{n}}}}}\npolicyTypes: [Egress]", name=f"no-w{n}")
+        for n in range(5)
+    ]
+    found = _audit(INNER, WEB, *many, closed[1])
+    assert (found.clients.namespaces, found.clients.but) == (("default",), ("default/w1",))
+    assert found.clients.everywhere and not found.clients.partly
+    before = (INNER, WEB, *many, closed[0])
+    assert _diff(before, (INNER, WEB, *many, closed[1])) == [
+        ("reach-gained", "now reachable from default/w0"),
+        ("reach-lost", "no longer reachable from default/w1"),
+    ]
+    assert _diff(before, (INNER, WEB, *many, *closed[:4])) == [
+        ("reach-lost", "no longer reachable from namespace default (but default/shop, default/w0, default/w4)")
+    ]
+    assert _diff((INNER, WEB, *many, *closed[:4]), before) == [
+        ("reach-gained", "now reachable from namespace default (but default/shop, default/w0, default/w4)")
+    ]
+
+
 def test_what_breaks_while_it_rolls_out() -> None:
     renamed = WEB.replace("name: http, containerPort", "name: web, containerPort")
     found = meanwhile(_bundle(INNER, WEB), _bundle(INNER.replace("targetPort: http", "targetPort: web"), renamed))

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from portway.analysis import examples
 from portway.analysis.exposure import exposures
 from portway.analysis.imagined import imagine
-from portway.analysis.insiders import owner
+from portway.analysis.insiders import Clients, owner
 from portway.analysis.target import Place, Target
 from portway.analysis.trace import Terrain, Trace, trace
 from portway.testing.checks import bundle_of
 
 _NAMES = ("a", "b", "c")
+_WORKLOADS = (("shop", "a"), ("shop", "b"), ("shop", "c"), ("other", "a"), ("other", "b"))
 _PEERS = st.sampled_from(
     [
         "podSelector: {}",
@@ -53,7 +54,7 @@ def _world(local: bool, replicas: int, policies: list[str]) -> str:
     service = examples.service("{port: 80, targetPort: 8080}", name="a", selector="app: a", more=more)
     apps = [
         _in(examples.workload(name=name, more=f"replicas: {replicas if name == 'a' else 1}"), namespace)
-        for name, namespace in (("a", "shop"), ("b", "shop"), ("c", "shop"), ("a", "other"), ("b", "other"))
+        for namespace, name in _WORKLOADS
     ]
     return examples.together(_in(service, "shop"), *apps, *policies)
 
@@ -75,16 +76,22 @@ def test_audit_says_what_packets_do(local: bool, replicas: int, policies: list[s
     ]
     assert (way.outside == "open") == all(map(_passes, ends))
     assert (way.outside == "closed") == (not any(end.arrives for end in ends))
-    assert set(found.clients.namespaces) == _whole_namespaces(terrain)
+    assert _told(found.clients) == _reaching(terrain)
 
 
-def _whole_namespaces(terrain: Terrain) -> set[str]:
-    """Those of which each workload's first pod reaches the last pod behind the Service, asked by packets."""
+def _told(who: Clients) -> dict[str, bool]:
+    """Each workload that is named by itself or by its namespace, and whether it may."""
+    named = {f"{space}/{name}": space in who.namespaces for space, name in _WORKLOADS}
+    return named | dict.fromkeys(who.partly, True) | dict.fromkeys(who.but, False)
+
+
+def _reaching(terrain: Terrain) -> dict[str, bool]:
+    """Whether each workload's first pod reaches the last pod behind the Service, asked by packets."""
     server = [pod for key, pod in terrain.policies.pods.items() if key[0] == "shop" and owner(key[1]) == "a"][-1]
     address = server.addresses[0]
     clients = {(space, owner(name)): name for space, name in reversed(list(terrain.policies.pods))}
-    reached: dict[str, list[bool]] = {}
-    for (space, _), name in clients.items():
-        found = trace(terrain, Place("pod", name, space), Target(address, "8080", "TCP", host=address))
-        reached.setdefault(space, []).append(_passes(found))
-    return {space for space, all_ in reached.items() if all(all_)}
+    target = Target(address, "8080", "TCP", host=address)
+    return {
+        f"{space}/{workload}": _passes(trace(terrain, Place("pod", name, space), target))
+        for (space, workload), name in clients.items()
+    }
