@@ -1,5 +1,6 @@
 """PW-H01: a readiness probe on a port that no Service leads to."""
 
+import re
 from collections.abc import Iterator
 
 from portway.analysis import examples
@@ -10,6 +11,8 @@ from portway.analysis.reach import targets
 from portway.analysis.view import container_ports, services
 
 _HANDLERS = (("httpGet", "port"), ("tcpSocket", "port"), ("grpc", "port"))
+_HEALTH = re.compile(r"health|read(?:y|i)|live|alive|status|probe|ping|metrics|monitor|admin", re.IGNORECASE)
+"""Paths and ports of such names answer for the whole process: that is what they are for."""
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
@@ -20,21 +23,28 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
                 served.setdefault(workload.item.named, set()).add(number)
     for workload in bundle.workloads:
         numbers = served.get(workload.item.named, set())
-        probed = list(probes(workload, "readinessProbe"))
-        if numbers and probed and not any(number in numbers for number, _ in probed):
+        probed = list(probes(workload, "readinessProbe")) if numbers else []
+        elsewhere = not any(number in numbers for number, _ in probed)
+        if probed and elsewhere and not _speaks_for_the_pod(workload, {number for number, _ in probed}):
             number, where = probed[0]
             yield Finding(
                 "PW-H01",
-                "warning",
+                "info",
                 f"{workload.item.named} is ready when {number} answers, but Services lead to "
                 + ", ".join(str(one) for one in sorted(numbers)),
                 where,
-                confidence="likely",
+                confidence="hint",
                 hop="pod",
                 seen=str(number),
                 expected=", ".join(str(one) for one in sorted(numbers)),
                 effect="ready says nothing about the port that gets the traffic",
             )
+
+
+def _speaks_for_the_pod(workload: Workload, numbers: set[int]) -> bool:
+    names = [port.name for port in container_ports(workload) if port.number in numbers]
+    paths = [workload.item.get((*path, "readinessProbe", "httpGet", "path"), "") for path, _ in workload.containers()]
+    return any(_HEALTH.search(str(text)) for text in (*names, *paths))
 
 
 def probes(workload: Workload, field: str) -> Iterator[tuple[int, Where]]:
@@ -61,11 +71,11 @@ def _example(port: int) -> str:
 CHECK = Check(
     code="PW-H01",
     title="a readiness probe on a port that no Service leads to",
-    severity="warning",
+    severity="info",
     hop="pod",
     run=_run,
-    cause="Readiness decides whether a pod gets traffic. When the probe asks another port, for instance an "
-    "administrator's, a pod can be ready that does not serve.",
+    cause="Readiness decides whether a pod gets traffic. When the probe asks another port, a pod can be ready that "
+    "does not serve. A path or a port that is named for health, status or metrics is taken to speak for the whole pod.",
     mend="Probe the port that Services lead to; ignore this where the probed port speaks for it.",
     fails=_example(9090),
     passes=_example(8080),

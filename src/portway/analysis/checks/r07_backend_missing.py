@@ -6,6 +6,7 @@ from portway.analysis import examples
 from portway.analysis.bundle import Bundle
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
+from portway.analysis.operators import may_name
 from portway.analysis.reach import Backend, find_service, ingress_backends, route_backends
 from portway.analysis.view import services
 
@@ -17,13 +18,15 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
 
 
 def _finding(bundle: Bundle, backend: Backend) -> Finding:
-    known = bundle.in_scope("Service", backend.namespace)
+    maker = None if bundle.complete else may_name(bundle, backend.namespace, backend.name)
+    known = maker is None and bundle.in_scope("Service", backend.namespace)
+    unknown = "in this input" + (f", but may be made of {maker.named}" if maker else "") + ": unknown"
     there = [service.name for service in services(bundle) if service.namespace == backend.namespace]
     return Finding(
         "PW-R07",
         "error" if known else "info",
         f"{backend.item.named} sends to Service {backend.namespace}/{backend.name}, which is not "
-        + ("there" if known else "in this input: unknown"),
+        + ("there" if known else unknown),
         backend.item.where(backend.path),
         confidence="certain" if bundle.complete else "likely" if known else "hint",
         hop="door",

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from portway.analysis import examples
-from portway.analysis.bundle import Bundle, Workload
+from portway.analysis.bundle import Bundle, Item, Workload
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
+from portway.analysis.operators import may_select
 from portway.analysis.view import ServiceView, services
 
 # Labels that controllers add to pods at run time, beyond their templates.
@@ -23,8 +24,9 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
 
 
 def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Finding:
-    near = _nearest(bundle, service.namespace, wanted)
-    known = bundle.complete or bool(bundle.workloads_in(service.namespace))
+    maker = None if bundle.complete else may_select(bundle, service.namespace, wanted.values())
+    near = _nearest(bundle, service.namespace, wanted) if maker is None else None
+    known = maker is None and (bundle.complete or bool(bundle.workloads_in(service.namespace)))
     differs = [
         f"{key}: {near.labels[key]}" for key in wanted if near and near.labels.get(key) not in (None, wanted[key])
     ]
@@ -32,7 +34,7 @@ def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Fi
         "PW-U01",
         "error" if known else "info",
         f"{service.item.named} selects no pod"
-        + ("" if known else f" of this input, which has none in namespace {service.namespace}: unknown")
+        + ("" if known else f" of this input, {_why_unknown(service, maker)}: unknown")
         + (f"; {near.item.named} comes near" if near else ""),
         service.item.where("spec.selector"),
         confidence="certain" if bundle.complete else "likely" if known else "hint",
@@ -43,6 +45,10 @@ def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Fi
         effect="the Service has no endpoints: connections are refused" if known else "",
         fix=Fix(f"selector: {', '.join(differs)}") if differs else None,
     )
+
+
+def _why_unknown(service: ServiceView, maker: Item | None) -> str:
+    return f"but may select what is made of {maker.named}" if maker else f"which has none in {service.namespace}"
 
 
 def _nearest(bundle: Bundle, namespace: str, wanted: dict[str, str]) -> Workload | None:

@@ -26,7 +26,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
             continue
         yield Finding(
             "PW-U02",
-            "error",
+            "warning",
             f"{workload.item.named}: serviceName {name}, but {wrong}",
             workload.item.where("spec.serviceName"),
             confidence="certain" if bundle.complete or service else "likely",
@@ -48,7 +48,7 @@ def _example(cluster_ip: str) -> str:
 CHECK = Check(
     code="PW-U02",
     title="a StatefulSet without the headless Service that it names",
-    severity="error",
+    severity="warning",
     hop="endpoint",
     run=_run,
     cause="The pods of a StatefulSet get names such as db-0.db through the headless Service that serviceName names.",

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 
 from portway.analysis import examples
-from portway.analysis.bundle import Bundle, Item
+from portway.analysis.bundle import Bundle, Item, strings
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
+from portway.analysis.operators import may_select
 from portway.analysis.policies import peers, rules, subjects
 from portway.analysis.view import inside
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for policy in bundle.of("NetworkPolicy"):
-        selective = bool(policy.get("spec.podSelector"))
-        if selective and bundle.workloads_in(policy.namespace) and not subjects(bundle, policy):
+        selector = policy.get("spec.podSelector")
+        known = bundle.workloads_in(policy.namespace) and not _operated(bundle, policy, selector)
+        if selector and known and not subjects(bundle, policy):
             yield Finding(
                 "PW-U08",
                 "warning",
@@ -33,7 +35,9 @@ def _peers(bundle: Bundle, policy: Item) -> Iterator[Finding]:
             alone = isinstance(peer.get("podSelector"), dict) and "namespaceSelector" not in peer
             if not alone or not peer["podSelector"] or not bundle.workloads_in(policy.namespace):
                 continue  # other namespaces may well be in nobody's input
-            if not peers(bundle, policy, direction, {field: [peer]}):
+            if not _operated(bundle, policy, peer["podSelector"]) and not peers(
+                bundle, policy, direction, {field: [peer]}
+            ):
                 yield Finding(
                     "PW-U08",
                     "warning",
@@ -43,6 +47,12 @@ def _peers(bundle: Bundle, policy: Item) -> Iterator[Finding]:
                     hop="policy",
                     effect="the rule lets nobody through; pods of other namespaces need a namespaceSelector",
                 )
+
+
+def _operated(bundle: Bundle, policy: Item, selector: object) -> bool:
+    """Whether an operator may make the pods that a selector means."""
+    labels = strings(selector.get("matchLabels")) if isinstance(selector, dict) else {}
+    return not bundle.complete and may_select(bundle, policy.namespace, labels.values()) is not None
 
 
 def _example(label: str) -> str:

@@ -1,6 +1,6 @@
 """PW-W08: a Service that selects the pods of two or more workloads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Workload
@@ -8,13 +8,15 @@ from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
 from portway.analysis.view import ServiceView, container_ports, resolve, services
 
+_VERSIONS = ("version", "app.kubernetes.io/version", "track", "slot", "color")
 _PASSING = frozenset({"Job", "CronJob"})
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         workloads = bundle.selected(service.namespace, service.selector)
-        if len({one.item.kind + one.item.name for one in workloads if one.item.kind != "Pod"}) > 1:
+        several = len({one.item.kind + one.item.name for one in workloads if one.item.kind != "Pod"}) > 1
+        if several and (any(_refuses(service, one) for one in workloads) or not _versions(workloads)):
             yield _finding(service, workloads)
 
 
@@ -36,6 +38,11 @@ def _finding(service: ServiceView, workloads: tuple[Workload, ...]) -> Finding:
         else "",
         fix=Fix("add a label that only the wanted pods have to their template first, then to the selector"),
     )
+
+
+def _versions(workloads: Sequence[Workload]) -> bool:
+    """Whether they are told apart as versions of one application: both are meant."""
+    return any(len({one.labels.get(key) for one in workloads} - {None}) == len(workloads) for key in _VERSIONS)
 
 
 def _refuses(service: ServiceView, workload: Workload) -> bool:

@@ -13,20 +13,23 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         for workload in bundle.selected(service.namespace, service.selector):
             if workload.pod_spec.get("hostNetwork") is True:
+                collide = workload.replicas is not None and workload.replicas > 1
                 yield Finding(
                     "PW-W16",
-                    "warning",
+                    "warning" if collide else "info",
                     f"{service.item.named} leads to {workload.item.named}, whose pods are on the nodes' own network",
                     workload.item.where(workload.path("spec", "hostNetwork")),
                     hop="pod",
                     others=(service.item.where("spec.selector"),),
-                    effect="NetworkPolicies do not apply to them, their ports are the nodes' ports, and two of them "
-                    "on one node collide",
+                    effect="NetworkPolicies do not apply to them, their ports are the nodes' ports"
+                    + (", and two of them on one node collide" if collide else ""),
                 )
 
 
 def _example(more: str) -> str:
-    return examples.together(examples.service("{port: 80, targetPort: 8080}"), examples.workload(pod=more))
+    return examples.together(
+        examples.service("{port: 80, targetPort: 8080}"), examples.workload(pod=more, more="replicas: 2")
+    )
 
 
 CHECK = Check(
@@ -36,7 +39,8 @@ CHECK = Check(
     hop="pod",
     run=_run,
     cause="A pod with hostNetwork has its node's addresses. Whoever reaches the node reaches the port, without any "
-    "Service, and policies that select pods leave it alone.",
+    "Service, and policies that select pods leave it alone. A warning where two of them may meet on one node, which "
+    "has the port once.",
     mend="Give the pods a network of their own, or run one on each node (DaemonSet) and guard the nodes' ports.",
     rule="PodSpec.hostNetwork; NetworkPolicy: behaviour for hostNetwork pods is undefined",
     controls=("C-0041", "KSV-0009", "CIS-5.2.5", "NSA"),

@@ -7,7 +7,7 @@ from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Where
-from portway.analysis.view import inside, resolve, services, word, words
+from portway.analysis.view import container_ports, inside, resolve, services, word, words
 
 _FLAG = re.compile(r"^--?(?:http[-_]?)?(?:listen[-_]?)?port[=\s](\d{2,5})$", re.IGNORECASE)
 _NAMES = frozenset({"PORT", "SERVER_PORT", "HTTP_PORT", "LISTEN_PORT", "APP_PORT"})
@@ -23,7 +23,9 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
                 continue
             number, where = told[0]
             leads = {resolve(port, workload): port for port in service.ports if port.protocol == "TCP"}
-            if leads and number not in leads:
+            declared = {(port.number, port.protocol) for port in container_ports(workload)}
+            both = {(each, "TCP") for each in (number, *leads)} <= declared
+            if leads and number not in leads and not both:
                 port = next(iter(leads.values()))
                 yield Finding(
                     "PW-W17",

@@ -7,22 +7,27 @@ from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix, Where
-from portway.analysis.view import inside, services, word, words
+from portway.analysis.view import inside, resolve, services, word, words
 
 _LOOPBACK = r"(?:127\.0\.0\.1|localhost|\[?::1\]?)"
 _FLAG = re.compile(
-    rf"^--?(?:[\w-]*)(?:listen|bind|host|addr|address)[\w-]*[=\s](?:https?://|tcp://)?{_LOOPBACK}(?::\d+)?/?$",
+    r"^--?(?P<name>[\w.-]*(?:listen|bind)[\w.-]*|(?:https?-|grpc-|web-|server-)?(?:host|addr|address))[=\s]"
+    rf"(?:https?://|tcp://)?{_LOOPBACK}(?::(?P<port>\d+))?/?$",
     re.IGNORECASE,
 )
+"""Only what speaks of listening: other addresses are told to others, or are others'."""
 _VARIABLE = re.compile(r"(?:^|_)(?:LISTEN|BIND|HOST|URLS)(?:_|$)|LISTEN_ADDR|BIND_ADDR")
-_VALUE = re.compile(rf"^(?:https?://|tcp://)?{_LOOPBACK}(?::\d+)?/?$", re.IGNORECASE)
+_VALUE = re.compile(rf"^(?:https?://|tcp://)?{_LOOPBACK}(?::(?P<port>\d+))?/?$", re.IGNORECASE)
 _OTHERS = re.compile(r"(?:^|_)(?:DB|DATABASE|REDIS|MYSQL|POSTGRES|MONGO|KAFKA|UPSTREAM|SERVICE|TARGET|REMOTE)")
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         for workload in bundle.selected(service.namespace, service.selector):
-            for text, where in _bound(workload):
+            leads = {resolve(port, workload) for port in service.ports}
+            for text, port, where in _bound(workload):
+                if port and port not in leads:
+                    continue  # what listens there is nothing that this Service leads to
                 yield Finding(
                     "PW-W18",
                     "warning",
@@ -39,18 +44,19 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
                 )
 
 
-def _bound(workload: Workload) -> Iterator[tuple[str, Where]]:
+def _bound(workload: Workload) -> Iterator[tuple[str, int, Where]]:
+    """What says so, for which port (0: for any), and where."""
     if len(list(workload.containers())) != 1:
         return  # a sidecar in front may well be what the Service reaches
     for path, container in workload.containers():
         for field in ("command", "args"):
             for index, text in enumerate(words(container.get(field))):
-                if _FLAG.match(text):
-                    yield text, workload.item.where((*path, field, index))
+                if (match := _FLAG.match(text)) and not _OTHERS.search(match["name"].replace("-", "_").upper()):
+                    yield text, int(match["port"] or 0), workload.item.where((*path, field, index))
         for place, variable in inside(workload.item, (*path, "env")):
             name, value = word(variable.get("name")), word(variable.get("value"))
-            if _VARIABLE.search(name) and not _OTHERS.search(name) and _VALUE.match(value):
-                yield f"{name}={value}", workload.item.where((*place, "value"))
+            if _VARIABLE.search(name) and not _OTHERS.search(name) and (match := _VALUE.match(value)):
+                yield f"{name}={value}", int(match["port"] or 0), workload.item.where((*place, "value"))
 
 
 def _example(address: str) -> str:
