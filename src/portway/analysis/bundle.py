@@ -18,6 +18,8 @@ Path = str | tuple[str | int, ...]
 """`spec.ports[0].port`, or names and indexes."""
 Position = Callable[[Path], tuple[int, int]]
 """The line and column (from 1) of a field, or of the nearest thing around it that is written."""
+Origin = Callable[[int], tuple[str, int]]
+"""From which file, and which line in it, a line of a rendered text comes; 0: that is not known."""
 
 TEMPLATED = {
     "Deployment": ("spec", "template"),
@@ -43,11 +45,21 @@ CLUSTER_WIDE = frozenset(
 class Item:
     """One object and where it is written."""
 
-    def __init__(self, value: Doc, file: str = "", position: Position | None = None, text: str = "") -> None:
-        """`file`: empty for an object of a live cluster. `text`: the whole file, for comments and fixes."""
+    def __init__(
+        self,
+        value: Doc,
+        file: str = "",
+        position: Position | None = None,
+        text: str = "",
+        origin: Origin | None = None,
+    ) -> None:
+        """`file`: empty for an object of a live cluster. `text`: the whole file, for comments and fixes. `origin`: of
+        a text that a tool rendered.
+        """
         self.value = value
         self.file = file
         self.text = text
+        self.origin = origin
         self._position = position
 
     def __repr__(self) -> str:
@@ -118,7 +130,11 @@ class Item:
     def where(self, path: Path = ()) -> Where:
         """The place of a field, for a finding."""
         line, column = self._position(path) if self._position else (0, 0)
-        return Where(self.named, written(path), self.file, line, column)
+        if self.origin is None:
+            return Where(self.named, written(path), self.file, line, column)
+        file, there = self.origin(line)
+        same = (file, there) == (self.file, line)
+        return Where(self.named, written(path), file, there, column if same else min(there, 1))
 
 
 class Workload:
@@ -199,10 +215,20 @@ class Workload:
 class Bundle:
     """All objects of a run."""
 
-    def __init__(self, items: Iterable[Item], *, complete: bool = False, default_namespace: str = "default") -> None:
-        """`complete`: a whole cluster, so that what is not here does not exist; else it is unknown."""
+    def __init__(
+        self,
+        items: Iterable[Item],
+        *,
+        complete: bool = False,
+        default_namespace: str = "default",
+        partial: bool = False,
+    ) -> None:
+        """`complete`: a whole cluster, so that what is not here does not exist; else it is unknown. `partial`: a part
+        of the input could not be read, so that nothing can be said to be missing.
+        """
         self.items = tuple(items)
         self.complete = complete
+        self.partial = partial
         self._derived: dict[Callable[[Bundle], Any], Any] = {}
         for item in self.items:
             if item.kind not in CLUSTER_WIDE and not item.metadata.get("namespace"):
@@ -302,10 +328,11 @@ class Bundle:
     def in_scope(self, kind: str, namespace: str) -> bool:
         """Whether an object of that kind and namespace that is not here can be said to be missing.
 
-        Always in a whole cluster; with files, where the input has objects of that kind in that namespace: a team that
-        gives one of its Services gives all. Elsewhere a missing object is unknown, which is no error.
+        Not where a part of the input could not be read. Else always in a whole cluster; with files, where the input has
+        objects of that kind in that namespace: a team that gives one of its Services gives all. Elsewhere a missing
+        object is unknown, which is no error.
         """
-        return self.complete or (kind, namespace) in self._given
+        return not self.partial and (self.complete or (kind, namespace) in self._given)
 
     @cached_property
     def _given(self) -> frozenset[tuple[str, str]]:

@@ -30,13 +30,15 @@ class Where(Struct, frozen=True, order=True):
     file: str = ""
     """Empty: a live object."""
     line: int = 0
-    """From 1; 0: not in a file."""
+    """From 1; 0: not in a file, or in one out of which a tool rendered it, on a line that cannot be told."""
     column: int = 0
 
     @property
     def text(self) -> str:
-        """`web.yaml:12:5`, or the object and path where there is no file."""
-        return f"{self.file}:{self.line}:{self.column}" if self.file else f"{self.object} {self.path}".rstrip()
+        """`web.yaml:12:5`; the object and path where there is no file, and besides it where there is no line."""
+        if self.file and self.line:
+            return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file} {self.object} {self.path}".strip()
 
 
 class Edit(Struct, frozen=True):

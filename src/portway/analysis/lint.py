@@ -26,7 +26,7 @@ class Report(Struct, frozen=True, kw_only=True):
     objects: int = 0
     """How many were looked at."""
     texts: Mapping[str, str] = {}
-    """The files that they are written in, by name: where fixes go."""
+    """The files that they are written in, by name: where fixes go. What a tool rendered is not among them."""
 
     def count(self, severity: Severity) -> int:
         """How many findings of this severity."""
@@ -67,7 +67,7 @@ def lint(
         problems=(*problems, *failed),
         checks=tuple(checks),
         objects=len(bundle.items),
-        texts={item.file: item.text for item in bundle.items if item.file},
+        texts={item.file: item.text for item in bundle.items if item.file and item.origin is None},
     )
 
 

@@ -130,13 +130,13 @@ def parse(text: str, origin: str, where: Where) -> Suppression | None:
 
 def written_in(bundle: Bundle) -> Iterator[Suppression]:
     """Those in the objects' annotations and in the comments of their files."""
-    texts: dict[str, str] = {}
+    texts: dict[str, Item] = {}
     for item in bundle.items:
         yield from _annotated(item)
         if item.file:
-            texts.setdefault(item.file, item.text)
-    for file, text in texts.items():
-        yield from _comments(file, text)
+            texts.setdefault(item.file, item)
+    for item in texts.values():
+        yield from _comments(item)
 
 
 def _annotated(item: Item) -> Iterator[Suppression]:
@@ -146,15 +146,18 @@ def _annotated(item: Item) -> Iterator[Suppression]:
             yield replace(rule, object=item.named)
 
 
-def _comments(file: str, text: str) -> Iterator[Suppression]:
-    if "portway:ignore" not in text:
+def _comments(item: Item) -> Iterator[Suppression]:
+    """Those of its whole text. What helm rendered speaks of the template's line, or of the whole template."""
+    if "portway:ignore" not in item.text:
         return
-    lines = text.splitlines()
+    lines = item.text.splitlines()
+    origin = item.origin or (lambda number: (item.file, number))
     for index, line in enumerate(lines):
         if match := _COMMENT.search(line):
-            where = Where("", "", file, index + 1, match.start() + 1)
+            where = Where("", "", *origin(index + 1), match.start() + 1)
             if rule := parse(match["rest"], "comment", where):
-                yield replace(rule, file=file, line=_spoken_of(lines, index) + 1)
+                file, number = origin(_spoken_of(lines, index) + 1)
+                yield replace(rule, file=file, line=number)
 
 
 def _spoken_of(lines: list[str], index: int) -> int:

@@ -167,7 +167,9 @@ def _write_baseline(path: str, findings: Sequence[Finding], reason: str, until: 
 def _fix(report: Report, dry: bool) -> None:
     edits: dict[str, list[Edit]] = defaultdict(list)
     for finding in report.findings:
-        if finding.fix and finding.fix.certain and finding.where.file:
+        if finding.fix and finding.fix.certain and finding.where.file and finding.where.file not in report.texts:
+            click.echo(f"{finding.where.text}: {finding.code} is not mended: a tool rendered it", err=True)
+        elif finding.fix and finding.fix.certain and finding.where.file:
             _add(finding, finding.fix.edits, report.texts[finding.where.file], edits[finding.where.file])
     for file, wanted in sorted(edits.items()):
         if wanted:

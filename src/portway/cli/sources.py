@@ -7,18 +7,15 @@ Bundle; what cannot be read is a Problem, and the rest goes on.
 import asyncio
 import gc
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
 from msgspec import Struct
 
 from portway.analysis.bundle import Bundle, Item
+from portway.cli.texts import Problem, Text, texts
 from portway.client import Api
 from portway.kubeapi import yaml
 from portway.kubeapi.errors import ApiError, Doc
@@ -26,17 +23,8 @@ from portway.kubeapi.kinds import Resource
 
 SNAPSHOT_KIND = "Snapshot"
 SNAPSHOT_VERSION = "portway.dev/v1"
-_ENDINGS = (".yaml", ".yml", ".json")
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _DOCUMENT = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _TEMPLATE = re.compile(r"\{\{")
-
-
-class Problem(Struct, frozen=True):
-    """An input, or a part of one, that could not be read."""
-
-    text: str
-    """With its place: `web.yaml:12:3: …`."""
 
 
 class Inputs(Struct, frozen=True):
@@ -44,22 +32,35 @@ class Inputs(Struct, frozen=True):
 
     bundle: Bundle
     problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files in folders that are no manifests."""
 
 
 def from_files(sources: Sequence[str], namespace: str = "default") -> Inputs:
     """Everything in these files, folders (with those below), kustomizations, charts, snapshots and `-` for stdin."""
     problems: list[Problem] = []
+    left_out: list[str] = []
     items: list[Item] = []
     whole = False
     with _here_to_stay():
-        for text, name in (pair for source in sources for pair in _texts(source, problems)):
-            for document in _documents(text, name, problems):
+        for text in (one for source in sources for one in texts(source, problems)):
+            found = list(_documents(text.text, text.name, problems))
+            if text.found and found and not any(_is_manifest(document.value) for document in found):
+                left_out.append(text.name)
+                continue
+            for document in found:
                 if _is_snapshot(document.value):
                     whole = True
                     items += [Item(value) for value in document.value.get("items") or [] if isinstance(value, dict)]
                 else:
                     items += _items(document, text, problems)
-    return Inputs(Bundle(items, complete=whole, default_namespace=namespace), tuple(problems))
+    bundle = Bundle(items, complete=whole, default_namespace=namespace, partial=bool(problems))
+    return Inputs(bundle, tuple(problems), tuple(left_out))
+
+
+def _is_manifest(value: Doc) -> bool:
+    """Or a broken one; values and settings have neither field."""
+    return "apiVersion" in value or "kind" in value
 
 
 @contextmanager
@@ -75,63 +76,6 @@ def _here_to_stay() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
-
-
-def _texts(source: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    if source == "-":
-        yield from _decoded(sys.stdin.buffer.read(), "stdin", problems)
-        return
-    path = Path(source)
-    if path.is_dir():
-        yield from _folder(path, problems)
-    elif path.exists():
-        yield from _file(path, problems)
-    else:
-        raise click.BadParameter(f"{source} does not exist", param_hint="-f")
-
-
-def _folder(path: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    """A kustomization or a chart is a unit, built by its own tool; other folders are read file by file."""
-    if any((path / name).exists() for name in _KUSTOMIZATIONS):
-        yield from _built(path, problems, [["kustomize", "build"], ["kubectl", "kustomize"]])
-    elif (path / "Chart.yaml").exists():
-        yield from _built(path, problems, [["helm", "template", "--include-crds", "release-name"]])
-    else:
-        for entry in sorted(path.iterdir()):
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield from _folder(entry, problems)
-            elif entry.is_file() and entry.suffix in _ENDINGS:
-                yield from _file(entry, problems)
-
-
-def _file(path: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    try:
-        found = path.read_bytes()
-    except OSError as error:
-        problems.append(Problem(f"{path}: cannot be read: {error.strerror}"))
-    else:
-        yield from _decoded(found, str(path), problems)
-
-
-def _decoded(text: bytes, name: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    try:
-        yield text.decode("utf-8-sig"), name
-    except UnicodeDecodeError:
-        problems.append(Problem(f"{name}: this is not UTF-8 text"))
-
-
-def _built(path: Path, problems: list[Problem], commands: list[list[str]]) -> Iterator[tuple[str, str]]:
-    command = next((one for one in commands if shutil.which(one[0])), None)
-    if command is None:
-        tools = " or ".join(one[0] for one in commands)
-        problems.append(Problem(f"{path}: this needs {tools} on PATH; or pipe its output: … | portway … -f -"))
-        return
-    run = subprocess.run([*command, str(path)], capture_output=True, text=True)
-    if run.returncode:
-        said = (run.stderr.strip().splitlines() or ["no reason given"])[-1]
-        problems.append(Problem(f"{path}: {' '.join(command)} failed: {said}"))
-        return
-    yield run.stdout, str(path)
 
 
 def _documents(text: str, name: str, problems: list[Problem]) -> Iterator[yaml.Document]:
@@ -167,7 +111,7 @@ def _is_snapshot(value: Doc) -> bool:
     return value.get("kind") == SNAPSHOT_KIND and value.get("apiVersion") == SNAPSHOT_VERSION
 
 
-def _items(document: yaml.Document, text: str, problems: list[Problem]) -> Iterator[Item]:
+def _items(document: yaml.Document, text: Text, problems: list[Problem]) -> Iterator[Item]:
     try:
         found = document.items()
     except yaml.YamlError as error:
@@ -177,7 +121,8 @@ def _items(document: yaml.Document, text: str, problems: list[Problem]) -> Itera
         if wrong := _untyped(one):
             problems.append(Problem(wrong))
         else:
-            yield Item(one.value, one.file, one.position, text)
+            origin = text.rendering.origin if text.rendering else None
+            yield Item(one.value, one.file, one.position, text.text, origin)
 
 
 def _untyped(document: yaml.Document) -> str:
@@ -199,7 +144,7 @@ async def from_cluster(api: Api, namespace: str = "") -> Inputs:
     problems: list[Problem] = []
     lists = await asyncio.gather(*(_listed(api, resource, namespace, problems) for resource in resources()))
     items = [Item(slim(value)) for found in lists for value in found]
-    return Inputs(Bundle(items, complete=not namespace), tuple(problems))
+    return Inputs(Bundle(items, complete=not namespace, partial=bool(problems)), tuple(problems))
 
 
 async def _listed(api: Api, resource: Resource, namespace: str, problems: list[Problem]) -> list[Doc]:
@@ -294,6 +239,10 @@ def source_options(command: Any) -> Any:
 
 
 def tell_problems(inputs: Inputs) -> None:
-    """Each on a line of stderr."""
+    """Each on a line of stderr; and what was left out."""
     for problem in inputs.problems:
         click.echo(f"portway: {problem.text}", err=True)
+    if inputs.left_out:
+        first, *more = inputs.left_out
+        others = f" and {len(more)} more" if more else ""
+        click.echo(f"portway: {first}{others}: no manifest (neither apiVersion nor kind), left out", err=True)

@@ -3,6 +3,7 @@
 import pytest
 
 from portway.analysis import examples
+from portway.analysis.bundle import Bundle
 from portway.analysis.check import Settings
 from portway.analysis.checks import built_in
 from portway.analysis.lint import lint
@@ -114,6 +115,13 @@ CASES = {
             examples.workload("{containerPort: 9443}", container='args: ["--metrics-bind-address=:8443"]'),
         ),
     ),
+    "which of two undeclared targetPorts is meant cannot be told": (
+        "PW-W05",
+        (
+            examples.service("{name: a, port: 1, targetPort: 7001}\n{name: b, port: 2, targetPort: 7002}"),
+            examples.workload("{containerPort: 9090}"),
+        ),
+    ),
     "a health endpoint on a port of its own speaks for the pod": (
         "PW-H01",
         (SERVICE, examples.workload(container=HEALTH)),
@@ -184,6 +192,7 @@ CASES = {
     ),
 }
 _UNKNOWN = (
+    "undeclared targetPorts",
     "KL#179",
     "an operator makes the pods of a Service",
     "an operator makes the Service",
@@ -199,6 +208,15 @@ def test_nothing_is_found(case: str) -> None:
     report = lint(bundle_of(examples.together(*documents)), [check], Settings())
     assert not [one.message for one in report.findings if one.severity != "info"] and not report.problems
     assert bool(report.findings) == any(known in case for known in _UNKNOWN)
+
+
+def test_what_could_not_be_read_may_be_what_is_missing() -> None:
+    text = examples.together(SERVICE, examples.workload(name="b"), examples.ingress(examples.backend("number: 1", "c")))
+    whole = bundle_of(text)
+    checks = [one for one in built_in() if one.code in ("PW-U01", "PW-R07")]
+    for partial, severity in ((False, "error"), (True, "info")):
+        found = lint(Bundle(whole.items, partial=partial), checks, Settings()).findings
+        assert [(one.code, one.severity) for one in found] == [("PW-U01", severity), ("PW-R07", severity)]
 
 
 def test_unlimited_egress_undoes_another_policy() -> None:

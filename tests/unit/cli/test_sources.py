@@ -1,5 +1,6 @@
-"""Where objects come from: texts that are partly broken, places, folders, snapshots."""
+"""Where objects come from: texts that are partly broken, places, folders, snapshots, what other tools render."""
 
+import io
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from portway.cli import sources
+from portway.cli.rendered import Rendering
 from portway.cli.snapshot import command as snapshot
 
 SERVICE = """\
@@ -87,7 +89,89 @@ def test_a_kustomization_is_a_unit_and_names_the_tool_it_needs(tmp_path: Path, m
     _write(tmp_path, web=SERVICE, kustomization="resources: [web.yaml]\nnamePrefix: my-\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     said = sources.from_files([str(tmp_path)]).problems[0].text
-    assert said == f"{tmp_path}: this needs kustomize or kubectl on PATH; or pipe its output: … | portway … -f -"
+    built = f"kustomize build {tmp_path} | portway … -f -"
+    assert said == f"{tmp_path}: this needs kustomize or kubectl on PATH; or pipe its output: {built}"
+
+
+def test_a_kustomization_is_built_and_says_so_of_its_places(tmp_path: Path) -> None:
+    """By kubectl itself: names are prefixed, and no line of the output is taken for one of a file."""
+    _write(tmp_path, web=SERVICE, kustomization="resources: [web.yaml]\nnamePrefix: my-\n")
+    inputs = sources.from_files([str(tmp_path)])
+    assert not inputs.problems and [item.name for item in inputs.bundle.items] == ["my-web"]
+    where = inputs.bundle.items[0].where("spec.ports[0].targetPort")
+    assert where.text == f"{tmp_path}/kustomization.yaml Service default/my-web spec.ports[0].targetPort"
+
+
+def test_a_kustomization_that_cannot_be_built_says_why(tmp_path: Path) -> None:
+    _write(tmp_path, kustomization="resources: [gone.yaml]\n")
+    (problem,) = sources.from_files([str(tmp_path)]).problems
+    assert "kustomize failed: " in problem.text and "gone.yaml" in problem.text
+
+
+def test_a_chart_names_the_tool_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    built = f"helm template --include-crds release-name {tmp_path} | portway … -f -"
+    assert [problem.text for problem in sources.from_files([str(tmp_path)]).problems] == [
+        f"{tmp_path}: this needs helm on PATH; or pipe its output: {built}"
+    ]
+
+
+TEMPLATE = """\
+{{- if .Values.web }}
+apiVersion: v1
+kind: Service
+metadata: {name: {{ .Release.Name }}-web}
+spec:
+  ports:
+  - port: {{ .Values.port }}
+    targetPort: http
+{{- end }}
+"""
+RENDERED = f"""\
+---
+# Source: shop/templates/web.yaml
+{SERVICE.replace("name: web", "name: r-web")}---
+# Source: shop/charts/cache/templates/all.yaml
+{SERVICE.replace("name: web", "name: r-cache")}---
+{SERVICE.replace("name: web", "name: mine")}"""
+
+
+def test_what_helm_rendered_is_placed_in_its_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the comments that helm writes; a line that the template has as it is, and once, is that line."""
+    (tmp_path / "shop" / "templates").mkdir(parents=True)
+    (tmp_path / "shop" / "templates" / "web.yaml").write_text(TEMPLATE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(RENDERED.encode())))
+    web, cache, mine = sources.from_files(["-"]).bundle.items
+    assert web.where("spec.ports[0].targetPort").text == "shop/templates/web.yaml:8:1"
+    assert web.where("spec.ports[0].port").text == "shop/templates/web.yaml Service default/r-web spec.ports[0].port"
+    assert cache.where("spec").text == "shop/charts/cache/templates/all.yaml Service default/r-cache spec"
+    assert mine.where("spec.ports[0].targetPort").text == "stdin:26:5"
+
+
+def test_a_charts_templates_are_named_below_its_folder(tmp_path: Path) -> None:
+    """The folder of a chart need not be called as the chart."""
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "web.yaml").write_text(TEMPLATE)
+    rendering = Rendering(RENDERED, "Chart.yaml", tmp_path)
+    assert rendering.origin(9) == (f"{tmp_path}/templates/web.yaml", 8)
+    assert rendering.origin(12) == (f"{tmp_path}/charts/cache/templates/all.yaml", 0)
+    assert rendering.origin(25) == ("Chart.yaml", 0)
+
+
+def test_files_in_folders_that_are_no_manifests_are_left_out(tmp_path: Path) -> None:
+    path = _write(tmp_path, web=SERVICE, values="replicas: 2\nimage: {tag: v1}\n")
+    inputs = sources.from_files([path])
+    assert inputs.left_out == (f"{tmp_path}/values.yaml",) and not inputs.problems
+    assert sources.from_files([f"{tmp_path}/values.yaml"]).problems, "named, it is meant to be one"
+
+
+def test_nothing_is_missing_where_something_could_not_be_read(tmp_path: Path) -> None:
+    """A Deployment that fails to parse is no reason to call its Service dangling."""
+    path = _write(tmp_path, web=SERVICE, broken="apiVersion: apps/v1\nkind: Deployment\nkind: Deployment\n")
+    bundle = sources.from_files([path]).bundle
+    assert bundle.partial and not bundle.in_scope("Service", "default")
 
 
 def test_secrets_keep_their_names_and_lose_their_values() -> None:

@@ -26,7 +26,8 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
 def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Finding:
     maker = None if bundle.complete else may_select(bundle, service.namespace, wanted.values())
     near = _nearest(bundle, service.namespace, wanted) if maker is None else None
-    known = maker is None and (bundle.complete or bool(bundle.workloads_in(service.namespace)))
+    seen = not bundle.partial and (bundle.complete or bool(bundle.workloads_in(service.namespace)))
+    known = maker is None and seen
     differs = [
         f"{key}: {near.labels[key]}" for key in wanted if near and near.labels.get(key) not in (None, wanted[key])
     ]
@@ -34,7 +35,7 @@ def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Fi
         "PW-U01",
         "error" if known else "info",
         f"{service.item.named} selects no pod"
-        + ("" if known else f" of this input, {_why_unknown(service, maker)}: unknown")
+        + ("" if known else f" of this input, {_why_unknown(bundle, service, maker)}: unknown")
         + (f"; {near.item.named} comes near" if near else ""),
         service.item.where("spec.selector"),
         confidence="certain" if bundle.complete else "likely" if known else "hint",
@@ -47,8 +48,12 @@ def _finding(bundle: Bundle, service: ServiceView, wanted: dict[str, str]) -> Fi
     )
 
 
-def _why_unknown(service: ServiceView, maker: Item | None) -> str:
-    return f"but may select what is made of {maker.named}" if maker else f"which has none in {service.namespace}"
+def _why_unknown(bundle: Bundle, service: ServiceView, maker: Item | None) -> str:
+    if maker:
+        return f"but may select what is made of {maker.named}"
+    if bundle.partial:
+        return "a part of which could not be read"
+    return f"which has none in namespace {service.namespace}"
 
 
 def _nearest(bundle: Bundle, namespace: str, wanted: dict[str, str]) -> Workload | None:

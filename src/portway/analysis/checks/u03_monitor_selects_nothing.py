@@ -16,7 +16,12 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         namespaces = words(item.get("spec.namespaceSelector.matchNames")) or (item.namespace,)
         selector = item.get("spec.selector", {})
         near = [one for one in services(bundle) if anywhere or one.namespace in namespaces]
-        if near and isinstance(selector, dict) and not any(selects(selector, one.item.labels) for one in near):
+        if (
+            near
+            and not bundle.partial
+            and isinstance(selector, dict)
+            and not any(selects(selector, one.item.labels) for one in near)
+        ):
             yield Finding(
                 "PW-U03",
                 "warning",

@@ -50,9 +50,9 @@ def _peers(bundle: Bundle, policy: Item) -> Iterator[Finding]:
 
 
 def _operated(bundle: Bundle, policy: Item, selector: object) -> bool:
-    """Whether an operator may make the pods that a selector means."""
+    """Whether an operator may make the pods that a selector means, or they may be in what could not be read."""
     labels = strings(selector.get("matchLabels")) if isinstance(selector, dict) else {}
-    return not bundle.complete and may_select(bundle, policy.namespace, labels.values()) is not None
+    return bundle.partial or (not bundle.complete and may_select(bundle, policy.namespace, labels.values()) is not None)
 
 
 def _example(label: str) -> str:

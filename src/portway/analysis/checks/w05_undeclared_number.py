@@ -24,12 +24,15 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
     for service in services(bundle):
         workloads = bundle.selected(service.namespace, service.selector)
         declared = [port for one in workloads for port in container_ports(one)]
+        numbers = {one.number for one in declared} | {one.name for one in declared}
         for port in service.ports:
             unknown = port.target_written and isinstance(port.target_port, int)
             if not unknown or not declared or any(one.number == port.target_port for one in declared):
                 continue
             if not any(_speaks_of(one, str(port.target_port)) for one in workloads):
-                yield _finding(port, declared, _taken(bundle, service, workloads))
+                taken = _taken(bundle, service, workloads)
+                left = [one for one in declared if not {one.number, one.name} & taken]
+                yield _finding(port, declared, _meant(port, left, alone=len(taken - numbers) == 1))
 
 
 def _speaks_of(workload: Workload, number: str) -> bool:
@@ -51,8 +54,7 @@ def _taken(bundle: Bundle, service: ServiceView, workloads: tuple[Workload, ...]
     return taken
 
 
-def _finding(port: PortView, declared: list[ContainerPort], taken: set[int | str]) -> Finding:
-    meant = _meant(port, [one for one in declared if not {one.number, one.name} & taken])
+def _finding(port: PortView, declared: list[ContainerPort], meant: ContainerPort | None) -> Finding:
     told = ", ".join(dict.fromkeys(one.text for one in declared))
     return Finding(
         "PW-W05",
@@ -75,13 +77,15 @@ def _fix(port: PortView, meant: ContainerPort) -> Fix:
     return Fix(f"targetPort: {meant.number}", (Edit(port.where("targetPort"), "replace", meant.number),))
 
 
-def _meant(port: PortView, declared: list[ContainerPort]) -> ContainerPort | None:
-    """The one that has the Service port's number or name, else the only one of its protocol."""
+def _meant(port: PortView, declared: list[ContainerPort], *, alone: bool) -> ContainerPort | None:
+    """The one that has the Service port's number or name, else, where no other Service port leads to something
+    undeclared (`alone`), the only one of its protocol.
+    """
     same = [one for one in declared if one.protocol == port.protocol]
     by_hint = [one for one in same if one.number == port.port or (port.name and one.name == port.name)]
     if by_hint:
         return by_hint[0]
-    return same[0] if len({one.number for one in same}) == 1 else None
+    return same[0] if alone and len({one.number for one in same}) == 1 else None
 
 
 def _example(number: int) -> str:

@@ -14,7 +14,8 @@ def render(report: Report) -> str:
 
 def _line(finding: Finding) -> str:
     where = finding.where
-    place = f"file={_property(where.file)},line={where.line},col={where.column}," if where.file else ""
+    line = f"line={where.line},col={where.column}," if where.line else ""
+    place = f"file={_property(where.file)},{line}" if where.file else ""
     fix = f"\nfix: {finding.fix.text}" if finding.fix else ""
     text = _data(f"{finding.message}{fix}")
     return f"::{_LEVELS[finding.severity]} {place}title={_property(finding.code)}::{text}"

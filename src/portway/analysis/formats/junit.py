@@ -37,7 +37,8 @@ def _case(finding: Finding) -> str:
     detail = [finding.where.text, *(other.text for other in finding.others)]
     detail += [f"effect: {finding.effect}"] if finding.effect else []
     detail += [f"fix: {finding.fix.text}"] if finding.fix else []
-    place = f' file={_attribute(finding.where.file)} line="{finding.where.line}"' if finding.where.file else ""
+    line = f' line="{finding.where.line}"' if finding.where.line else ""
+    place = f" file={_attribute(finding.where.file)}{line}" if finding.where.file else ""
     return (
         f"    <testcase name={_attribute(finding.where.object)} classname={_attribute(finding.code)}{place}>"
         f"<failure type={_attribute(finding.severity)} message={_attribute(finding.message)}>"
