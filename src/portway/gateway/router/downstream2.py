@@ -163,7 +163,7 @@ class Http2Downstream(Http2):
         """Take leave without losing a request: streams begin until the client has heard it, and all of them end."""
         if not self._leaving:
             self._leaving = True
-            self._say(farewell(ALL, NO_ERROR))
+            self.say(farewell(ALL, NO_ERROR))
             self.h2.ping(_PING)
             self.flush()
             self._within(_PATIENCE)
@@ -215,7 +215,7 @@ class Http2Downstream(Http2):
         self._cancelled += 1
         super().gave_up(stream, lost)
         if self._cancelled > _MOST_CANCELLED + 2 * self._heard:
-            self._say(farewell(self.h2.highest_inbound_stream_id, ENHANCE_YOUR_CALM))
+            self.say(farewell(self.h2.highest_inbound_stream_id, ENHANCE_YOUR_CALM))
             self.transport.close()
 
     def forget(self, stream: Stream) -> None:
@@ -232,14 +232,9 @@ class Http2Downstream(Http2):
     def _part(self) -> None:
         """Take leave of the streams that may still begin."""
         self._last = self.h2.highest_inbound_stream_id
-        self._say(farewell(self._last, NO_ERROR))
+        self.say(farewell(self._last, NO_ERROR))
         if not self.streams:
             self.transport.close()
-
-    def _say(self, frame: bytes) -> None:
-        self.flush()
-        if not self.transport.is_closing():
-            self.transport.write(frame)
 
     def _within(self, seconds: float) -> None:
         self.deadline = self.home.now() + seconds

@@ -7,13 +7,13 @@ whichever side says it; so frames are told apart here, and those of this type ar
 from msgspec import Struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-NO_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED = 0, 2, 7, 8, 11, 13
+NO_ERROR, INTERNAL_ERROR, FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 2, 6, 7, 8, 11
 """The words for why a stream or a connection ends (RFC 9113 7) that mean something here."""
 ALL = 2**31 - 1
 """The last stream of a farewell that takes leave of none yet."""
 _GOAWAY, _HEAD = 7, 9
-_MOST = 1 << 14
-"""Bytes of a farewell's reasons; more is nonsense."""
+_LARGEST = 1 << 14
+"""Bytes of a frame (SETTINGS_MAX_FRAME_SIZE, which we leave as it is); h2 would wait for all of a larger one."""
 
 
 class Farewell(Struct, frozen=True):
@@ -34,7 +34,7 @@ class Frames:
         """The beginning of a frame that is not known yet, or of a farewell."""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Farewell]]:
-        """The bytes for h2, and the farewells among them. Raises ValueError for one that cannot be read."""
+        """The bytes for h2, and the farewells among them. Raises ValueError for what cannot be read."""
         if len(data) < self._left:
             self._left -= len(data)
             return data, []
@@ -43,10 +43,11 @@ class Frames:
         farewells: list[Farewell] = []
         at = self._left
         while at + _HEAD <= len(data):
-            end = at + _HEAD + int.from_bytes(data[at : at + 3])
+            size = int.from_bytes(data[at : at + 3])
+            if size > _LARGEST:
+                raise ValueError(f"a frame of {size} bytes")
+            end = at + _HEAD + size
             if data[at + 3] == _GOAWAY:
-                if end - at > _MOST:
-                    raise ValueError("a farewell without end")
                 if end > len(data):
                     break
                 passed.append(data[start:at])

@@ -26,7 +26,7 @@ from h2.settings import SettingCodes, Settings
 from portway.gateway.fields import trailer_fields, trailers_of
 from portway.gateway.head import Headers
 from portway.gateway.router.asked import Lost
-from portway.gateway.router.farewell import INTERNAL_ERROR, REFUSED_STREAM, Farewell, Frames
+from portway.gateway.router.farewell import FRAME_SIZE_ERROR, INTERNAL_ERROR, REFUSED_STREAM, Farewell, Frames, farewell
 
 log = logging.getLogger(__name__)
 
@@ -210,8 +210,12 @@ class Http2(asyncio.Protocol):
         try:
             passed, farewells = self._frames.feed(data)
             events = self.h2.receive_data(passed)
-        except (ProtocolError, ValueError) as error:
+        except ProtocolError as error:
             self.broken(f"{type(error).__name__}: {error}")
+            return
+        except ValueError as error:
+            self.say(farewell(0, FRAME_SIZE_ERROR))
+            self.broken(str(error))
             return
         for event in events:
             self._event(event)
@@ -265,6 +269,12 @@ class Http2(asyncio.Protocol):
         if (data := self.h2.data_to_send()) and not self.transport.is_closing():
             self.transport.write(data)
 
+    def say(self, frame: bytes) -> None:
+        """Write a frame that h2 does not know of."""
+        self.flush()
+        if not self.transport.is_closing():
+            self.transport.write(frame)
+
     # what subclasses do
 
     def farewell(self, said: Farewell) -> None:
@@ -274,7 +284,7 @@ class Http2(asyncio.Protocol):
         """Any event that is not the same on both sides."""
 
     def broken(self, reason: str) -> None:
-        """What the peer sent is no HTTP/2: h2 has written why."""
+        """What the peer sent is no HTTP/2; it has been told why."""
         log.debug("%s", reason)
         self.lose(Lost(f"what it sends is not HTTP/2: {reason}"))
         self.flush()
