@@ -11,6 +11,7 @@ import msgspec
 from portway.analysis.drift import Change, compare
 from portway.analysis.exposure import Exposure
 from portway.cli import audittext, moments
+from portway.cli.readable import readable
 from portway.cli.sources import select, source_options, tell_problems
 
 _UNREADABLE = 3
@@ -38,7 +39,7 @@ def command(
 
     Exit code 3: a part of the input could not be read; the rest is audited.
     """
-    inputs = select(sources, name, context, kubeconfig, namespace)
+    inputs = readable(select(sources, name, context, kubeconfig, namespace))
     found = moments.audited(inputs)
     changes = compare(moments.audited(moments.read(since)), found) if since else ()
     click.echo(_shown(found, changes, output))

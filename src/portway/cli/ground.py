@@ -10,6 +10,7 @@ from portway.analysis.imagined import imagine
 from portway.analysis.trace import Terrain
 from portway.analysis.view import word
 from portway.cli import cluster, sources, webcluster
+from portway.cli.readable import readable
 from portway.cli.terrain import terrain
 from portway.client import Api
 from portway.fleet import FleetState
@@ -53,7 +54,7 @@ def of_fleet(name: str) -> Ground:
 
 def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig: str | None, namespace: str) -> Ground:
     """Files, a snapshot or a live cluster."""
-    return of_inputs(sources.select(files, name, context, kubeconfig, namespace))
+    return of_inputs(readable(sources.select(files, name, context, kubeconfig, namespace)))
 
 
 def of_inputs(inputs: sources.Inputs) -> Ground:

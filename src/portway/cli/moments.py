@@ -11,6 +11,7 @@ from portway.cli import sources
 from portway.cli.cluster import ask
 from portway.cli.failure import Failure
 from portway.cli.ground import Ground, of_inputs
+from portway.cli.readable import readable
 from portway.cli.sources import Inputs
 from portway.client import Api
 from portway.routing.table import RouteTable
@@ -20,6 +21,10 @@ FORMS = "a file or folder, git:REVISION[:PATH], a snapshot, fleet:NAME or contex
 
 def read(text: str, namespace: str = "default") -> Inputs:
     """The objects of a moment as written on the command line. Raises Failure or a usage error."""
+    return readable(_read(text, namespace))
+
+
+def _read(text: str, namespace: str) -> Inputs:
     kind, colon, rest = text.partition(":")
     if Path(text).exists() or text == "-":
         return sources.from_files([text], namespace)

@@ -23,6 +23,10 @@ STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 """The values of the request parameter fieldValidation; Warn is the default."""
 
 _MOST_REPORTED = 100
+MISMATCH = re.compile(
+    r"unmarshal (?P<found>.+?) into Go (struct field \w+\.(?P<field>\S+)|value) of type (?P<type>.+)",
+)
+"""What a mismatch says: what was found, in which field (without indexes), and of which type of Go's that is."""
 _BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 

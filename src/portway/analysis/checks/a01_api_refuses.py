@@ -13,6 +13,7 @@ from portway.kubeapi.cluster import SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
+from portway.kubeapi.strict import MISMATCH
 
 _NOW = "2000-01-01T00:00:00Z"
 
@@ -43,7 +44,7 @@ def _refusals(item: Item, settings: Settings) -> Iterator[Finding]:
         create(item.draft(), request)
     except ApiError as error:
         causes = (error.details or {}).get("causes") or []
-        for cause in causes or [{"field": "", "message": error.message}]:
+        for cause in causes or [{"field": _field(error.message), "message": error.message}]:
             yield _finding(item, str(cause.get("field") or ""), str(cause.get("message")))
 
 
@@ -59,6 +60,12 @@ def _is_six(text: str) -> bool:
         return ip_address(text).version == 6
     except ValueError:
         return False
+
+
+def _field(message: str) -> str:
+    """Of a document that cannot even be read, the field of another type."""
+    found = MISMATCH.search(message)
+    return (found["field"] or "") if found else ""
 
 
 def _finding(item: Item, field: str, message: str) -> Finding:
