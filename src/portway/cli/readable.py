@@ -3,7 +3,8 @@
 import msgspec
 
 from portway.analysis.bundle import Bundle, Item
-from portway.cli.sources import Inputs, Problem
+from portway.cli.sources import Inputs
+from portway.cli.texts import Problem
 from portway.kubeapi import catalogue, strict
 
 _FOUND = {"object": "an object", "array": "a list", "string": "text", "number": "a number", "bool": "true or false"}
@@ -19,7 +20,8 @@ def readable(inputs: Inputs) -> Inputs:
         return inputs
     items = [item for item in inputs.bundle.items if item not in wrong]
     problems = [Problem(f"{_place(item, said)}: left out") for item, said in wrong.items()]
-    return Inputs(Bundle(items, complete=inputs.bundle.complete), (*inputs.problems, *problems))
+    bundle = Bundle(items, complete=inputs.bundle.complete, partial=True)
+    return Inputs(bundle, (*inputs.problems, *problems), inputs.left_out)
 
 
 def _mismatch(item: Item) -> str:
