@@ -219,6 +219,25 @@ def test_what_could_not_be_read_may_be_what_is_missing() -> None:
         assert [(one.code, one.severity) for one in found] == [("PW-U01", severity), ("PW-R07", severity)]
 
 
+@pytest.mark.parametrize(
+    ("way_in", "peer", "closed"),
+    [
+        ("type: LoadBalancer", "namespaceSelector: {matchLabels: {mesh: here}}", True),
+        ("type: NodePort", "podSelector: {}", True),
+        ("type: NodePort", "ipBlock: {cidr: 203.0.113.0/24}", False),
+        ("", "namespaceSelector: {matchLabels: {doors: here}}", False),
+    ],
+)
+def test_who_comes_by_an_address_is_in_no_namespace(way_in: str, peer: str, closed: bool) -> None:
+    """Found in a mesh's gateway: rules for namespaces let no client of a load balancer in, but an Ingress's door."""
+    (check,) = [one for one in built_in() if one.code == "PW-P05"]
+    service = examples.service("{port: 80, targetPort: 8080}", more=way_in)
+    door = () if way_in else (examples.ingress(examples.backend("number: 80")),)
+    policy = examples.policy(f"podSelector: {{}}\ningress:\n- from: [{{{peer}}}]")
+    text = examples.together(service, examples.workload(), policy, *door)
+    assert bool(lint(bundle_of(text), [check], Settings()).findings) == closed
+
+
 def test_unlimited_egress_undoes_another_policy() -> None:
     (check,) = [one for one in built_in() if one.code == "PW-U09"]
     limits = examples.policy("podSelector: {}\npolicyTypes: [Egress]\negress: [{ports: [{port: 443}]}]", name="limits")
