@@ -21,7 +21,7 @@ from portway.kubeapi.cluster import NODE_PORT_RANGE, SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
-from portway.model import Node, PolicySnapshot, Snapshot
+from portway.model import Node, PolicySnapshot, Snapshot, contains
 from portway.reconcile import endpointslices
 from portway.reconcile.change import Create
 from portway.reconcile.objects import labels_of, name_of, namespace_of, spec_of
@@ -36,6 +36,7 @@ ASSUMPTIONS = {
     "ASSUME_LOAD_BALANCER": "load balancer addresses were imagined",
     "ASSUME_DEFAULT_NODEPORT_RANGE": "the API server's --service-node-port-range is the default, 30000-32767",
     "ASSUME_CNI_ENFORCES_POLICY": "the cluster's network enforces NetworkPolicies",
+    "ASSUME_POD_ADDRESSES": "pods' addresses were imagined, and a policy's block holds some: it matches those pods",
     "ASSUME_PROCESS_LISTENS": "a process listens on each port that traffic is sent to",
 }
 """What an assumption's code says."""
@@ -114,7 +115,10 @@ class _Maker:
         return Snapshot(services, slices, nodes, tuple(cidrs or (() if self._bundle.complete else SERVICE_CIDRS)))
 
     def _policies(self, snapshot: Snapshot) -> PolicySnapshot:
-        return policies(self._bundle, self._pods, snapshot.nodes, {name_of(n): labels_of(n) for n in self._nodes})
+        found = policies(self._bundle, self._pods, snapshot.nodes, {name_of(n): labels_of(n) for n in self._nodes})
+        if not self._bundle.complete and any(map(_holds_pods, blocks(found))):
+            self._assume("ASSUME_POD_ADDRESSES")
+        return found
 
     def _pod_cidrs(self, snapshot: Snapshot) -> tuple[str, ...]:
         if not self._bundle.complete:
@@ -238,6 +242,22 @@ def policies(
         nodes=nodes,
         node_labels=node_labels,
     )
+
+
+def blocks(found: PolicySnapshot) -> Iterator[str]:
+    """The CIDRs that policies speak of."""
+    for policy in found.policies.values():
+        for rule in (*policy.ingress, *policy.egress):
+            yield from (peer.block.cidr for peer in rule.peers if peer.block)
+    for cluster in found.cluster_policies.values():
+        for each in (*cluster.ingress, *cluster.egress):
+            yield from (cidr for peer in each.peers for cidr in peer.networks)
+
+
+def _holds_pods(block: str) -> bool:
+    """Whether it and the addresses of imagined pods have some in common."""
+    first = block.partition("/")[0]
+    return any(contains(block, cidr.partition("/")[0]) or contains(cidr, first) for cidr in POD_CIDRS)
 
 
 def _namespace(name: str, given: Doc | None = None) -> Doc:

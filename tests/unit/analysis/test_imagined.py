@@ -77,3 +77,14 @@ def test_a_whole_cluster_is_taken_as_it_is() -> None:
     items = [Item({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}})]
     made = imagine(Bundle(items, complete=True))
     assert list(made.terrain.snapshot.nodes) == ["a"] and made.assumptions == ()
+
+
+def test_blocks_that_hold_imagined_pods_are_an_assumption() -> None:
+    """Whether pods lie in 10.0.0.0/8, the cluster decides; blocks outside do not ask."""
+    policy = (
+        "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\n"
+        "spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: BLOCK}}]}]}\n"
+    )
+    for block, told in {"10.0.0.0/8": True, "10.244.3.0/24": True, "::/0": True, "192.0.2.0/24": False}.items():
+        made = imagine(bundle_of(SHOP + policy.replace("BLOCK", f'"{block}"')))
+        assert ("ASSUME_POD_ADDRESSES" in made.assumptions) == told, block
