@@ -126,6 +126,15 @@ CASES = {
         "PW-H01",
         (SERVICE, examples.workload(container=HEALTH)),
     ),
+    "liveness asks the same port: it is there for health": (
+        "PW-H01",
+        (
+            SERVICE,
+            examples.workload(
+                container="readinessProbe: {httpGet: {port: 9901}}\nlivenessProbe: {httpGet: {port: 9901}}"
+            ),
+        ),
+    ),
     "a port named for its health checks": (
         "PW-H01",
         (

@@ -42,6 +42,8 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
 
 
 def _speaks_for_the_pod(workload: Workload, numbers: set[int]) -> bool:
+    if numbers <= {number for number, _ in probes(workload, "livenessProbe")}:
+        return True
     names = [port.name for port in container_ports(workload) if port.number in numbers]
     paths = [workload.item.get((*path, "readinessProbe", "httpGet", "path"), "") for path, _ in workload.containers()]
     return any(_HEALTH.search(str(text)) for text in (*names, *paths))
@@ -75,7 +77,8 @@ CHECK = Check(
     hop="pod",
     run=_run,
     cause="Readiness decides whether a pod gets traffic. When the probe asks another port, a pod can be ready that "
-    "does not serve. A path or a port that is named for health, status or metrics is taken to speak for the whole pod.",
+    "does not serve. A path or port that is named for health, status or metrics, or that liveness asks too, is taken to "
+    "speak for the whole pod.",
     mend="Probe the port that Services lead to; ignore this where the probed port speaks for it.",
     fails=_example(9090),
     passes=_example(8080),
