@@ -77,8 +77,8 @@ CHECK = Check(
     hop="pod",
     run=_run,
     cause="Readiness decides whether a pod gets traffic. When the probe asks another port, a pod can be ready that "
-    "does not serve. A path or port that is named for health, status or metrics, or that liveness asks too, is taken to "
-    "speak for the whole pod.",
+    "does not serve. A path or port that is named for health, status or metrics, or that liveness asks too, is taken "
+    "to speak for the whole pod.",
     mend="Probe the port that Services lead to; ignore this where the probed port speaks for it.",
     fails=_example(9090),
     passes=_example(8080),
