@@ -31,6 +31,8 @@ class Zone:
     def __init__(self, domain: str = "cluster.local", nameservers: Collection[str] = (), ranges: Iterable[str] = ()):
         """`nameservers`: addresses of ns.dns.DOMAIN. `ranges`: CIDRs whose PTR names nobody else answers for."""
         self.name: Name = lower(from_text(domain))
+        self.wire = b"".join(bytes([len(label)]) + label for label in self.name) + b"\0"
+        """The name as packets have it."""
         self.changes = 0
         """How often it has changed."""
         self._nameservers = addresses(nameservers)
@@ -170,10 +172,14 @@ class Zone:
         ip = ipaddress.ip_address(address)
         return any(ip.version == one.version and ip in one for one in self._ranges)
 
+    @property
+    def times(self) -> tuple[int, int, int, int, int]:
+        """The numbers of the zone's SOA; its serial counts changes."""
+        return self.changes & 0xFFFFFFFF, 7200, 1800, 86400, NEGATIVE_TTL
+
     def soa(self) -> Soa:
-        """The zone's SOA; its serial counts changes."""
-        serial = self.changes & 0xFFFFFFFF
-        return Soa((b"ns", b"dns", *self.name), (b"hostmaster", *self.name), serial, 7200, 1800, 86400, NEGATIVE_TTL)
+        """The zone's SOA."""
+        return Soa((b"ns", b"dns", *self.name), (b"hostmaster", *self.name), *self.times)
 
 
 def _word(label: bytes) -> str:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from portway.dns import Zone
-from portway.dns.respond import Elsewhere, Said, passed_on, respond
+from portway.dns.quick import Said
+from portway.dns.respond import Elsewhere, passed_on, respond
+from portway.nameserver.recent import Recent
 from portway.nameserver.upstream import Upstream
 
-_MOST = 16384
-"""Responses remembered, of each transport."""
+_MOST = 8192
+"""Responses remembered, of each transport, at least; twice as many at most."""
 _LONGEST_QUERY, _LONGEST = 300, 1500
 """Bytes; longer queries and responses are not remembered."""
 _MOST_WAITING = 4096
@@ -35,7 +37,7 @@ class Desk:
 
     def __init__(self, zone: Zone | None, upstream: Upstream) -> None:
         self._zone, self._upstream = zone, upstream
-        self._known: dict[bool, dict[bytes, _Known]] = {False: {}, True: {}}
+        self._known: dict[bool, Recent[bytes, _Known]] = {False: Recent(_MOST), True: Recent(_MOST)}
         self._waiting: set[asyncio.Task[None]] = set()
         self._turn = 0
 
@@ -69,11 +71,7 @@ class Desk:
         for turn in range(self._turn + 1, self._turn + said.turns):
             other = respond(self._zone, packet, tcp, turn)
             packets += [other.packet[2:]] if isinstance(other, Said) else []
-        known = self._known[tcp]
-        known.pop(packet[2:], None)
-        if len(known) >= _MOST:
-            del known[next(iter(known))]
-        known[packet[2:]] = _Known(self._zone.changes, packets)
+        self._known[tcp].put(packet[2:], _Known(self._zone.changes, packets))
 
     def _ask(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
         if (known := self._upstream.known(asked.wanted)) is not None:
