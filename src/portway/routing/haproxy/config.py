@@ -6,6 +6,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from portway.routing.door import routes_of
+from portway.routing.haproxy import limiting, mirroring
 from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
@@ -16,7 +17,7 @@ from portway.routing.haproxy.maps import (
     listener_entries,
     path_entries,
 )
-from portway.routing.haproxy.mirroring import FILE, mirror_frontend, script
+from portway.routing.haproxy.mirroring import mirror_frontend
 from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
 from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
 from portway.routing.hosts import covers, specificity
@@ -68,15 +69,15 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         for host in listener.hosts:
             _host(table, listener, host, ways)
     ports = _by_port(table.listeners)
-    mirrored = any(route.mirrors for listener in table.listeners for route in routes_of(listener))
-    lua = [f"  lua-load {place.folder}/{FILE}"] if mirrored else []
-    copies = mirror_frontend(place.folder) if mirrored else ()
+    scripts = _scripts(place, table)
+    lua = [f"  lua-load {place.folder}/{name}" for name in scripts]
+    copies = mirror_frontend(place.folder) if mirroring.FILE in scripts else ()
     return Rendered(
         head="\n".join([*_global(place, timings, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
         lists={
             **{crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
-            **({FILE: script(place.folder)} if mirrored else {}),
+            **scripts,
         },
         maps={name: tuple(entries) for name, entries in ways.maps.items()},
         servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},
@@ -88,6 +89,17 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         routes=ways.routes,
         entries={listener.name: listener.entry for listener in table.listeners},
     )
+
+
+def _scripts(place: Place, table: RouteTable) -> dict[str, str]:
+    """Lua that the table needs, by file name."""
+    routes = [route for listener in table.listeners for route in routes_of(listener)]
+    scripts = {}
+    if any(route.mirrors for route in routes):
+        scripts[mirroring.FILE] = mirroring.script(place.folder)
+    if any(route.max_body for route in routes):
+        scripts[limiting.FILE] = limiting.script()
+    return scripts
 
 
 def with_endpoints_of(rendered: Rendered, old: RouteTable, table: RouteTable) -> Rendered | None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from portway.routing.answers import answer_text
+from portway.routing.door import routes_of
+from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.words import digest, plain, quoted
 from portway.routing.table import Listener, Match, ValueMatch
 
@@ -53,6 +55,8 @@ def http_frontend(
     for bind in _binds(place, port, listeners, tls):
         yield f"  bind {bind}"
     yield f"  log-format {quoted(_HTTP_LOG)}"
+    if any(route.max_body for listener in listeners for route in routes_of(listener)):
+        yield f"  {FILTER}"
     yield from (f"  {line}" for line in _understood(tls))
     yield from (f"  {line}" for line in _found(place, port, "http-request", "txn"))
     yield from (f"  {line}" for line in _parameters(rules))

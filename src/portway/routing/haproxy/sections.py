@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from portway.routing.answers import answer_text
 from portway.routing.edits import WELL_KNOWN_PORTS
+from portway.routing.haproxy.limiting import limit_lines, too_large
 from portway.routing.haproxy.mirroring import mirror_line
 from portway.routing.haproxy.words import formatted, quoted, section_name
 from portway.routing.table import (
@@ -98,11 +99,10 @@ def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence
 
 
 def _limit(route: Route) -> list[str]:
-    """Only announced lengths: HAProxy 2.6 does not count a body that it passes on."""
     if not route.max_body:
         return []
-    too_large = f"{{ req.hdr(content-length) -m int gt {route.max_body} }}"
-    return [f"{_return(413, answer_text('BODY_TOO_LARGE', route))} if {too_large}"]
+    refusal = _return(413, answer_text("BODY_TOO_LARGE", route))
+    return [*limit_lines(route.max_body), *(f"{refusal} if {condition}" for condition in too_large(route.max_body))]
 
 
 def _return(status: int, text: str) -> str:
