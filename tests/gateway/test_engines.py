@@ -151,6 +151,39 @@ async def test_listeners_by_name(run: Run, web: list[Backend]) -> None:
         await _shown("nobody.example")
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "status"),
+    [
+        ("a.example", "a.example", 200),
+        ("a.example", "x.b.example", 421),
+        ("a.example", "nobody.example", 404),
+        ("x.b.example", "y.b.example", 200),
+        ("x.b.example", "own.b.example", 421),
+        ("own.b.example", "x.b.example", 421),
+        ("own.b.example", "own.b.example:443", 200),
+    ],
+)
+async def test_a_connection_that_was_made_for_another_listener(
+    run: Run, web: list[Backend], name: str, asked: str, status: int
+) -> None:
+    """Gateway API's GatewayHTTPSListenerDetectMisdirectedRequests."""
+    names = ("a.example", "*.b.example", "own.b.example")
+    one = certificate("a.example", "*.b.example", "b.example")
+    listeners = (_secure(each, "shop/all") for each in names)
+    await run.apply(_table(web, *listeners, certificates={"shop/all": one}))
+    reader, writer = await _client(name)
+    writer.write(GET.replace(b"a.example", asked.encode()))
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    if status == 421:
+        assert b"for another host" in answer
+        async with asyncio.timeout(10):
+            while not any((one.code, one.status) == ("MISDIRECTED", 421) for one in run.served):
+                run.heard.clear()
+                await run.heard.wait()
+
+
 async def test_a_certificate_is_replaced_under_open_connections(run: Run, web: list[Backend]) -> None:
     old, new = certificate("a.example"), certificate("a.example", serial=2)
     await run.apply(_table(web, _secure("", "shop/a"), certificates={"shop/a": old}))

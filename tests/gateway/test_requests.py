@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -57,6 +58,14 @@ async def test_who_asks_is_told_to_the_backend(run: Run, web: list[Backend]) -> 
     ]
 
 
+async def test_each_request_has_an_id(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    made = [dict(_told(await exchange(PORT, _get("/")))["headers"])["x-request-id"] for _ in range(2)]
+    assert len(set(made)) == 2 and all(str(UUID(one)) == one for one in made)
+    kept = dict(_told(await exchange(PORT, _get("/", "X-Request-Id: mine")))["headers"])
+    assert kept["x-request-id"] == "mine"
+
+
 async def test_connections_are_kept_on_both_sides(run: Run, web: list[Backend]) -> None:
     await _apply(run, web[:1])
     web[0].connections.clear()
@@ -67,7 +76,8 @@ async def test_connections_are_kept_on_both_sides(run: Run, web: list[Backend]) 
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         assert json.loads(await reader.readexactly(length))["path"] == f"/{number}"
     writer.close()
-    assert len(web[0].connections) == 1
+    # HAProxy gives the first request of a client no connection that others have used
+    assert len(web[0].connections) <= (2 if run.name == "haproxy" else 1)
 
 
 async def test_requests_sent_at_once_are_answered_in_order(run: Run, web: list[Backend]) -> None:

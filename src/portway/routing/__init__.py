@@ -15,6 +15,15 @@ certificates and are imported by those who need them.
 
 from portway.routing.decide import backend_status, decide, pick
 from portway.routing.edits import edited_headers
-from portway.routing.hosts import certificate_for, host_of, listener_for
+from portway.routing.hosts import certificate_for, host_of, is_misdirected, listener_for
 
-__all__ = ["backend_status", "certificate_for", "decide", "edited_headers", "host_of", "listener_for", "pick"]
+__all__ = [
+    "backend_status",
+    "certificate_for",
+    "decide",
+    "edited_headers",
+    "host_of",
+    "is_misdirected",
+    "listener_for",
+    "pick",
+]

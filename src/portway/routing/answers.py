@@ -3,6 +3,7 @@
 from portway.routing.table import Route
 
 NO_HOST = "no route for this host"
+MISDIRECTED = "this connection is for another host"
 NO_ROUTE = "no route for this path, method or headers"
 
 
@@ -12,6 +13,8 @@ def answer_text(code: str, route: Route | None = None, pool: str = "", reason: s
     match code:
         case "NO_HOST":
             return NO_HOST
+        case "MISDIRECTED":
+            return MISDIRECTED
         case "NO_ROUTE":
             return NO_ROUTE
         case "REDIRECTED":

@@ -39,6 +39,16 @@ def listener_for(listeners: Iterable[Listener], door: str, port: int, host: str)
     return max(taking, key=lambda at: specificity(at.hostname), default=None)
 
 
+def is_misdirected(listeners: Iterable[Listener], listener: Listener, host: str) -> bool:
+    """Whether a request on a TLS connection of this listener is for another listener of the port: answered 421.
+
+    Clients reuse connections for names that a certificate also has (coalescing), and each listener has its own terms.
+    Source: Gateway API, Listener.hostname; RFC 9110 15.5.20.
+    """
+    better = listener_for(listeners, listener.door, listener.port, host)
+    return listener.protocol == "HTTPS" and better is not None and better.name != listener.name
+
+
 def certificate_for(table: RouteTable, listener: Listener, sni: str) -> Certificate | None:
     """The first certificate that names this host, else the listener's first; None: there is none to show."""
     certificates = [table.certificates[name] for name in listener.certificates if name in table.certificates]

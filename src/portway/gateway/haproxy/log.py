@@ -121,6 +121,8 @@ def _code(line: Line, pool: str) -> str:
     """What `decide` would have said, from what is left of it."""
     if line.method == "-":
         return "BAD_REQUEST"
+    if line.status == 421 and line.target == line.backend == "-":
+        return "MISDIRECTED"
     if line.known == "-":
         return "NO_HOST"
     if line.target == "-":

@@ -36,8 +36,11 @@ class House(Protocol):
 
     draining: bool
 
-    def listener(self, transport: asyncio.Transport, host: str) -> Listener | None:
-        """Who takes a request for this host on this connection, with as many hosts as may matter."""
+    def listener(self, transport: asyncio.Transport, host: str) -> tuple[Listener | None, str]:
+        """Who takes a request for this host on this connection, with as many hosts as may matter; else why nobody."""
+
+    def request_id(self) -> str:
+        """A new one."""
 
     def endpoints(self, key: str, pool: Pool) -> Iterator[Endpoint]:
         """In the order in which they are to be tried."""
@@ -126,9 +129,9 @@ class Answering:
     def _decide(self) -> float:
         """Answer what the door answers itself; else seconds that the request may take, 0 for any."""
         incoming = self._incoming
-        listener = self._house.listener(self._reply.transport, incoming.host)
+        listener, self._code = self._house.listener(self._reply.transport, incoming.host)
         if listener is None:
-            self._own(404, answer_text("NO_HOST"))
+            self._own(421 if self._code == "MISDIRECTED" else 404, answer_text(self._code))
             return 0.0
         self._listener = listener
         headers = tuple((name.lower(), value) for name, value in incoming.headers)
@@ -232,6 +235,8 @@ class Answering:
         client = _pair(transport.get_extra_info("peername"))
         port = _pair(transport.get_extra_info("sockname"))[1]
         headers = forwarded(end_to_end(incoming.headers), client[0], scheme, incoming.host, port)
+        if not any(name.lower() == "x-request-id" for name, _ in headers):
+            headers.append(("X-Request-Id", self._house.request_id()))
         return Asked(
             incoming.method,
             self._decision.path,

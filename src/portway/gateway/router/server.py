@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import uuid
 from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time
@@ -16,7 +17,7 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.narrow import Narrowed
 from portway.gateway.router.newcomer import Newcomer
 from portway.gateway.router.request import Connection, Incoming, Reply
-from portway.routing import backend_status, certificate_for, host_of, listener_for, pick
+from portway.routing import backend_status, certificate_for, host_of, is_misdirected, listener_for, pick
 from portway.routing.door import of_door
 from portway.routing.hosts import virtual_host
 from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
@@ -96,14 +97,22 @@ class BuiltinEngine:
 
     # for connections and exchanges
 
-    def listener(self, transport: asyncio.Transport, host: str) -> Listener | None:
-        """Who takes a request: by the server name that the connection was made with, else by Host."""
+    def listener(self, transport: asyncio.Transport, host: str) -> tuple[Listener | None, str]:
+        """Who takes a request: by the server name that the connection was made with, else by Host; or why nobody."""
         port = transport.get_extra_info("sockname")[1]
         name = host_of(host)
         tls = transport.get_extra_info("ssl_object")
         here = self._listeners.get(port, ())
         found = listener_for(here, self.door.name, port, name if tls is None else name_of(tls))
-        return self._narrowed[found.name].to(name) if found is not None else None
+        if found is None:
+            return None, "NO_HOST"
+        if tls is not None and is_misdirected(here, found, name):
+            return None, "MISDIRECTED"
+        return self._narrowed[found.name].to(name), ""
+
+    def request_id(self) -> str:
+        """As HAProxy makes them: 128 bits of chance (RFC 9562 5.4)."""
+        return str(uuid.uuid4())
 
     def endpoints(self, key: str, pool: Pool) -> Iterator[Endpoint]:
         """In turn."""

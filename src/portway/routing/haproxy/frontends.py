@@ -59,6 +59,8 @@ def http_frontend(
         yield f"  {FILTER}"
     yield from (f"  {line}" for line in _understood(tls))
     yield from (f"  {line}" for line in _found(place, port, "http-request", "txn"))
+    if tls and len(listeners) > 1:
+        yield from (f"  {line}" for line in _misdirected(place, port))
     yield from (f"  {line}" for line in _parameters(rules))
     yield from (f"  {line}" for rule in rules for line in _condition(rule))
     yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }}"
@@ -128,22 +130,16 @@ def _understood(tls: bool) -> Iterator[str]:
     yield f"http-request set-header X-Forwarded-Proto {'https' if tls else 'http'}"
     yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
     yield "http-request set-header X-Forwarded-Port %[dst_port]"
+    yield "http-request set-header X-Request-Id %[uuid] unless { req.hdr(x-request-id) -m found }"
 
 
 def _found(place: Place, port: int, rule: str, scope: str) -> Iterator[str]:
     """The way through the maps; each step is tried while the one before has found nothing."""
 
     def step(variable: str, *ways: str) -> Iterator[str]:
-        yield f"{rule} set-var({scope}.{variable}) {ways[0]}"
-        for way in ways[1:]:
-            yield f"{rule} set-var({scope}.{variable}) {way} if !{{ var({scope}.{variable}) -m found }}"
+        return _step(rule, f"{scope}.{variable}", *ways)
 
-    yield from step(
-        "at",
-        f"str({port}|),concat(,{scope}.name),map_str({place.map('at')})",
-        f"var({scope}.name),concat(|{port}),map_end({place.map('at-wild')})",
-        f"str({port}|),map_str({place.map('at')})",
-    )
+    yield from step("at", *_listener_of(place, port, f"{scope}.name"))
     yield f"{rule} set-var({scope}.parent) var({scope}.host),regsub(^[^.]*,)"
     yield from step(
         "vh",
@@ -157,6 +153,29 @@ def _found(place: Place, port: int, rule: str, scope: str) -> Iterator[str]:
         f"var({scope}.vh),concat(|,{scope}.path),map_str({place.map('exact')})",
         f"var({scope}.vh),concat(|,{scope}.path,/),map_beg({place.map('prefix')})",
     )
+
+
+def _step(rule: str, variable: str, *ways: str) -> Iterator[str]:
+    yield f"{rule} set-var({variable}) {ways[0]}"
+    for way in ways[1:]:
+        yield f"{rule} set-var({variable}) {way} if !{{ var({variable}) -m found }}"
+
+
+def _listener_of(place: Place, port: int, name: str) -> tuple[str, str, str]:
+    """The ways in which `listener_for` finds one by the name in a variable."""
+    return (
+        f"str({port}|),concat(,{name}),map_str({place.map('at')})",
+        f"var({name}),concat(|{port}),map_end({place.map('at-wild')})",
+        f"str({port}|),map_str({place.map('at')})",
+    )
+
+
+def _misdirected(place: Place, port: int) -> Iterator[str]:
+    """As `is_misdirected`."""
+    yield from _step("http-request", "txn.better", *_listener_of(place, port, "txn.host"))
+    other = "{ var(txn.at) -m found } { var(txn.better) -m found } !{ var(txn.better),strcmp(txn.at) eq 0 }"
+    said = f"content-type 'text/plain; charset=utf-8' string {quoted(answer_text('MISDIRECTED'))}"
+    yield f"http-request return status 421 {said} if {other}"
 
 
 def _parameters(rules: Iterable[Condition]) -> Iterator[str]:
