@@ -5,7 +5,6 @@ Both families are asked at once, where the scenario's objects do not name addres
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from time import monotonic
@@ -19,6 +18,9 @@ from portway.kubeapi.kinds import Resource
 from portway.reconcile.resources import NAMESPACES, PODS, SERVICES
 from portway.testing import clusternetpol, netpol
 from portway.testing.netpol import Scenario, Step, Truth
+from portway.testing.prober import Pass
+from portway.testing.question import Question
+from tests.e2e.asking import Prober, prober
 from tests.e2e.conftest import PEOPLE, Running, portway, somebody
 from tests.people import Person
 
@@ -37,10 +39,9 @@ SECONDS = 5.0
 class Place(Running):
     """A fleet with the scenarios' world, and a prober in it."""
 
-    def __init__(self, person: Person, prober: "subprocess.Popen[str]") -> None:
+    def __init__(self, person: Person, prober: Prober) -> None:
         super().__init__(person, "netpol")
         self._prober = prober
-        self._say({"networks": ["node-1", "node-2", "node-3"]})
         self.networks: dict[str, str] = {}
         """Names of pods' networks by `namespace/name`."""
         self.addresses: dict[str, dict[str, str]] = {family: {} for family in FAMILIES}
@@ -63,20 +64,10 @@ class Place(Running):
         """The fleet's API server."""
         return Api.unix(self.folder / "api.sock")
 
-    def _say(self, request: Any) -> None:
-        assert self._prober.stdin
-        self._prober.stdin.write(json.dumps(request) + "\n")
-        self._prober.stdin.flush()
-
-    def _hear(self, request: Any) -> Any:
-        assert self._prober.stdout
-        self._say(request)
-        return json.loads(self._prober.stdout.readline())
-
     def take(self, step: Step) -> None:
         """Change the objects as the step says, and let the first node hear of it."""
         asyncio.run(self._take(step))
-        self._hear({"commit": 0.1})
+        self._prober.commit(0.1)
 
     async def _take(self, step: Step) -> None:
         async with self.api() as api:
@@ -96,16 +87,16 @@ class Place(Running):
         deadline = monotonic() + SECONDS
         while wrong := self._wrong(lines):
             assert monotonic() < deadline, "\n".join(wrong)
-            self._hear({"commit": 0.1})
+            self._prober.commit(0.1)
         assert not (wrong := self._wrong(lines)), "\n".join(wrong)
 
     def _wrong(self, lines: list[tuple[dict[str, str], Truth, str, str, bool]]) -> list[str]:
         questions = [
-            (self.networks[client], addresses[server], truth.port, truth.protocol)
+            Question(self.networks[client], addresses[server], truth.port, truth.protocol)
             for addresses, truth, client, server, _ in lines
         ]
         expected = [connects for *_, connects in lines]
-        answers = self._hear({"pass": {"questions": questions, "expected": expected}})
+        answers = self._prober.answered(Pass(tuple(questions), tuple(expected)))
         return [
             f"{client} -> {addresses[server]} {server}:{truth.port}/{truth.protocol} "
             f"{'connects' if answer else 'does not connect'}"
@@ -135,16 +126,8 @@ def _place(kind: str) -> Iterator[Place]:
     with somebody(kind) as person:
         portway(person, "up", "--name", "netpol", "-f", "-", "--detach", text=_world())
         try:
-            ask = ("exec", "--name", "netpol", "outside", person.python, "-m", "portway.testing.prober")
-            with subprocess.Popen(
-                [*person.command, *ask],
-                env=person.environment,
-                cwd="/",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as prober:
-                yield Place(person, prober)
+            with prober(person, "netpol") as asking:
+                yield Place(person, asking)
         finally:
             portway(person, "down", "--name", "netpol")
 

@@ -69,6 +69,16 @@ _DETAIL: Mapping[str, tuple[str, str, str]] = {
         "narrow the rule, or put an Accept before it",
         "ClusterNetworkPolicy v1alpha2: the first rule that matches decides",
     ),
+    "REPLY_BYPASSES_NAT": (
+        "portway trace … lists the backends; those on the node that was dialled answer",
+        "dial the clusterIP from pods, or a node that has a ready pod; or policy Cluster",
+        "kube-proxy short-circuits pods' traffic under externalTrafficPolicy: Local, without translating the source",
+    ),
+    "HAIRPIN_NOT_MASQUERADED": (
+        "kubectl get endpointslices -o yaml; look for nodeName",
+        "nodeName at the endpoint, or a selector instead of an EndpointSlice by hand",
+        "kube-proxy masquerades a pod's connection to itself only for endpoints of its own node",
+    ),
     "POLICY_UNREADABLE": (
         "kubectl get networkpolicy -o yaml",
         "apply a valid policy, or delete it",

@@ -1,7 +1,8 @@
 """What NetworkPolicies make of a traced connection: each backend's fate, who decided, and what SNAT hides.
 
-Policies judge after translation, at the client's node (its pod's egress) and at the backend's node (ingress). The
-latter sees the client itself, unless another node translated the source before: then it sees that node's address.
+Policies judge at the client's node (its pod's egress) and at the backend's node (ingress), as the packet is when it has
+passed that node's own translation. So what a pod sends to another node's nodePort leaves it as a packet to that node. The
+backend's node sees the client itself, unless another node translated the source before: then it sees that node's address.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,13 +39,20 @@ class Judged(Struct, frozen=True):
 
 
 def judged(
-    policies: PolicySnapshot, packet: Packet, backends: Iterable[Backend], masquerading: Node | None
+    policies: PolicySnapshot,
+    packet: Packet,
+    backends: Iterable[Backend],
+    masquerading: Node | None,
+    *,
+    let_out: bool = False,
 ) -> tuple[Judged, ...]:
-    """The fate of each. `masquerading`: the node that translates the source, when one does."""
+    """The fate of each. `masquerading`: the node that translates the source, when one does. `let_out`: the client's own
+    node has judged the packet, before another one translated it.
+    """
     backends = tuple(backends)
     near = _Near(policies, {packet.source, *(backend.address for backend in backends)})
     return tuple(
-        _judged(near.between(packet.source, backend.address), packet, backend, masquerading) for backend in backends
+        _judged(near.between(packet.source, backend.address), packet, backend, masquerading, let_out) for backend in backends
     )
 
 
@@ -72,14 +80,16 @@ class _Near:
         )
 
 
-def _judged(policies: PolicySnapshot, packet: Packet, backend: Backend, masquerading: Node | None) -> Judged:
+def _judged(
+    policies: PolicySnapshot, packet: Packet, backend: Backend, masquerading: Node | None, let_out: bool
+) -> Judged:
     hidden = ""
     if masquerading is not None and masquerading.name != backend.node_name:
         hidden = next((a for a in masquerading.addresses if family_of(a) == family_of(packet.source)), "")
     connection = Connection(packet.source, backend.address, packet.protocol, backend.port)
     sent = judge(policies, connection)
     arrived = judge(policies, replace(connection, source=hidden)) if hidden else sent
-    decision = arrived.ingress if sent.egress.allowed else sent.egress
+    decision = arrived.ingress if let_out or sent.egress.allowed else sent.egress
     return Judged(
         backend,
         decision.allowed,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.analysis import balancing
+from portway.analysis import balancing, replies
 from portway.analysis.balancing import Balancing
 from portway.analysis.policy import Judged, findings, judged
 from portway.analysis.target import Place, Target
@@ -58,6 +58,7 @@ MEANING = {
     "POD_NOT_FOUND": "there is no such pod, or it has no address yet",
     "DNS_WRONG_NAMESPACE": "the name means no Service in the client's namespace, but one of another namespace has it",
     **balancing.MEANING,
+    **replies.MEANING,
 }
 _ARRIVES = {"FORWARDED", "FORWARDED_TERMINATING", "POD_DIRECT"}
 
@@ -104,7 +105,7 @@ class Trace(Struct, frozen=True):
     sticky: bool = False
     """The Service remembers its clients (sessionAffinity ClientIP): each always draws the same backend."""
     judged: tuple[Judged, ...] = ()
-    """What policies say of each backend."""
+    """What policies, and the way back, make of each backend."""
     findings: tuple[str, ...] = ()
     """What else a person should know: how to lift a denial, what policies cannot see."""
 
@@ -220,14 +221,39 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
     if origin.kind == "outside" and entry is None:
         return _ended(origin, target, packet, "NO_ROUTE", (start,))
     for node in _nodes_on_the_way(terrain, origin, packet, entry):
-        table = terrain.tables[node]
-        verdict = lookup(table, packet)
+        verdict = lookup(terrain.tables[node], packet)
         if verdict.disposition is not Disposition.PASS:
-            found = _decided(origin, target, packet, verdict, (start, *hops(table, packet, verdict)))
-            found = replace(found, sticky=_sticky(terrain, verdict))
-            judged_too = _policed(terrain, found, verdict.backends, node if verdict.masquerade else "")
-            return _cautioned(terrain, origin, packet, judged_too)
+            return _cautioned(terrain, origin, packet, _translated(terrain, origin, target, packet, node, verdict))
     return _untouched(terrain, origin, target, packet, start)
+
+
+def _translated(
+    terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict
+) -> Trace:
+    """The end that `node` decides. A pod's packet to another node first leaves its own, where policies judge it as sent."""
+    start = _client(origin, packet)
+    pod = origin.kind == "pod" and _node_of(terrain, packet.source) is None
+    abroad = pod and node != _home(terrain, origin)
+    if abroad:
+        there = Hop("node", node, packet.destination, packet.port)
+        kept = _let_out(terrain, _ended(origin, target, packet, verdict.reason.value, (start, there)))
+        if kept.judged:
+            return kept
+    found = _decided(terrain, origin, target, packet, verdict, (start, *hops(terrain.tables[node], packet, verdict)))
+    found = replace(found, sticky=_sticky(terrain, verdict))
+    found = _policed(terrain, found, found.backends, node if verdict.masquerade else "", let_out=abroad)
+    return _answered(found, replies.lost(packet, verdict, found.backends, node, abroad=abroad)) if pod else found
+
+
+def _answered(found: Trace, lost: Mapping[Backend, str]) -> Trace:
+    """The same without the backends whose answers are lost; by backend the reason."""
+    fates = [
+        replace(fate, allowed=False, code=lost[fate.backend], by="", rule=-1)
+        if fate.allowed and fate.backend in lost
+        else fate
+        for fate in found.judged
+    ]
+    return _with_fates(found, tuple(fates))
 
 
 def _entry(terrain: Terrain, packet: Packet) -> str | Refusal | None:
@@ -274,7 +300,7 @@ def _client(origin: Place, packet: Packet | None) -> Hop:
     return Hop("client", str(origin), packet.source if packet else "")
 
 
-def _decided(origin: Place, target: Target, packet: Packet, verdict: Verdict, way: tuple[Hop, ...]) -> Trace:
+def _decided(terrain: Terrain, origin: Place, target: Target, packet: Packet, verdict: Verdict, way: tuple[Hop, ...]) -> Trace:
     return Trace(
         target=target.text,
         origin=str(origin),
@@ -283,11 +309,21 @@ def _decided(origin: Place, target: Target, packet: Packet, verdict: Verdict, wa
         hops=way,
         packet=packet,
         disposition=verdict.disposition.value,
-        backends=verdict.backends,
+        backends=tuple(_located(terrain, backend) for backend in verdict.backends),
         masquerade=verdict.masquerade,
         frontend=verdict.frontend,
         service_port=str(verdict.service_port or ""),
     )
+
+
+def _located(terrain: Terrain, backend: Backend) -> Backend:
+    """With its node and name where only the EndpointSlice leaves them out."""
+    if backend.node_name:
+        return backend
+    pod = next((pod for pod in terrain.pods.values() if backend.address in pod.addresses), None)
+    if pod is None:
+        return replace(backend, node_name=_node_of(terrain, backend.address) or "")
+    return replace(backend, node_name=pod.node, target=backend.target or pod.name)
 
 
 def _sticky(terrain: Terrain, verdict: Verdict) -> bool:
@@ -296,16 +332,25 @@ def _sticky(terrain: Terrain, verdict: Verdict) -> bool:
     return bool(service and service.session_affinity_seconds)
 
 
-def _policed(terrain: Terrain, found: Trace, backends: tuple[Backend, ...], masquerading: str) -> Trace:
-    """The same after policies had their say; their code when they let none of the backends be reached."""
+def _policed(
+    terrain: Terrain, found: Trace, backends: tuple[Backend, ...], masquerading: str, let_out: bool = False
+) -> Trace:
+    """The same after policies had their say; their code when they let none of the backends be reached.
+
+    `let_out`: the client's own node has let the packet go before it was translated.
+    """
     if found.packet is None or not backends:
         return found
     node = terrain.snapshot.nodes.get(masquerading)
-    fates = judged(terrain.policies, found.packet, backends, node)
+    fates = judged(terrain.policies, found.packet, backends, node, let_out=let_out)
     said = tuple(findings(terrain.policies, found.packet, fates))
-    if any(fate.allowed for fate in fates):
-        return replace(found, judged=fates, findings=said)
-    return replace(found, judged=fates, findings=said, code=fates[0].code, arrives=False, disposition="drop")
+    return _with_fates(replace(found, findings=said), fates)
+
+
+def _with_fates(found: Trace, fates: tuple[Judged, ...]) -> Trace:
+    if not fates or any(fate.allowed for fate in fates):
+        return replace(found, judged=fates)
+    return replace(found, judged=fates, code=fates[0].code, arrives=False, disposition="drop")
 
 
 def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, start: Hop) -> Trace:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from portway.analysis import replies
 from portway.analysis.trace import Trace
 from portway.model import Hop
 
@@ -13,7 +14,7 @@ def draw(found: Trace, fact: dict[str, Any] | None = None, agrees: bool | None =
     lines = [way if found.arrives else f"{way} ✗"]
     lines += [f"    {line}" for line in _backends(found)]
     lines += [f"  {hop.kind:8} {hop.note}" for hop in found.hops if hop.note]
-    lines += [f"  {'policy':8} {line}" for line in _policies(found)]
+    lines += [f"  {kind:8} {line}" for kind, line in _fates(found)]
     lines += [f"  {'ends':8} {found.code}: {found.meaning}"]
     lines += [f"  {'note':8} {line}" for line in found.findings]
     return [*lines, *(_fact(fact, agrees) if fact else [])]
@@ -43,14 +44,15 @@ def _backends(found: Trace) -> list[str]:
     return [f"[{b.target:{width}} {b}]  {b.node_name}{' ✗' if b in denied else ''}".rstrip() for b in found.backends]
 
 
-def _policies(found: Trace) -> list[str]:
-    """What policies say of the backends, those alike together; nothing when none was asked."""
-    groups: dict[str, list[str]] = {}
+def _fates(found: Trace) -> list[tuple[str, str]]:
+    """What policies say of the backends, and whose answers are lost, those alike together; nothing where all is well."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for fate in found.judged:
-        if fate.by:
-            groups.setdefault(fate.fate, []).append(fate.backend.target or fate.backend.address)
+        if fate.by or not fate.allowed:
+            kind = "reply" if fate.code in replies.MEANING else "policy"
+            groups.setdefault((kind, fate.fate), []).append(fate.backend.target or fate.backend.address)
     every = len(found.judged)
-    return [f"{_whom(names, every)}: {fate}" for fate, names in groups.items()]
+    return [(kind, f"{_whom(names, every)}: {fate}") for (kind, fate), names in groups.items()]
 
 
 def _whom(names: list[str], every: int) -> str:

@@ -10,10 +10,10 @@ import json
 import os
 import select
 import socket
-import struct
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
@@ -23,20 +23,8 @@ from msgspec import Struct
 from portway.agent.netlink import Netlink
 from portway.agent.nf_tables import EVENTS
 from portway.fleet import linux, wiring
-
-_AT_ONCE = struct.pack("ii", 1, 0)
-"""SO_LINGER: a closed connection leaves nothing behind."""
-
-
-class Question(Struct, frozen=True, array_like=True):
-    """Whether a client in the network of that name (`pod-UID`, `node-1`, `outside`) gets an answer."""
-
-    network: str
-    address: str
-    port: int
-    protocol: str
-    """"TCP": a connection. "UDP": a datagram back."""
-
+from portway.testing.fates import Many, fates
+from portway.testing.question import AT_ONCE, Question
 
 class Pass(Struct, frozen=True):
     """Questions that are asked all at once."""
@@ -101,7 +89,7 @@ def _ask(question: Question) -> socket.socket:
     one = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     one.connect_ex((question.address, question.port))
     if question.protocol == "TCP":
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     else:
         with contextlib.suppress(OSError):  # a datagram that its own node drops: no answer comes
             one.send(b"?")
@@ -133,7 +121,7 @@ class Commits:
 
 
 def main(requests: IO[str], answers: IO[str]) -> None:
-    """`{"networks": […]}` first, then `{"pass": …}` or `{"commit": SECONDS}`."""
+    """`{"networks": […]}` first, then `{"pass": …}`, `{"fates": …}`, `{"commit": SECONDS}` or `{"tell all": NETWORKS}`."""
     commits = Commits(json.loads(requests.readline())["networks"])
     for line in requests:
         print(json.dumps(_do(json.loads(line), commits)), file=answers, flush=True)
@@ -142,7 +130,19 @@ def main(requests: IO[str], answers: IO[str]) -> None:
 def _do(request: dict[str, Any], commits: Commits) -> Any:
     if "commit" in request:
         return commits.wait(request["commit"])
+    if "tell all" in request:
+        return _tell_all(request["tell all"])
+    if "fates" in request:
+        return fates(msgspec.convert(request["fates"], Many))
     return ask(msgspec.convert(request["pass"], Pass))
+
+
+def _tell_all(networks: Sequence[str]) -> None:
+    """Let every datagram that is refused there be told so, not only a few a second."""
+    for network in networks:
+        with linux.inside_network(wiring.path(network)):
+            for path in ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"):
+                Path("/proc/sys/net", path).write_text("0")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ PODS = {
 ISOLATED = NetworkPolicy("shop", "closed", WEB)
 QUIET = NetworkPolicy("shop", "quiet", LabelSelector(), ("Egress",))
 
+TO_NODE_2 = replace(
+    QUIET, egress=(PolicyRule((PolicyPeer(block=IpBlock("172.18.0.12/32")),), (PolicyPort("TCP", 32100),)),)
+)
+
 
 def from_block(cidr: str) -> NetworkPolicy:
     """Lets web be reached from there."""
@@ -56,6 +60,11 @@ def way(policy: NetworkPolicy | None, target: str = "node-1:32100", origin: str 
         (ISOLATED, "svc/shop/web:http", "pod/shop/one-1", "NO_RULE_MATCHES", [False, False]),
         (QUIET, "172.18.0.12:9", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
         (QUIET, "192.0.2.1:9", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
+        # another node's nodePort leaves the pod's node as it is written, whatever becomes of it there
+        (QUIET, "node-2:32100", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
+        (QUIET, "node-2:32102", "pod/shop/one-1", "NO_RULE_MATCHES", [False]),
+        (TO_NODE_2, "node-2:32100", "pod/shop/one-1", "FORWARDED", [True, True]),
+        (TO_NODE_2, "svc/shop/web:http", "pod/shop/one-1", "NO_RULE_MATCHES", [False, False]),
         # its own node is never closed to it, and who is no pod has no policies
         (QUIET, "172.18.0.11:9", "pod/shop/one-1", "NODEPORT_UNSET", []),
         (QUIET, "172.18.0.12:9", "node/node-1", "NODEPORT_UNSET", []),

@@ -32,6 +32,7 @@ SERVICES = [
         external_traffic_policy="Local",
     ),
     Service("shop", "db", ports=(ServicePort("pg", "TCP", 5432, 5432),), headless=True),
+    Service("shop", "by-hand", "ClusterIP", (ServicePort("", "TCP", 80, 80),), ("10.96.0.14",)),
     Service("shop", "far", "ExternalName"),
 ]  # fmt: skip
 SLICES = [
@@ -42,6 +43,7 @@ SLICES = [
     EndpointSlice(
         "shop", "one-a", "one", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", "node-1", target="one-1"),)
     ),
+    EndpointSlice("shop", "by-hand", "by-hand", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", ""),)),
     EndpointSlice(
         "shop", "near-a", "near", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.4", "node-1", target="near-1"),)
     ),
@@ -49,6 +51,7 @@ SLICES = [
 PODS = {
     ("shop", "web-1"): Pod("shop", "web-1", "node-1", ("10.244.1.2",)),
     ("shop", "one-1"): Pod("shop", "one-1", "node-1", ("10.244.1.3",)),
+    ("shop", "far-1"): Pod("shop", "far-1", "node-2", ("10.244.2.9",)),
     ("shop", "new"): Pod("shop", "new", ""),
 }
 
@@ -100,6 +103,12 @@ def _ask(origin: str, target: str) -> Trace:
         ("node/node-2", "node-1:32103", "FORWARDED", "near-1", False),
         ("pod/shop/web-1", "svc/shop/one:80", "FORWARDED", "one-1", False),
         ("pod/shop/web-1", "node-2:32100", "FORWARDED", "web-1 web-2", True),
+        # under policy Local a pod's source is kept, and only what comes back through node-2 is understood
+        ("pod/shop/web-1", "node-2:32103", "REPLY_BYPASSES_NAT", "near-1", False),
+        # nobody said on which node by-hand's endpoint is
+        ("pod/shop/one-1", "svc/shop/by-hand:80", "HAIRPIN_NOT_MASQUERADED", "one-1", False),
+        ("pod/shop/web-1", "svc/shop/by-hand:80", "FORWARDED", "one-1", False),
+        ("pod/shop/far-1", "node-1:32103", "FORWARDED", "near-1", False),
         ("pod/shop/web-1", "10.244.1.3:80", "POD_DIRECT", "", False),
         ("pod/shop/web-1", "svc/shop/web:81", "SVC_PORT_NOT_FOUND", "", False),
         ("pod/shop/web-1", "10.96.0.10:81", "SERVICE_PORT_UNDEFINED", "", False),
