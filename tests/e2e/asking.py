@@ -40,6 +40,10 @@ class Prober:
         """Let every datagram that is refused in these networks be told so."""
         self._hear({"tell all": list(networks)})
 
+    def forget_neighbours(self, networks: Sequence[str]) -> None:
+        """Let who answered for an address be asked for anew."""
+        self._hear({"forget": list(networks)})
+
     def answered(self, questions: Pass) -> list[bool]:
         """Which of them got an answer."""
         answers: list[bool] = self._hear({"pass": msgspec.to_builtins(questions)})

@@ -10,13 +10,15 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from portway.model import Protocol
 from portway.model.service import ServiceType
 
 Doc = dict[str, Any]
 SPACES = ("a", "b")
 APPS = ("x", "y", "z")
-HTTP, DNS = ("http", 8080, "TCP"), ("dns", 5353, "UDP")
-Port = tuple[str, int, str]
+Port = tuple[str, int, Protocol]
+HTTP: Port = ("http", 8080, "TCP")
+DNS: Port = ("dns", 5353, "UDP")
 PODS: dict[tuple[str, str], tuple[str, tuple[Port, ...]]] = {
     ("a", "one"): ("node-1", (HTTP, DNS)),
     ("a", "two"): ("node-2", (HTTP, DNS)),
@@ -52,7 +54,9 @@ def pods() -> Iterator[Doc]:
     for space in SPACES:
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": {"space": space}}}
     for (namespace, name), (node, ports) in PODS.items():
-        declared = [{"containerPort": n, "protocol": p} | ({"name": called} if called else {}) for called, n, p in ports]
+        declared = [
+            {"containerPort": n, "protocol": p} | ({"name": called} if called else {}) for called, n, p in ports
+        ]
         containers: list[Doc] = [{"name": "server", "image": "portway.dev/stand-in", "ports": declared}]
         spec: Doc = {"nodeName": node, "containers": containers}
         if name == "host":
@@ -83,7 +87,7 @@ _traffic = st.sampled_from(("Cluster", "Cluster", "Local"))
 
 
 @st.composite
-def _ports(draw: st.DrawFn, number: int) -> list[Doc]:
+def _ports(draw: st.DrawFn) -> list[Doc]:
     found = []
     for place, name in enumerate(draw(st.sampled_from((["http"], ["http", "dns"], ["http", "dns"])))):
         protocol = "UDP" if name == "dns" else "TCP"
@@ -98,7 +102,7 @@ def _ports(draw: st.DrawFn, number: int) -> list[Doc]:
 def services(draw: st.DrawFn, number: int) -> Doc:
     """Service `svc-NUMBER`."""
     kind = draw(st.sampled_from(_TYPES))
-    spec: Doc = {"type": kind, "ports": draw(_ports(number)), **draw(st.sampled_from(_FAMILIES))}
+    spec: Doc = {"type": kind, "ports": draw(_ports()), **draw(st.sampled_from(_FAMILIES))}
     if draw(st.sampled_from((True,) * 5 + (False,))):
         spec["selector"] = {"app": draw(st.sampled_from((*APPS, *APPS, "nobody")))}
     if draw(_seldom):
@@ -140,9 +144,12 @@ def _slices(draw: st.DrawFn, service: Doc) -> list[Doc]:
         return []
     names = draw(st.lists(st.sampled_from([*PODS]), min_size=1, max_size=3, unique=True))
     known = draw(st.booleans())
-    conditions = st.sampled_from(({}, {"ready": True}, {"ready": False}, {"ready": False, "serving": True, "terminating": True}))
+    conditions = st.sampled_from(
+        ({}, {"ready": True}, {"ready": False}, {"ready": False, "serving": True, "terminating": True})
+    )
     endpoints = [
-        {"addresses": [f"${name}"], "conditions": draw(conditions)} | ({"nodeName": PODS[space, name][0]} if known else {})
+        {"addresses": [f"${name}"], "conditions": draw(conditions)}
+        | ({"nodeName": PODS[space, name][0]} if known else {})
         for space, name in names
     ]
     ports = [
@@ -166,11 +173,17 @@ def _slices(draw: st.DrawFn, service: Doc) -> list[Doc]:
     ]
 
 
+def a_service(name: str, kind: ServiceType, app: str, port: Doc) -> Doc:
+    """A Service of one port in namespace a."""
+    spec = {"type": kind, "selector": {"app": app}, "ports": [port]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "a", "name": name}, "spec": spec}
+
+
 def _labelled(label: str, value: str) -> Doc:
     return {"matchLabels": {label: value}}
 
 
-_selectors = st.one_of(st.just({}), _apps.map(lambda app: _labelled("app", app)))
+_selectors: st.SearchStrategy[Doc] = st.one_of(st.just({}), _apps.map(lambda app: _labelled("app", app)))
 _PEER_KINDS = ("pods", "space", "both", "block")
 
 

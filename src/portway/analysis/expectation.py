@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from portway.analysis.insiders import owner
 from portway.analysis.target import PROTOCOLS, Place, Target
-from portway.analysis.trace import Pod, Terrain, Trace, trace
+from portway.analysis.trace import MEANING, Pod, Terrain, Trace, trace
 from portway.kubeapi.errors import Doc
 
 
@@ -47,7 +47,10 @@ class Outcome(Struct, frozen=True):
     held: bool
     text: str
     """Why not; or how the packet went."""
-    trace: Trace | None = None
+    reachable: bool = True
+    """What was wanted."""
+    ways: tuple[tuple[Place, Trace], ...] = ()
+    """Every way that it is about, from where."""
 
 
 _FIELDS = {"name", "type", "protocol", "targetPort", "timeoutSeconds", "attempts", "exitCode", "src", "dst"}
@@ -83,21 +86,38 @@ def _parsed(entry: Any, where: str) -> Expectation:
 
 
 def evaluate(terrain: Terrain, wanted: Expectation) -> Outcome:
-    """What a trace says of it, from one pod of each kind that `src` names to every goal."""
+    """What traces say of it, from each pod that `src` names to every goal."""
     try:
         places = list(_places(terrain, wanted.source))
         targets = list(_targets(terrain, wanted))
     except BadExpectation as error:
         return Outcome(wanted.name, False, str(error))
-    for place in places:
-        for target in targets:
-            found = trace(terrain, place, target)
-            denied = [fate for fate in found.judged if not fate.allowed]
-            reached = found.arrives and not (denied and wanted.reachable)
-            if reached != wanted.reachable:
-                want = "reachable" if wanted.reachable else "unreachable"
-                return Outcome(wanted.name, False, f"wanted {want}, but {place} → {target.text}: {found.code}", found)
-    return Outcome(wanted.name, True, f"{places[0]} → {targets[0].text}")
+    ways = tuple((place, trace(terrain, place, target)) for place in places for target in targets)
+    wrong = next((found for _, found in ways if _reached(found, wanted) != wanted.reachable), None)
+    text = f"{places[0]} → {targets[0].text}" if wrong is None else f"{want(wanted.reachable)}, but {_ended(wrong)}"
+    return Outcome(wanted.name, wrong is None, text, wanted.reachable, ways)
+
+
+def want(reachable: bool) -> str:
+    """The beginning of what is said of an expectation that does not hold."""
+    return f"wanted {'reachable' if reachable else 'unreachable'}"
+
+
+def _reached(found: Trace, wanted: Expectation) -> bool:
+    """One that must be reached must be so whichever backend is drawn."""
+    denied = any(not fate.allowed for fate in found.judged)
+    return found.arrives and not (denied and wanted.reachable)
+
+
+def _ended(found: Trace) -> str:
+    """The way, the hop at which it ends, and why."""
+    way = f"{found.origin} → {found.target}"
+    denied = [fate for fate in found.judged if not fate.allowed]
+    if denied:
+        at = ", ".join(dict.fromkeys(fate.backend.target or str(fate.backend) for fate in denied))
+        return f"{way}: {denied[0].fate} at {at}: {MEANING[denied[0].code]}"
+    hop = found.hops[-1]
+    return f"{way}: {found.code} at {hop.kind} {hop.name}: {found.meaning}"
 
 
 def _places(terrain: Terrain, source: Doc) -> Iterator[Place]:

@@ -21,7 +21,7 @@ from portway.kubeapi.cluster import NODE_PORT_RANGE, SERVICE_CIDRS, Cluster
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
-from portway.model import Node, PolicySnapshot, Snapshot, contains
+from portway.model import Node, PolicySnapshot, Protocol, Snapshot, contains
 from portway.reconcile import endpointslices
 from portway.reconcile.change import Create
 from portway.reconcile.objects import labels_of, name_of, namespace_of, spec_of
@@ -358,5 +358,16 @@ def network_pods(documents: Iterable[Doc]) -> dict[tuple[str, str], Pod]:
 
 
 def _pod(pod: Doc) -> Pod:
-    addresses = tuple(entry["ip"] for entry in (pod.get("status") or {}).get("podIPs") or [])
-    return Pod(*_key(pod), spec_of(pod).get("nodeName") or "", addresses)
+    status, spec = pod.get("status") or {}, spec_of(pod)
+    # the address of a pod that finished may be another's by now
+    ended = status.get("phase") in ("Succeeded", "Failed")
+    addresses = () if ended else tuple(entry["ip"] for entry in status.get("podIPs") or [])
+    return Pod(*_key(pod), spec.get("nodeName") or "", addresses, frozenset(_declared(spec)))
+
+
+def _declared(spec: Doc) -> Iterator[tuple[Protocol, int]]:
+    """Of its containers and sidecars."""
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    for container in (*(spec.get("containers") or ()), *sidecars):
+        for port in container.get("ports") or ():
+            yield port.get("protocol") or "TCP", port["containerPort"]

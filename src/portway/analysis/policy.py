@@ -1,8 +1,8 @@
 """What NetworkPolicies make of a traced connection: each backend's fate, who decided, and what SNAT hides.
 
-Policies judge at the client's node (its pod's egress) and at the backend's node (ingress), as the packet is when it has
-passed that node's own translation. So what a pod sends to another node's nodePort leaves it as a packet to that node. The
-backend's node sees the client itself, unless another node translated the source before: then it sees that node's address.
+Policies judge at the client's node (its pod's egress) and at the backend's node (ingress), as the packet is after that
+node's own translation. So what a pod sends to another node's nodePort leaves it as a packet to that node. The backend's
+node sees the client itself, unless another node translated the source before: then it sees that node's address.
 """
 
 from collections.abc import Iterable, Iterator
@@ -52,7 +52,8 @@ def judged(
     backends = tuple(backends)
     near = _Near(policies, {packet.source, *(backend.address for backend in backends)})
     return tuple(
-        _judged(near.between(packet.source, backend.address), packet, backend, masquerading, let_out) for backend in backends
+        _judged(near.between(packet.source, backend.address), packet, backend, masquerading, let_out)
+        for backend in backends
     )
 
 

@@ -17,7 +17,7 @@ MEANING = {
 def lost(
     packet: Packet, verdict: Verdict, backends: Iterable[Backend], node: str, *, abroad: bool
 ) -> Mapping[Backend, str]:
-    """The codes of those that do not answer a pod's connection that `node` translated. `abroad`: it is not the pod's own.
+    """The codes of those that do not answer a pod's connection. `abroad`: `node`, which translated it, is another's.
 
     A pod's connection to another node's nodePort keeps its source under externalTrafficPolicy Local, as kube-proxy
     has it where it knows pods by the cluster's CIDR; an endpoint elsewhere answers the pod directly. And kube-proxy

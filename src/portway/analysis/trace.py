@@ -5,7 +5,7 @@ it is addressed to another node, that node's. Outside clients meet the table of 
 them to clusterIPs or pods.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -70,6 +70,8 @@ class Pod(Struct, frozen=True):
     name: str
     node: str
     addresses: tuple[str, ...] = ()
+    ports: frozenset[tuple[Protocol, int]] = frozenset()
+    """What its containers declare; something else may listen, and a declared port may be deaf."""
 
 
 class Terrain(Struct, frozen=True):
@@ -106,6 +108,8 @@ class Trace(Struct, frozen=True):
     """The Service remembers its clients (sessionAffinity ClientIP): each always draws the same backend."""
     judged: tuple[Judged, ...] = ()
     """What policies, and the way back, make of each backend."""
+    undeclared: tuple[Backend, ...] = ()
+    """Those of them whose pods declare no such port: whether something listens there, nobody has said."""
     findings: tuple[str, ...] = ()
     """What else a person should know: how to lift a denial, what policies cannot see."""
 
@@ -113,6 +117,15 @@ class Trace(Struct, frozen=True):
     def meaning(self) -> str:
         """The code in a sentence."""
         return MEANING[self.code]
+
+    @property
+    def reached(self) -> tuple[Backend, ...]:
+        """The backends that nothing keeps the packet from, one of which gets it; or the pod dialled directly."""
+        if not self.arrives:
+            return ()
+        kept = {fate.backend for fate in self.judged if not fate.allowed}
+        direct = [fate.backend for fate in self.judged] if not self.backends else []
+        return tuple(backend for backend in (*self.backends, *direct) if backend not in kept)
 
 
 _OWN_NODES_OTHERS = "an address of the pod's own node that its Node object does not name would not be closed to it"
@@ -129,7 +142,19 @@ def trace(terrain: Terrain, origin: Place, target: Target) -> Trace:
     except _Unsendable as end:
         code, *more = end.args
         return Trace(target.text, str(origin), code, arrives=False, hops=(_client(origin, None),), findings=tuple(more))
-    return _walk(terrain, origin, target, packet)
+    found = _walk(terrain, origin, target, packet)
+    return replace(found, undeclared=tuple(_undeclared(terrain, found))) if found.arrives else found
+
+
+def _undeclared(terrain: Terrain, found: Trace) -> Iterator[Backend]:
+    """Of the backends that the packet may reach. Pods in a node's network share its addresses."""
+    assert found.packet is not None
+    reached = {backend.address for backend in found.reached}
+    pods = [pod for pod in terrain.pods.values() if not reached.isdisjoint(pod.addresses)]
+    for backend in found.reached:
+        own = [pod for pod in pods if backend.address in pod.addresses]
+        if own and not any((found.packet.protocol, backend.port) in pod.ports for pod in own):
+            yield backend
 
 
 def _packet(terrain: Terrain, origin: Place, target: Target) -> Packet:
@@ -227,10 +252,8 @@ def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Tr
     return _untouched(terrain, origin, target, packet, start)
 
 
-def _translated(
-    terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict
-) -> Trace:
-    """The end that `node` decides. A pod's packet to another node first leaves its own, where policies judge it as sent."""
+def _translated(terrain: Terrain, origin: Place, target: Target, packet: Packet, node: str, verdict: Verdict) -> Trace:
+    """The end that `node` decides. What a pod sends to another node is judged by its own first, untranslated."""
     start = _client(origin, packet)
     pod = origin.kind == "pod" and _node_of(terrain, packet.source) is None
     abroad = pod and node != _home(terrain, origin)
@@ -300,7 +323,9 @@ def _client(origin: Place, packet: Packet | None) -> Hop:
     return Hop("client", str(origin), packet.source if packet else "")
 
 
-def _decided(terrain: Terrain, origin: Place, target: Target, packet: Packet, verdict: Verdict, way: tuple[Hop, ...]) -> Trace:
+def _decided(
+    terrain: Terrain, origin: Place, target: Target, packet: Packet, verdict: Verdict, way: tuple[Hop, ...]
+) -> Trace:
     return Trace(
         target=target.text,
         origin=str(origin),

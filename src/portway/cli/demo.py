@@ -20,9 +20,9 @@ from portway.cli.drawing import draw
 from portway.cli.failure import Failure
 from portway.cli.options import gateway_engine
 from portway.cli.ports import drawn
+from portway.cli.probing import send
 from portway.cli.progress import Teller
 from portway.cli.terrain import terrain
-from portway.cli.trace import send
 from portway.cli.up import bring_up, fleet_named
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState

@@ -16,8 +16,17 @@ def draw(found: Trace, fact: dict[str, Any] | None = None, agrees: bool | None =
     lines += [f"  {hop.kind:8} {hop.note}" for hop in found.hops if hop.note]
     lines += [f"  {kind:8} {line}" for kind, line in _fates(found)]
     lines += [f"  {'ends':8} {found.code}: {found.meaning}"]
-    lines += [f"  {'note':8} {line}" for line in found.findings]
-    return [*lines, *(_fact(fact, agrees) if fact else [])]
+    lines += [f"  {'note':8} {line}" for line in (*_undeclared(found), *found.findings)]
+    return [*lines, *(_fact(found, fact, agrees) if fact else [])]
+
+
+def _undeclared(found: Trace) -> list[str]:
+    if not found.undeclared or found.packet is None:
+        return []
+    names = ", ".join(backend.target or backend.address for backend in found.undeclared)
+    verb = "declares" if len(found.undeclared) == 1 else "declare"
+    port = f"{found.undeclared[0].port}/{found.packet.protocol}"
+    return [f"{names} {verb} no port {port}: whether something listens there, nobody has said"]
 
 
 def _box(hop: Hop) -> str:
@@ -45,7 +54,7 @@ def _backends(found: Trace) -> list[str]:
 
 
 def _fates(found: Trace) -> list[tuple[str, str]]:
-    """What policies say of the backends, and whose answers are lost, those alike together; nothing where all is well."""
+    """What policies say of the backends and whose answers are lost, those alike together; nothing where all is well."""
     groups: dict[tuple[str, str], list[str]] = {}
     for fate in found.judged:
         if fate.by or not fate.allowed:
@@ -59,14 +68,18 @@ def _whom(names: list[str], every: int) -> str:
     return "all backends" if len(names) == every > 1 else ", ".join(names)
 
 
-def _fact(fact: dict[str, Any], agrees: bool | None) -> list[str]:
-    return [f"  {'probe':8} {_outcome(fact)}: {'agrees' if agrees else 'DISAGREES with the trace'}"]
+def _fact(found: Trace, fact: dict[str, Any], agrees: bool | None) -> list[str]:
+    said = _outcome(fact)
+    if agrees and found.arrives and fact["outcome"] == "refused":
+        said = "refused by the pod itself: nothing listens there"
+    return [f"  {'probe':8} {said}: {'agrees' if agrees else 'DISAGREES with the trace'}"]
 
 
 def _outcome(fact: dict[str, Any]) -> str:
     if fact.get("tries", 1) > 1:
         names = ", ".join(name or "a pod" for name in fact["answered"])
         answered = f", the others answered by {names}" if names else ""
-        return f"of {fact['tries']} connections {fact['silent']} silent{answered}"
+        refused = f", {fact['refused']} refused" if fact.get("refused") else ""
+        return f"of {fact['tries']} connections {fact['silent']} silent{refused}{answered}"
     pod = fact.get("reply", {}).get("pod")
     return f"{fact['outcome']}{f' by {pod}' if pod else ''}"

@@ -1,18 +1,21 @@
 """`portway assert`."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import click
+from msgspec.structs import replace
 
-from portway.analysis.expectation import BadExpectation, Expectation, Outcome, evaluate, parse
-from portway.analysis.target import parse_place
+from portway.analysis.expectation import BadExpectation, Expectation, Outcome, evaluate, parse, want
+from portway.analysis.trace import Trace
 from portway.cli.agreement import agreement
-from portway.cli.ground import Ground, of_fleet, of_sources
+from portway.cli.ground import of_fleet, of_sources
+from portway.cli.probing import Fact, probed, sends_from
 from portway.cli.sources import source_options, tell_problems
-from portway.cli.trace import probed
+from portway.fleet import FleetState
 from portway.kubeapi import yaml
 
 _FAILED, _UNREADABLE = 1, 3
@@ -45,7 +48,9 @@ def command(
     if probe and elsewhere:
         raise click.UsageError("--probe sends packets in a fleet; there is none behind -f, --kubeconfig or --context")
     here = of_sources(sources, name, context, kubeconfig, namespace) if elsewhere else of_fleet(name)
-    outcomes = [_outcome(here, one, probe) for one in wanted]
+    outcomes = [evaluate(here.terrain, one) for one in wanted]
+    if probe and here.state:
+        outcomes = _probed(here.state, outcomes)
     click.echo(_tap(outcomes) if output == "tap" else _junit(outcomes))
     problems = here.inputs.problems if here.inputs else ()
     if here.inputs:
@@ -62,21 +67,36 @@ def _read(path: str) -> tuple[Expectation, ...]:
         raise click.UsageError(str(error)) from None
 
 
-def _outcome(here: Ground, wanted: Expectation, probe: bool) -> Outcome:
-    found = evaluate(here.terrain, wanted)
-    if not (probe and here.state and found.trace and found.trace.packet):
-        return found
-    fact = probed(here.state, parse_place(found.trace.origin), found.trace)
-    if agreement(found.trace, fact):
-        return found
-    return Outcome(found.name, False, f"a real packet was {fact['outcome']}, the trace says {found.trace.code}")
+def _probed(state: FleetState, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The same after real packets went all ways of those that hold; the others are left alone."""
+    ways = [[(place, way) for place, way in one.ways if one.held and sends_from(place)] for one in outcomes]
+    for place in sorted({str(place) for one in outcomes for place, _ in one.ways if not sends_from(place)}):
+        click.echo(f"portway: {place}: not probed, no packet can be sent from there", err=True)
+    facts = iter(probed(state, [way for some in ways for way in some]))
+    return [_met(one, [(way, next(facts)) for _, way in some]) for one, some in zip(outcomes, ways, strict=True)]
+
+
+def _met(found: Outcome, facts: Sequence[tuple[Trace, Fact]]) -> Outcome:
+    wrong = next((text for way, fact in facts if (text := _wrong(found.reachable, way, fact))), "")
+    return replace(found, held=False, text=wrong) if wrong else found
+
+
+def _wrong(reachable: bool, way: Trace, fact: Fact) -> str:
+    """What packets say against an expectation that the trace says holds; empty for nothing."""
+    met = "answered" if fact["outcome"] == "mixed" else fact["outcome"]
+    went = f"{way.origin} → {way.target}: a real packet was {met}"
+    if not agreement(way, fact):
+        return f"{went}, the trace says {way.code}"
+    if (met == "answered") != reachable:
+        return f"{want(reachable)}, but {went} by the pod itself: nothing listens on {way.reached[0].port} there"
+    return ""
 
 
 def _tap(outcomes: Sequence[Outcome]) -> str:
     lines = ["TAP version 14", f"1..{len(outcomes)}"]
     for number, one in enumerate(outcomes, 1):
         lines.append(f"{'ok' if one.held else 'not ok'} {number} - {one.name.replace('#', ' ')}")
-        lines += [] if one.held else ["  ---", f"  reason: {one.text}", "  ..."]
+        lines += [] if one.held else ["  ---", f"  reason: {json.dumps(one.text, ensure_ascii=False)}", "  ..."]
     return "\n".join(lines)
 
 

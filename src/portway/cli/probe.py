@@ -1,8 +1,12 @@
-"""Sends real packets and says what came back: `python -m portway.cli.probe ADDRESS PORT TCP|UDP [TIMES]`.
+"""Sends real packets and says what came back: `python -m portway.cli.probe`.
 
-Run inside a fleet (`portway trace --probe` does it through `portway exec`). Prints one JSON object:
-outcome "answered" | "refused" | "silent" | "unreachable", and the stand-in's own words when one answered. Of several
-connections: outcome "mixed" unless all fared alike, `tries`, `silent`, and how often each pod `answered`.
+Run inside a fleet (`portway trace --probe` does it through `portway exec`). Reads a JSON list of [ADDRESS, PORT,
+"TCP" | "UDP", TIMES], tries all of them beside each other, and prints a list with an object for each: its outcome, and
+the stand-in's own words when one answered. Of several connections: outcome "mixed" unless all fared alike, `tries`,
+`silent`, `refused`, and how often each pod `answered`.
+
+Outcomes are "answered", "refused", "silent", "unreachable" and "not permitted": a process is told so of its own
+datagram that its node drops or refuses.
 """
 
 import json
@@ -30,6 +34,8 @@ def probe(address: str, port: int, protocol: str) -> dict[str, Any]:
             return {"outcome": "refused"}
         except TimeoutError:
             return {"outcome": "silent"}
+        except PermissionError:
+            return {"outcome": "not permitted"}
         except OSError as error:
             return {"outcome": "unreachable", "error": str(error)}
 
@@ -45,6 +51,7 @@ def probe_often(address: str, port: int, protocol: str, times: int) -> dict[str,
         "outcome": outcome,
         "tries": times,
         "silent": outcomes["silent"],
+        "refused": outcomes["refused"],
         "answered": dict(sorted(answered.items())),
     }
 
@@ -68,8 +75,11 @@ def _words(reply: bytes) -> dict[str, Any]:
     return {"reply": said} if isinstance(said, dict) and said else {}
 
 
+def _asked(address: str, port: int, protocol: str, times: int) -> dict[str, Any]:
+    return probe(address, port, protocol) if times == 1 else probe_often(address, port, protocol, times)
+
+
 if __name__ == "__main__":
-    _address, _port, _protocol, *_times = sys.argv[1:]
-    _asked = (_address, int(_port), _protocol)
-    _several = int(_times[0]) if _times else 1
-    print(json.dumps(probe(*_asked) if _several == 1 else probe_often(*_asked, _several)))
+    questions = json.load(sys.stdin)
+    with ThreadPoolExecutor(max_workers=16) as _pool:
+        print(json.dumps([*_pool.map(lambda question: _asked(*question), questions)]))

@@ -1,7 +1,6 @@
 """`portway trace`."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +15,12 @@ from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, par
 from portway.analysis.trace import Trace, trace
 from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
 from portway.cli import webdrawing
-from portway.cli.agreement import agreement, tries
+from portway.cli.agreement import agreement
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
-from portway.cli.failure import Failure
 from portway.cli.ground import Ground, of_fleet, of_sources
+from portway.cli.probing import probed
 from portway.cli.sources import source_options, tell_problems
-from portway.fleet import FleetState
 
 _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
 _GRAPHS = {"mermaid": graph.mermaid, "dot": graph.dot}
@@ -78,7 +76,7 @@ def command(
         sys.exit(_follow(here, url, place, method, pairs, output))
     assert wanted is not None
     found = trace(here.terrain, place, wanted)
-    fact = probed(here.state, place, found) if probe and here.state else None
+    fact = probed(here.state, [(place, found)])[0] if probe and here.state else None
     agrees = None if fact is None else agreement(found, fact)
     click.echo(_shown(here, found, fact, agrees, output))
     sys.exit(_DISAGREES if agrees is False else 0 if found.arrives else _DOES_NOT_ARRIVE)
@@ -87,7 +85,8 @@ def command(
 def _shown(here: Ground, found: Trace, fact: dict[str, Any] | None, agrees: bool | None, output: str) -> str:
     if output in _GRAPHS:
         return _GRAPHS[output](found)
-    causes = () if found.arrives else because(here.bundle(), found)
+    answered = found.arrives and (fact is None or fact["outcome"] == "answered")
+    causes = () if answered else because(here.bundle(), found)
     if output == "json":
         return _json(found, fact, agrees, causes, here.assumptions)
     return "\n".join([*draw(found, fact, agrees), *_causes(causes), *_assumed(here.assumptions)])
@@ -166,24 +165,3 @@ def _json(
     if fact is not None:
         document |= {"probe": fact, "agrees": agrees}
     return json.dumps(document, indent=2)
-
-
-def probed(state: FleetState, place: Place, found: Trace) -> dict[str, Any]:
-    """What a real packet from there meets; where no packet can be made, none is sent."""
-    if found.packet is None:
-        return {"outcome": "unreachable"}
-    return send(state, place, found.packet.destination, found.packet.port, found.packet.protocol, tries(found))
-
-
-def send(state: FleetState, place: Place, address: str, port: int, protocol: str, times: int = 1) -> dict[str, Any]:
-    """Sends real packets from `place` and returns what came of them (see portway.cli.probe)."""
-    if place.kind == "outside" and place.name:
-        raise Failure(f"no packet can be sent from {place.name}: --probe goes from outside, a node or a pod")
-    where = place.name if place.kind == "node" else str(place)
-    inside = ["exec", "--name", state.name, where, "--", sys.executable, "-m", "portway.cli.probe"]
-    argv = [sys.executable, "-m", "portway", *inside, address, str(port), protocol, str(times)]
-    run = subprocess.run(argv, capture_output=True, text=True)
-    if run.returncode:
-        raise Failure(f"the probe could not run: {run.stderr.strip()}")
-    fact: dict[str, Any] = json.loads(run.stdout)
-    return fact

@@ -10,6 +10,7 @@ import json
 import os
 import select
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -25,6 +26,7 @@ from portway.agent.nf_tables import EVENTS
 from portway.fleet import linux, wiring
 from portway.testing.fates import Many, fates
 from portway.testing.question import AT_ONCE, Question
+
 
 class Pass(Struct, frozen=True):
     """Questions that are asked all at once."""
@@ -121,7 +123,9 @@ class Commits:
 
 
 def main(requests: IO[str], answers: IO[str]) -> None:
-    """`{"networks": […]}` first, then `{"pass": …}`, `{"fates": …}`, `{"commit": SECONDS}` or `{"tell all": NETWORKS}`."""
+    """`{"networks": […]}` first, then requests of one key: "pass", "fates", "commit" (seconds), "forget" or "tell all"
+    (networks).
+    """
     commits = Commits(json.loads(requests.readline())["networks"])
     for line in requests:
         print(json.dumps(_do(json.loads(line), commits)), file=answers, flush=True)
@@ -132,9 +136,18 @@ def _do(request: dict[str, Any], commits: Commits) -> Any:
         return commits.wait(request["commit"])
     if "tell all" in request:
         return _tell_all(request["tell all"])
+    if "forget" in request:
+        return _forget_neighbours(request["forget"])
     if "fates" in request:
         return fates(msgspec.convert(request["fates"], Many))
     return ask(msgspec.convert(request["pass"], Pass))
+
+
+def _forget_neighbours(networks: Sequence[str]) -> None:
+    """So that nobody sends to a node that answered for a load balancer's address before."""
+    for network in networks:
+        with linux.inside_network(wiring.path(network)):
+            subprocess.run(["ip", "neigh", "flush", "all"], check=True)
 
 
 def _tell_all(networks: Sequence[str]) -> None:

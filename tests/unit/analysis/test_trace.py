@@ -49,8 +49,9 @@ SLICES = [
     ),
 ]  # fmt: skip
 PODS = {
-    ("shop", "web-1"): Pod("shop", "web-1", "node-1", ("10.244.1.2",)),
-    ("shop", "one-1"): Pod("shop", "one-1", "node-1", ("10.244.1.3",)),
+    ("shop", "web-1"): Pod("shop", "web-1", "node-1", ("10.244.1.2",), frozenset({("TCP", 8080)})),
+    ("shop", "one-1"): Pod("shop", "one-1", "node-1", ("10.244.1.3",), frozenset({("TCP", 80)})),
+    ("shop", "near-1"): Pod("shop", "near-1", "node-1", ("10.244.1.4",), frozenset({("TCP", 8080), ("UDP", 80)})),
     ("shop", "far-1"): Pod("shop", "far-1", "node-2", ("10.244.2.9",)),
     ("shop", "new"): Pod("shop", "new", ""),
 }
@@ -163,3 +164,10 @@ def test_a_way_that_breaks_is_crossed_out() -> None:
 def test_a_probe_that_disagrees_is_shouted() -> None:
     found = _ask("outside", "node-1:32100")
     assert draw(found, {"outcome": "refused"}, agrees=False)[-1] == "  probe    refused: DISAGREES with the trace"
+
+
+def test_a_port_that_no_pod_declares_is_said() -> None:
+    lines = draw(_ask("outside", "node-1:32103"), {"outcome": "refused"}, agrees=True)
+    assert "  note     near-1 declares no port 80/TCP: whether something listens there, nobody has said" in lines
+    assert lines[-1] == "  probe    refused by the pod itself: nothing listens there: agrees"
+    assert not any("declares no port" in line for line in draw(_ask("outside", "node-1:32101")))

@@ -13,6 +13,7 @@ from portway.model import Backend
 FORWARDED = Trace(
     "t", "outside", "FORWARDED", True, disposition="forward", backends=(Backend("10.0.0.1", 80, "n", "web-1"),)
 )
+UNDECLARED = replace(FORWARDED, undeclared=FORWARDED.backends)
 REJECTED = Trace("t", "outside", "NO_ENDPOINTS", False, disposition="reject")
 DROPPED = Trace("t", "outside", "NO_LOCAL_ENDPOINT", False, disposition="drop")
 UNTOUCHED = Trace("t", "outside", "NODEPORT_UNSET", False, disposition="pass")
@@ -34,6 +35,14 @@ UNTOUCHED = Trace("t", "outside", "NODEPORT_UNSET", False, disposition="pass")
         (UNTOUCHED, {"outcome": "refused"}, True),
         (UNTOUCHED, {"outcome": "unreachable"}, True),
         (UNTOUCHED, {"outcome": "answered", "reply": {}}, False),
+        # what a process is told of its own datagram, whether its node drops or refuses it
+        (DROPPED, {"outcome": "not permitted"}, True),
+        (REJECTED, {"outcome": "not permitted"}, True),
+        (FORWARDED, {"outcome": "not permitted"}, False),
+        # the pod itself refuses where nothing listens, and it has declared no such port
+        (UNDECLARED, {"outcome": "refused"}, True),
+        (UNDECLARED, {"outcome": "answered", "reply": {"pod": "web-1"}}, True),
+        (UNDECLARED, {"outcome": "silent"}, False),
     ],
 )
 def test_agreement(found: Trace, fact: dict[str, Any], agrees: bool) -> None:
@@ -44,6 +53,7 @@ BACKENDS = tuple(Backend(f"10.0.0.{n}", 80, "n", f"web-{n}") for n in (1, 2, 3))
 JUDGED = tuple(Judged(backend, backend.target != "web-1", "RULE_ALLOWS", "Ingress") for backend in BACKENDS)
 SOME = Trace("t", "outside", "FORWARDED", True, disposition="forward", backends=BACKENDS, judged=JUDGED)
 NONE = replace(SOME, judged=tuple(replace(j, allowed=False) for j in JUDGED), arrives=False, disposition="drop")
+UNSURE = replace(SOME, undeclared=BACKENDS[2:])
 STICKY = replace(SOME, sticky=True)
 
 
@@ -57,6 +67,9 @@ STICKY = replace(SOME, sticky=True)
         (SOME, 20, {"web-1": 1, "web-2": 9, "web-3": 8}, False),
         (SOME, 20, {"web-2": 9, "web-3": 8}, False),  # one was refused
         (SOME, 20, {"": 18}, True),
+        (UNSURE, 20, {"web-2": 9}, True),
+        (UNSURE, 20, {"web-2": 9, "web-3": 9}, True),
+        (UNSURE, 20, {"web-3": 9}, False),
         (STICKY, 38, {}, True),
         (STICKY, 0, {"web-2": 38}, True),
         (STICKY, 0, {"web-1": 38}, False),
@@ -65,7 +78,8 @@ STICKY = replace(SOME, sticky=True)
     ],
 )
 def test_agreement_of_several(found: Trace, silent: int, answered: dict[str, int], agrees: bool) -> None:
-    fact = {"outcome": "mixed", "tries": 38, "silent": silent, "answered": answered}
+    refused = 9 if found is UNSURE and len(answered) == 1 else 0
+    fact = {"outcome": "mixed", "tries": 38, "silent": silent, "refused": refused, "answered": answered}
     assert agreement(found, fact) is agrees
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from portway.analysis import examples
@@ -95,6 +96,13 @@ def test_expectations_as_tap_and_junit(here: Path) -> None:
     assert failing.exit_code == 1
     suite = ElementTree.fromstring(failing.stdout)[0]
     assert suite.get("failures") == "1"
+    (failure,) = suite.findall("*/failure")
+    assert failure.get("message") == (
+        "wanted reachable, but outside → node-1:30080: NODEPORT_UNSET at node node-1: no Service has this nodePort: "
+        "the node itself refuses the connection"
+    )
+    told = _run(hold, "-t", "tests.yaml", "-f", "old.yaml").stdout.partition("---\n")[2].partition("\n  ...")[0]
+    assert yaml.safe_load(told) == {"reason": failure.get("message")}
 
 
 @pytest.mark.parametrize(
