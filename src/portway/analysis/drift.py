@@ -5,13 +5,14 @@ from typing import Literal
 
 from msgspec import Struct
 
-from portway.analysis.bundle import TEMPLATED, Bundle
+from portway.analysis.bundle import TEMPLATED, Bundle, Item
 from portway.analysis.check import Settings
 from portway.analysis.checks import built_in
 from portway.analysis.exposure import Exposure, Way, by_key
 from portway.analysis.finding import Finding
 from portway.analysis.insiders import Clients
 from portway.analysis.lint import lint
+from portway.kubeapi.errors import Doc
 
 Kind = Literal["exposure-gained", "exposure-lost", "reach-gained", "reach-lost", "moved", "added", "removed", "rollout"]
 KINDS: tuple[Kind, ...] = (
@@ -19,6 +20,7 @@ KINDS: tuple[Kind, ...] = (
     *("moved", "rollout", "added", "removed"),
 )
 """In the order in which they are shown. exposure: from outside; reach: from inside."""
+_PODS = frozenset((*TEMPLATED, "Pod"))
 _MEANWHILE = ("PW-W01", "PW-W02", "PW-W04", "PW-P01", "PW-P03", "PW-R01", "PW-H02")
 
 
@@ -146,6 +148,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def meanwhile(before: Bundle, after: Bundle) -> tuple[Change, ...]:
     """What breaks while pods of both moments run: new Services over old pods, and old Services over new pods."""
+    if any(_documents(before, pods) == _documents(after, pods) for pods in (True, False)):
+        return ()  # one half stays: each mixture is one of the moments
     checks = [check for check in built_in() if check.code in _MEANWHILE]
     settled = {_identity(one) for bundle in (before, after) for one in lint(bundle, checks, Settings()).findings}
     found: dict[str, Change] = {}
@@ -165,6 +169,14 @@ def _identity(finding: Finding) -> tuple[str, str, str]:
 
 def _mixed(services: Bundle, pods: Bundle) -> Bundle:
     """One moment's workloads under everything else of the other."""
-    workloads = {*TEMPLATED, "Pod"}
-    items = [item for item in services.items if item.kind not in workloads]
-    return Bundle([*items, *(item for item in pods.items if item.kind in workloads)], complete=services.complete)
+    items = [*_half(services, pods=False), *_half(pods, pods=True)]
+    return Bundle(items, complete=services.complete, partial=services.partial or pods.partial)
+
+
+def _half(bundle: Bundle, *, pods: bool) -> Iterator[Item]:
+    """What makes pods, or everything else."""
+    return (item for item in bundle.items if (item.kind in _PODS) == pods)
+
+
+def _documents(bundle: Bundle, pods: bool) -> dict[tuple[str, str, str], Doc]:
+    return {(item.kind, *item.key): item.value for item in _half(bundle, pods=pods)}
