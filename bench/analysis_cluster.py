@@ -17,7 +17,7 @@ def write(path: Path, pods: int, services: int, *, later: bool = False) -> None:
 
 
 _GONE = {"NetworkPolicy": 0, "Pod": 1, "Service": 2}
-"""Of a thousand applications, which one's is gone later: what a policy closed is open, others lost pods and a Service."""
+"""Of a thousand applications, whose is gone later: what a policy closed is open, others lost pods and a Service."""
 
 
 def _still_there(item: Doc) -> bool:
