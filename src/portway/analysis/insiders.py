@@ -45,7 +45,10 @@ class Insiders:
     def __init__(self, policies: PolicySnapshot, deciders: Deciders) -> None:
         self._policies = policies
         self._deciders = deciders
-        self._classes = sorted(_classes(policies), key=lambda pod: pod.namespace)
+        replicas = _replicas(policies)
+        self._classes = sorted((pods[0] for pods in replicas.values()), key=lambda pod: pod.namespace)
+        self._second = {kind: pods[1] for kind, pods in replicas.items() if len(pods) > 1}
+        """To connect to its replica is another question than to connect to itself, which is always allowed."""
         self._names = [f"{pod.namespace}/{owner(pod.name)}" for pod in self._classes]
         self._spans = _spans(self._classes)
         self._admission = Admission(policies, self._classes, deciders)
@@ -59,18 +62,26 @@ class Insiders:
         """Who may connect to a port of a pod; None: there is nobody to connect to."""
         if server is None:
             return Clients("none", (), (), len(self._classes), 0)
+        server = self._replica(server)
         key = self._key(server, number, protocol)
         if key not in self._answers:
             who = self._read(self._admission.allowed(server, protocol, number))
             self._answers[key] = replace(who, nodes=self._nodes_may(server, number, protocol))
         return self._answers[key]
 
+    def _replica(self, server: Pod) -> Pod:
+        """One that stands for the server and is not its class's client, where there is one."""
+        other = self._second.get(_kind(server)) if server.has_policies else None
+        same = other is not None and family_of(other.addresses[0]) == family_of(server.addresses[0])
+        return other if other is not None and same else server
+
     def _key(self, server: Pod, number: int, protocol: str) -> tuple[object, ...]:
         """Equal for servers that are treated alike."""
         deciding = frozenset((policy.namespace, policy.name) for policy in self._deciders.of(server))
         labels = frozenset(server.labels.items()) if self._by_labels else frozenset()
-        family, on_host = family_of(server.addresses[0]), server.host_network
-        return deciding, number, protocol, server.ports, server.namespace, labels, family, on_host
+        family, node = family_of(server.addresses[0]), server.node_name if server.host_network else ""
+        itself = (server.namespace, server.name) if deciding and _kind(server) not in self._second else ()
+        return deciding, number, protocol, server.ports, server.namespace, labels, family, node, itself
 
     def _read(self, found: int) -> Clients:
         """A set in words: as short as it can be told, since each of many servers has one."""
@@ -120,14 +131,19 @@ def _spans(classes: list[Pod]) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _classes(policies: PolicySnapshot) -> list[Pod]:
-    """A pod for each namespace, labels and named ports: what policies cannot tell apart."""
-    found: dict[tuple[object, ...], Pod] = {}
+def _replicas(policies: PolicySnapshot) -> dict[tuple[object, ...], list[Pod]]:
+    """The first two pods of each class."""
+    found: dict[tuple[object, ...], list[Pod]] = {}
     for pod in policies.pods.values():
-        if pod.has_policies:
-            labels = {k: v for k, v in pod.labels.items() if k not in _BY_CONTROLLERS}
-            found.setdefault((pod.namespace, frozenset(labels.items()), pod.ports), pod)
-    return list(found.values())
+        if pod.has_policies and len(pods := found.setdefault(_kind(pod), [])) < 2:
+            pods.append(pod)
+    return found
+
+
+def _kind(pod: Pod) -> tuple[object, ...]:
+    """A pod's namespace, labels and named ports: what policies cannot tell apart."""
+    labels = {k: v for k, v in pod.labels.items() if k not in _BY_CONTROLLERS}
+    return pod.namespace, frozenset(labels.items()), pod.ports
 
 
 _BY_CONTROLLERS = frozenset(
