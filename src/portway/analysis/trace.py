@@ -15,6 +15,7 @@ from portway.analysis.balancing import Balancing
 from portway.analysis.policy import Judged, findings, judged
 from portway.analysis.target import Place, Target
 from portway.forwarding import ForwardingTable, hops, lookup
+from portway.kubeapi.cluster import NODE_PORT_RANGE
 from portway.loadbalancer import Refusal
 from portway.model import (
     NODEPORT_UNSET,
@@ -379,12 +380,14 @@ def _with_fates(found: Trace, fates: tuple[Judged, ...]) -> Trace:
 
 
 def _untouched(terrain: Terrain, origin: Place, target: Target, packet: Packet, start: Hop) -> Trace:
+    node = _node_of(terrain, packet.destination)
+    numbered = node is not None and NODE_PORT_RANGE[0] <= packet.port <= NODE_PORT_RANGE[1]
     for pod in terrain.pods.values():
-        if packet.destination in pod.addresses:
+        # A pod on the host's network has its node's addresses, and nothing of its own among the nodePorts.
+        if packet.destination in pod.addresses and not numbered:
             hop = Hop("pod", f"{pod.namespace}/{pod.name}", packet.destination, packet.port)
             found = _ended(origin, target, packet, "POD_DIRECT", (start, hop))
             return _policed(terrain, found, (Backend(packet.destination, packet.port, pod.node, pod.name),), "")
-    node = _node_of(terrain, packet.destination)
     if node is not None:
         hop = Hop("node", node, packet.destination, packet.port)
         return _let_out(terrain, _ended(origin, target, packet, NODEPORT_UNSET, (start, hop)))

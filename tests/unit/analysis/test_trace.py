@@ -1,6 +1,7 @@
 """Traces over a small cluster: two nodes, a client in every place, every kind of end."""
 
 import pytest
+from msgspec.structs import replace
 
 from portway.analysis.target import parse_place, parse_target
 from portway.analysis.trace import MEANING, Pod, Terrain, Trace, trace
@@ -78,6 +79,15 @@ def plain_terrain() -> Terrain:
         for node in NODES.values()
     }
     return Terrain(snapshot, tables, PODS, ("172.18.0.1", "fd00:18::1"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(9100, "POD_DIRECT"), (32000, "NODEPORT_UNSET")])
+def test_a_pod_on_the_hosts_network_has_no_node_ports(number: int, code: str) -> None:
+    """Every cluster has such pods; they answer at their own ports of the node, and no nodePort leads to them."""
+    plain = plain_terrain()
+    agent = Pod("kube-system", "agent", "node-1", ("172.18.0.11",))
+    terrain = replace(plain, pods={**plain.pods, ("kube-system", "agent"): agent})
+    assert trace(terrain, parse_place("outside"), parse_target(f"node-1:{number}")).code == code
 
 
 def _ask(origin: str, target: str) -> Trace:
