@@ -367,7 +367,7 @@ def _pod(pod: Doc) -> Pod:
 
 def _declared(spec: Doc) -> Iterator[tuple[Protocol, int]]:
     """Of its containers and sidecars."""
-    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
-    for container in (*(spec.get("containers") or ()), *sidecars):
-        for port in container.get("ports") or ():
-            yield port.get("protocol") or "TCP", port["containerPort"]
+    sidecars = [one for one in spec.get("initContainers") or () if one and one.get("restartPolicy") == "Always"]
+    for container in filter(None, (*(spec.get("containers") or ()), *sidecars)):
+        for port in filter(None, container.get("ports") or ()):
+            yield port.get("protocol") or "TCP", port.get("containerPort") or 0

@@ -21,7 +21,7 @@ def lost(
 
     A pod's connection to another node's nodePort keeps its source under externalTrafficPolicy Local, as kube-proxy
     has it where it knows pods by the cluster's CIDR; an endpoint elsewhere answers the pod directly. And kube-proxy
-    masquerades a pod's connection to itself only where the EndpointSlice says that the endpoint is on this node.
+    masquerades a pod's connection to itself only where some EndpointSlice says that the endpoint is on this node.
     """
     if verdict.masquerade:
         return {}

@@ -55,6 +55,13 @@ class Frontend(Struct, frozen=True, gc=False):
         return self.target.local if self.local_policy else self.target.cluster
 
     @property
+    def offered(self) -> tuple[Backend, ...]:
+        """Those that any client is given; pods and the node are let through an externalTrafficPolicy Local."""
+        if not self.local_policy:
+            return self.target.cluster
+        return self.target.local if self.kind == "clusterIP" else (*self.target.cluster, *self.target.local)
+
+    @property
     def without_backends(self) -> Disposition:
         """What happens to a packet for which no backend was chosen (section 5.3)."""
         return Disposition.DROP if self.target.has_endpoints else Disposition.REJECT

@@ -38,7 +38,7 @@ def lookup(table: ForwardingTable, packet: Packet) -> Verdict:
         by_port = index.node_ports.get((family_of(packet.destination), packet.protocol, packet.port))
     for frontend in (direct, by_port):
         if frontend is not None and frontend.target.has_endpoints:
-            return _through(table.config, frontend, packet, mark)
+            return _through(table, frontend, packet, mark)
     if direct is not None:
         return _without_backends(direct, mark)
     if to_cluster_ip:
@@ -63,12 +63,12 @@ def _is_masqueraded(config: ProxyConfig, packet: Packet) -> bool:
     return detects(detector, family_of(packet.destination)) and not from_local_pod(detector, packet)
 
 
-def _through(config: ProxyConfig, frontend: Frontend, packet: Packet, mark: bool) -> Verdict:
-    path = _path(config, frontend, packet)
+def _through(table: ForwardingTable, frontend: Frontend, packet: Packet, mark: bool) -> Verdict:
+    path = _path(table.config, frontend, packet)
     masquerade = mark or path.masquerade
     if not path.backends:
         return _without_backends(frontend, masquerade)
-    own = config.node_name
+    itself = tuple(backend for backend in path.backends if backend.address == packet.source)
     return Verdict(
         Disposition.FORWARD,
         Reason.FORWARDED_TERMINATING if path.terminating else Reason.FORWARDED,
@@ -76,7 +76,7 @@ def _through(config: ProxyConfig, frontend: Frontend, packet: Packet, mark: bool
         frontend.target.name,
         frontend.kind,
         masquerade,
-        tuple(b for b in path.backends if b.address == packet.source and own and b.node_name == own),
+        itself if itself and packet.source in table.returning else (),
     )
 
 

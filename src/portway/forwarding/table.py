@@ -25,6 +25,13 @@ class ForwardingTable(Struct, frozen=True, dict=True):
         """Frontends by what packets carry; built once, when first asked for."""
         return index_of(self.contributions)
 
+    @cached_property
+    def returning(self) -> frozenset[str]:
+        """Addresses of this node's endpoints, of any Service: a pod of them that is sent to itself is masqueraded."""
+        own = self.config.node_name
+        offered = (f.offered for c in self.contributions.values() for f in c.frontends)
+        return frozenset(b.address for backends in offered for b in backends if own and b.node_name == own)
+
     @property
     def health_checks(self) -> Mapping[ServiceKey, HealthCheck]:
         """The health check node ports to serve."""

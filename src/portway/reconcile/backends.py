@@ -99,14 +99,15 @@ def find_port(pod: Doc, service_port: Doc) -> int | None:
     protocol = service_port.get("protocol") or "TCP"
     for port in _declared(pod):
         if port.get("name") == target and (port.get("protocol") or "TCP") == protocol:
-            return int(port["containerPort"])
+            return port.get("containerPort")
     return None
 
 
 def _declared(pod: Doc) -> Iterable[Doc]:
     spec = spec_of(pod)
     sidecars = [c for c in spec.get("initContainers") or [] if c.get("restartPolicy") == "Always"]
-    return (port for c in [*(spec.get("containers") or []), *sidecars] for port in c.get("ports") or [])
+    listed = (port for c in [*(spec.get("containers") or []), *sidecars] for port in c.get("ports") or [])
+    return filter(None, listed)  # of files nobody has asked an API server
 
 
 def endpoint_ports(pod: Doc, service: Doc) -> list[Doc]:

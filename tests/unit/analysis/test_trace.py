@@ -44,7 +44,7 @@ SLICES = [
     EndpointSlice(
         "shop", "one-a", "one", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", "node-1", target="one-1"),)
     ),
-    EndpointSlice("shop", "by-hand", "by-hand", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", ""),)),
+    EndpointSlice("shop", "by-hand", "by-hand", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.5", ""),)),
     EndpointSlice(
         "shop", "near-a", "near", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.4", "node-1", target="near-1"),)
     ),
@@ -53,6 +53,7 @@ PODS = {
     ("shop", "web-1"): Pod("shop", "web-1", "node-1", ("10.244.1.2",), frozenset({("TCP", 8080)})),
     ("shop", "one-1"): Pod("shop", "one-1", "node-1", ("10.244.1.3",), frozenset({("TCP", 80)})),
     ("shop", "near-1"): Pod("shop", "near-1", "node-1", ("10.244.1.4",), frozenset({("TCP", 8080), ("UDP", 80)})),
+    ("shop", "alone-1"): Pod("shop", "alone-1", "node-1", ("10.244.1.5",)),
     ("shop", "far-1"): Pod("shop", "far-1", "node-2", ("10.244.2.9",)),
     ("shop", "new"): Pod("shop", "new", ""),
 }
@@ -117,8 +118,8 @@ def _ask(origin: str, target: str) -> Trace:
         # under policy Local a pod's source is kept, and only what comes back through node-2 is understood
         ("pod/shop/web-1", "node-2:32103", "REPLY_BYPASSES_NAT", "near-1", False),
         # nobody said on which node by-hand's endpoint is
-        ("pod/shop/one-1", "svc/shop/by-hand:80", "HAIRPIN_NOT_MASQUERADED", "one-1", False),
-        ("pod/shop/web-1", "svc/shop/by-hand:80", "FORWARDED", "one-1", False),
+        ("pod/shop/alone-1", "svc/shop/by-hand:80", "HAIRPIN_NOT_MASQUERADED", "alone-1", False),
+        ("pod/shop/web-1", "svc/shop/by-hand:80", "FORWARDED", "alone-1", False),
         ("pod/shop/far-1", "node-1:32103", "FORWARDED", "near-1", False),
         ("pod/shop/web-1", "10.244.1.3:80", "POD_DIRECT", "", False),
         ("pod/shop/web-1", "svc/shop/web:81", "SVC_PORT_NOT_FOUND", "", False),

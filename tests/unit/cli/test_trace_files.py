@@ -29,6 +29,12 @@ def test_a_packet_arrives_and_what_was_assumed_is_told(tmp_path: Path) -> None:
     assert "assumes  ASSUME_NODES" in run.stdout
 
 
+@pytest.mark.parametrize("port", ["null", "{}", "{name: http}"])
+def test_a_port_without_a_number_is_nothing(tmp_path: Path, port: str) -> None:
+    run = _trace("-f", _files(tmp_path, port), "node-1:30080")
+    assert run.exit_code == 3 and "ends     NO_ENDPOINTS" in run.stdout
+
+
 def test_where_it_breaks_has_a_place_and_a_fix(tmp_path: Path) -> None:
     run = _trace("-f", _files(tmp_path, "{name: web, containerPort: 8080}"), "node-1:30080", "-o", "json")
     assert run.exit_code == 3

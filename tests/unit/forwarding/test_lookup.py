@@ -85,6 +85,16 @@ def test_hairpin_is_for_this_node_s_own_pods_only() -> None:
     assert not own.masquerade
 
 
+def test_hairpin_is_for_whom_any_service_knows_on_this_node() -> None:
+    """The rule knows pods, not Services; a slice by hand may leave the node out."""
+    known, unknown = service(), service("by-hand", cluster_ip="10.96.0.11")
+    slices = (endpoint_slice("web", "10.244.1.2"), endpoint_slice("by-hand", endpoint("10.244.1.2", "")))
+    packet = Packet("10.244.1.2", "10.96.0.11", "TCP", 80)
+    assert lookup(compute(snapshot(unknown, slices[1]), proxy_config()), packet).hairpin == ()
+    both = lookup(compute(snapshot(known, unknown, *slices), proxy_config()), packet)
+    assert [str(b) for b in both.hairpin] == ["10.244.1.2:80"]
+
+
 def test_a_terminating_fallback_is_told_per_policy() -> None:
     value = service(node_port=30080, external_traffic_policy="Local")
     table = table_of(value, endpoint("10.244.1.2", terminating=True), "10.244.2.2@node-2")
