@@ -1,34 +1,14 @@
-"""Every code that traces, logs and metrics show: what it means, how to check it, what to do, and Kubernetes' rule.
+"""Every code that a command shows and no check's: what it means, how to check it, what to do, and Kubernetes' rule.
 
 One table, so that `portway explain`, traces and the docs say the same; a test holds it against the codes in use.
 """
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
-from portway.analysis import webtrace
+from portway.analysis import elsewhere, webtrace
+from portway.analysis.code import Code
 from portway.analysis.imagined import ASSUMPTIONS
 from portway.analysis.trace import MEANING
-
-
-class Code(Struct, frozen=True):
-    """One code."""
-
-    kind: str
-    """"reason" or "assumption"."""
-    meaning: str
-    """A line without a full stop."""
-    check: str = ""
-    """A command that shows it."""
-    fix: str = ""
-    rule: str = ""
-
-    @property
-    def sections(self) -> tuple[tuple[str, str], ...]:
-        """What there is to say beyond the meaning."""
-        return (("check", self.check), ("fix", self.fix), ("rule", self.rule))
-
 
 _PODS = "kubectl get endpointslices -l kubernetes.io/service-name=NAME; kubectl get pods -l SELECTOR"
 _DETAIL: Mapping[str, tuple[str, str, str]] = {
@@ -169,5 +149,6 @@ def _reasons() -> dict[str, Code]:
 CODES: Mapping[str, Code] = {
     **_reasons(),
     **{code: Code("assumption", meaning) for code, meaning in ASSUMPTIONS.items()},
+    **elsewhere.CODES,
 }
 """By code."""

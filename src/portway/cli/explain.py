@@ -1,6 +1,7 @@
 """`portway explain`."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import msgspec
 
 from portway.analysis import codes
 from portway.analysis.check import Check, spelled
+from portway.analysis.code import Code
 from portway.cli import table
 from portway.cli.lint import all_checks
 from portway.cli.options import output_format
@@ -20,23 +22,40 @@ def command(code: str | None, output: str) -> None:
     """What a code means: its cause, how to check it, how to mend it, and Kubernetes' rule.
 
     CODE is a check's (PW-W01), a reason that trace, logs and metrics show (NO_ENDPOINTS), an assumption
-    (ASSUME_NODES), or a control of Kubescape, Trivy, CIS or NSA (C-0044, KSV-0024), which names the checks that speak
-    to it. Without CODE: all of ours, a line each.
+    (ASSUME_NODES), what an audit or a diff marks (unrestricted), or a control of Kubescape, Trivy, CIS or NSA (C-0044,
+    KSV-0024), which names the checks that speak to it. Without CODE: all of ours, a line each.
     """
     if code is None:
         click.echo(_listed(output))
         return
-    wanted = spelled(code)
-    check = next((one for one in all_checks() if one.code == wanted), None)
-    entry = codes.CODES.get(wanted)
-    speaking = [one for one in all_checks() if wanted in one.controls]
-    if speaking:
+    checks = all_checks()
+    wanted = _known(code, checks)
+    check = next((one for one in checks if one.code == wanted), None)
+    if speaking := [one for one in checks if wanted in one.controls]:
         click.echo(_speaking(wanted, speaking, output))
         return
-    if check is None and entry is None:
-        raise click.BadParameter(f"there is no code {code}; portway explain lists them", param_hint="CODE")
+    entry = codes.CODES.get(wanted)
     document = _document(check) if check else {"code": wanted, **msgspec.to_builtins(entry)}
     click.echo(json.dumps(document, indent=2) if output == "json" else _page(check, wanted, entry))
+
+
+def _known(code: str, checks: Iterable[Check]) -> str:
+    """As we write it, capitals or not. Raises a usage error that names those most like it."""
+    known = {spelled(one): one for one in (*codes.CODES, *_all_of(checks))}
+    wanted = spelled(code)
+    if wanted in known:
+        return known[wanted]
+    from difflib import get_close_matches
+
+    like = [known[one] for one in get_close_matches(wanted, known, n=3)]
+    hint = f"did you mean {' or '.join(like)}?" if like else "portway explain lists them"
+    raise click.BadParameter(f"there is no code {code}; {hint}", param_hint="CODE")
+
+
+def _all_of(checks: Iterable[Check]) -> Iterator[str]:
+    for check in checks:
+        yield check.code
+        yield from check.controls
 
 
 def _speaking(control: str, checks: list[Check], output: str) -> str:
@@ -59,7 +78,7 @@ def _document(check: Check) -> dict[str, Any]:
     return {name: getattr(check, name) for name in check.__struct_fields__ if name != "run"}
 
 
-def _page(check: Check | None, code: str, entry: codes.Code | None) -> str:
+def _page(check: Check | None, code: str, entry: Code | None) -> str:
     from textwrap import fill, indent
 
     if check is None:

@@ -150,12 +150,16 @@ def _forget_neighbours(networks: Sequence[str]) -> None:
             subprocess.run(["ip", "neigh", "flush", "all"], check=True)
 
 
+_UNLIMITED = {"ipv4/icmp_ratemask": "0", "ipv6/icmp/ratemask": "2"}
+"""Which types of messages are limited: of IPv6 only those that a packet is too big."""
+
+
 def _tell_all(networks: Sequence[str]) -> None:
     """Let every datagram that is refused there be told so, not only a few a second."""
     for network in networks:
         with linux.inside_network(wiring.path(network)):
-            for path in ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"):
-                Path("/proc/sys/net", path).write_text("0")
+            for path, value in _UNLIMITED.items():
+                Path("/proc/sys/net", path).write_text(value)
 
 
 if __name__ == "__main__":

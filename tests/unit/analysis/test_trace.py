@@ -180,5 +180,5 @@ def test_a_probe_that_disagrees_is_shouted() -> None:
 def test_a_port_that_no_pod_declares_is_said() -> None:
     lines = draw(_ask("outside", "node-1:32103"), {"outcome": "refused"}, agrees=True)
     assert "  note     near-1 declares no port 80/TCP: whether something listens there, nobody has said" in lines
-    assert lines[-1] == "  probe    refused by the pod itself: nothing listens there: agrees"
+    assert lines[-1] == "  probe    refused by the pod itself (PORT_NOT_LISTENING): agrees"
     assert not any("declares no port" in line for line in draw(_ask("outside", "node-1:32101")))
