@@ -2,7 +2,6 @@
 
 import re
 from bisect import bisect_right
-from functools import cache
 from pathlib import Path
 
 _SOURCE = re.compile(r"^# Source: (\S+)\s*$")
@@ -20,6 +19,7 @@ class Rendering:
         self._lines = text.splitlines()
         self._maker = maker
         self._folder = folder
+        self._templates: dict[Path, tuple[str, ...]] = {}
         self._marks: list[tuple[int, str]] = []
         """Lines, from 1, from which on another file is the source; empty where none is named."""
         for number, line in enumerate(self._lines, 1):
@@ -40,11 +40,12 @@ class Rendering:
     def _line_in(self, template: Path, number: int) -> int:
         """The one line of a template that is as it was rendered."""
         wanted = self._lines[number - 1].strip() if number <= len(self._lines) else ""
-        found = [place for place, line in enumerate(_lines(template), 1) if line == wanted]
+        if template not in self._templates:
+            self._templates[template] = _lines(template)
+        found = [place for place, line in enumerate(self._templates[template], 1) if line == wanted]
         return found[0] if len(found) == 1 else 0
 
 
-@cache
 def _lines(template: Path) -> tuple[str, ...]:
     try:
         return tuple(line.strip() for line in template.read_text().splitlines())

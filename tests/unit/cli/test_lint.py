@@ -64,3 +64,49 @@ def test_what_cannot_be_mended_keeps_nothing_else_back(bad: Path) -> None:
     assert run.exit_code == 0 and "bad.yaml:6:24: PW-W07 is not mended: the field has an anchor" in run.stderr
     wanted = text.replace('"8081"', "8081").replace("\n", "\r\n")
     assert (bad / "bad.yaml").read_bytes().decode() == wanted
+
+
+RENDERED = f"""\
+---
+# Source: shop/templates/all.yaml
+{CHECK.fails.replace("---", "---" + chr(10) + "# Source: shop/templates/pods.yaml")}"""
+
+
+def _piped(text: str, *args: str) -> Result:
+    return CliRunner().invoke(command, ["-f", "-", "--check", "PW-W01", *args], input=text)
+
+
+def test_what_helm_rendered_is_found_in_its_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every format, without a line where the template has none that is the same; and nothing there is mended."""
+    monkeypatch.chdir(tmp_path)
+    run = _piped(RENDERED)
+    assert run.exit_code == 1 and "at        shop/templates/all.yaml Service default/shop" in run.stdout
+    assert "file=shop/templates/all.yaml,title=" in _piped(RENDERED, "-o", "github").stdout
+    assert ' file="shop/templates/all.yaml">' in _piped(RENDERED, "-o", "junit").stdout
+    (result,) = json.loads(_piped(RENDERED, "-o", "sarif").stdout)["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "shop/templates/all.yaml"
+
+
+def test_a_comment_in_a_template_is_a_suppression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """helm keeps comments: in the line of the template, or, where that is not found, for all of the template."""
+    monkeypatch.chdir(tmp_path)
+    commented = "\n".join(
+        f"{line}  # portway:ignore PW-W01 the operator adds it" if "targetPort" in line else line
+        for line in RENDERED.splitlines()
+    )
+    assert _piped(commented).exit_code == 0
+    (tmp_path / "shop" / "templates").mkdir(parents=True)
+    (tmp_path / "shop" / "templates" / "all.yaml").write_text("{{- if true }}\n" + commented)
+    assert _piped(commented).exit_code == 0
+    found = _piped(commented, "-o", "json")
+    (hidden,) = json.loads(found.stdout)["suppressed"]
+    assert hidden["where"]["line"] == RENDERED[: RENDERED.index("targetPort")].count("\n") + 2
+    assert _piped(RENDERED).exit_code == 1
+
+
+def test_what_a_tool_rendered_is_not_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "---\n# Source: shop/templates/web.yaml\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+    text += 'spec: {ports: [{port: 80, targetPort: "8080"}]}\n'
+    run = CliRunner().invoke(command, ["-f", "-", "--fix"], input=text)
+    assert "is not mended: a tool rendered it" in run.stderr and not list(tmp_path.iterdir())
