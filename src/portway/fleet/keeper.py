@@ -157,11 +157,12 @@ class _Keeper:
     def run(self) -> int:
         https = _listen_https()
         unix = _listen_unix(self._paths.api_socket)
-        loopback = fleet_state.free_loopback(self._config.name, {other.loopback for other in fleet_state.fleets()})
+        others = {other.loopback for other in fleet_state.fleets()}
+        loopback, claim = fleet_state.claimed_loopback(self._config.name, others)
         names = _listen_dns(f"{loopback}.{DNS_LOOPBACK}") if self._programs.nameserver else []
         state = self._describe(https, loopback, names)
         world_end, lifeline = os.pipe2(os.O_CLOEXEC)
-        children = supervisor.Supervisor(private=[lifeline, self._pipe])
+        children = supervisor.Supervisor(private=[lifeline, self._pipe, claim.fileno()])
         programs, paths = self._programs, self._paths
         progress, telling = os.pipe2(os.O_CLOEXEC)
         new = world.World(state, programs.in_nodes, programs.gate, lifeline=world_end, progress=telling)

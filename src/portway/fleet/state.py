@@ -127,15 +127,30 @@ def write(state: FleetState) -> None:
     os.replace(draft, path)  # noqa: PTH105 - one rename
 
 
-def free_loopback(name: str, taken: set[str]) -> str:
-    """A `127.x.y` for fleet `name`: always the same one, unless another fleet or program uses it."""
+def claimed_loopback(name: str, taken: set[str]) -> tuple[str, socket.socket]:
+    """A `127.x.y` for fleet `name`, its own as long as the socket is open.
+
+    Always the same one, unless another fleet or program uses it. A fleet listens only later: the socket, an abstract
+    one that all users of this machine share, tells those that are started meanwhile.
+    """
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     used = taken | _used_loopbacks()
     for step in range(254 * 256):
         x, y = divmod((seed + step) % (254 * 256), 256)
-        if (prefix := f"127.{x + 1}.{y}") not in used:
-            return prefix
+        prefix = f"127.{x + 1}.{y}"
+        if prefix not in used and (claim := _claim(prefix)) is not None:
+            return prefix, claim
     raise FleetError("no loopback range 127.x.y.0/24 is free on this machine")
+
+
+def _claim(prefix: str) -> socket.socket | None:
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0portway {prefix}")
+    except OSError:
+        claim.close()
+        return None
+    return claim
 
 
 def _used_loopbacks() -> set[str]:

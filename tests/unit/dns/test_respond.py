@@ -80,16 +80,20 @@ def _version_bind() -> dns.message.Message:
         (_version_bind(), "REFUSED"),
         (query("cluster.local.", "AXFR"), "REFUSED"),
         (query(use_edns=1), "BADVERS"),
-        (query().to_wire()[:-1], "FORMERR"),
-        (query().to_wire() + b"x", "FORMERR"),
-        (query().to_wire()[:12], "FORMERR"),
+        pytest.param(query().to_wire()[:-1], "FORMERR", id="cut short"),
+        pytest.param(query().to_wire() + b"x", "FORMERR", id="too long"),
+        pytest.param(query().to_wire()[:12], "FORMERR", id="only a header"),
     ],
 )
 def test_rcodes(asked: dns.message.Message | bytes, rcode: str) -> None:
     assert dns.rcode.to_text(said(asked).rcode()) == rcode
 
 
-@pytest.mark.parametrize("packet", [b"", b"x" * 11, query().to_wire()[:2] + b"\x80" + query().to_wire()[3:]])
+@pytest.mark.parametrize(
+    "packet",
+    [b"", b"x" * 11, query().to_wire()[:2] + b"\x80" + query().to_wire()[3:]],
+    ids=["empty", "shorter than a header", "an answer"],
+)
 def test_what_is_no_query_gets_nothing(packet: bytes) -> None:
     """A response least of all: two servers would answer each other for ever."""
     assert respond(ZONE, packet) is None
