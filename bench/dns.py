@@ -1,6 +1,6 @@
 """What an answer costs: the nameserver's processor time a query, its rate and its latency, beside dnsmasq's.
 
-    make bench-dns       SIZES=100x1,1000x1,10000x1 RUNS=5 QUERIES=40000 make bench-dns       PEER=0: without dnsmasq
+    make bench-dns       SIZES=100x1,1000x1 RUNS=5 QUERIES=40000 make bench-dns       PEER=0: without dnsmasq
 
 Both serve the same names from memory at a port of this machine's loopback, on the first processor; one client, on the
 last, keeps 64 queries under way. They take turns; medians of all runs. dnsmasq (Debian: dnsmasq-base) reads the names
@@ -8,13 +8,18 @@ from a hosts file and is left out, with a word, where it is not installed. Readi
 
 one name    the A record of one Service, again and again: from memory
 all names   the A records of all Services in turn
+anew        the same, spelt otherwise each time (0x20), as after a change anywhere: no response was remembered
 no name     names that do not exist, each asked once: nothing that was remembered helps
+search      the same, as ndots:5 makes them: hosts of others' domains, below the search list's first entry
+state       how long the zone takes to build of its documents, and what the process holds then and once all were asked
 change      one endpoint of a Service comes or goes, and the Service is asked for: the whole of it
 """
 
 import asyncio
+import gc
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -34,6 +39,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench import peer, synthetic
 from portway.dns import Message, Question, Zone, answer, decode, from_text, write
+from portway.dns.quick import Quick
 from portway.nameserver.desk import Desk
 from portway.nameserver.routes import Routes
 from portway.nameserver.udp import UdpDoor
@@ -46,7 +52,8 @@ _ALONE = 2000
 """Queries of which one at a time is under way, for the latency."""
 _CHANGES = 500
 _ADDRESS = "127.0.0.1"
-_KINDS = ("one name", "all names", "no name")
+_KINDS = ("one name", "all names", "anew", "no name", "search")
+_ONCE = ("anew", "no name", "search")
 
 Row = dict[str, Any]
 
@@ -57,7 +64,7 @@ def main() -> int:
     dnsmasq = None if os.environ.get("PEER") == "0" else shutil.which("dnsmasq", path=f"{os.environ['PATH']}:/usr/sbin")
     if dnsmasq is None:
         print("without dnsmasq: it is not installed (Debian: dnsmasq-base), or PEER=0 says so", file=sys.stderr)
-    for count, endpoints in synthetic.sizes("100x1,1000x1,10000x1"):
+    for count, endpoints in synthetic.sizes("100x1,1000x1,10000x1,100000x1"):
         rows += _size(peer.services(count, endpoints), dnsmasq)
     _print(rows)
     synthetic.save("dns", rows)
@@ -75,11 +82,12 @@ def _size(chosen: peer.Services, dnsmasq: str | None) -> Iterator[Row]:
             for kind in _KINDS:
                 packets = _queries(kind, len(chosen), run)
                 for name in list(places)[:: 1 if run % 2 else -1]:
-                    readings.setdefault((name, kind), []).append(_measure(*places[name], packets, kind != "no name"))
+                    readings.setdefault((name, kind), []).append(_measure(*places[name], packets, kind not in _ONCE))
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     for kind in _KINDS:
         yield _row(len(chosen), kind, {name: _median(readings[name, kind]) for name in places})
     yield {"services": len(chosen), "reading": "change", "portway cpu": _change(chosen)}
+    yield {"services": len(chosen), "reading": "state"} | _apart(lambda: _state(chosen))
 
 
 def _row(services: int, kind: str, found: dict[str, Row]) -> Row:
@@ -175,12 +183,22 @@ def _client(port: int, patience: float) -> socket.socket:
 
 
 def _queries(kind: str, services: int, run: int) -> list[bytes]:
-    labels = {
+    chance = random.Random(run)
+    once = range(QUERIES + _ALONE)
+    names = {
         "one name": ["s0"],
         "all names": [f"s{n * 7919 % services}" for n in range(services)],
-        "no name": [f"n{run}-{n}" for n in range(QUERIES + _ALONE)],
+        "anew": [f"s{n * 7919 % services}" for n in once],
+        "no name": [f"n{run}-{n}" for n in once],
+        "search": [f"www.n{run}-{n}.example.com" for n in once],
     }[kind]
-    return [_query(f"{label}.bench.svc.cluster.local", n) for n, label in enumerate(labels)]
+    whole = [f"{name}.bench.svc.cluster.local" for name in names]
+    return [_query(_spelt(name, chance) if kind == "anew" else name, n) for n, name in enumerate(whole)]
+
+
+def _spelt(name: str, chance: random.Random) -> str:
+    bits = chance.getrandbits(len(name))
+    return "".join(letter.upper() if bits >> at & 1 else letter for at, letter in enumerate(name))
 
 
 def _query(name: str, ident: int) -> bytes:
@@ -251,6 +269,35 @@ def _change(chosen: peer.Services) -> float:
     return (time.perf_counter() - began) / _CHANGES * 1e6
 
 
+def _apart(measure: Callable[[], Row]) -> Row:
+    """What a process of its own finds, which starts as small as this one is."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(writing, json.dumps(measure()).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as said:
+        found: Row = json.loads(said.read())
+    os.waitpid(pid, 0)
+    return found
+
+
+def _state(chosen: peer.Services) -> Row:
+    before, began = _resident(), time.process_time()
+    zone = _zone(chosen)
+    built, seconds = _resident(), time.process_time() - began
+    desk = Quick(zone)
+    for packet in _queries("all names", len(chosen), 0):
+        desk.respond(packet, False, 0)
+    return {"build": seconds, "zone mb": built - before, "asked mb": _resident() - before}
+
+
+def _resident() -> float:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _print(rows: Sequence[Row]) -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {RUNS} runs of {QUERIES} queries, medians")
     for row in rows:
@@ -258,6 +305,9 @@ def _print(rows: Sequence[Row]) -> None:
 
 
 def _told(row: Row) -> str:
+    if row["reading"] == "state":
+        held = f"{row['zone mb']:.1f} MB then, {row['asked mb']:.1f} MB when all were asked"
+        return f"portway {row['build']:.2f} s to build, {held}"
     if row["reading"] == "change":
         return f"portway {row['portway cpu']:5.1f} µs"
     lines = [

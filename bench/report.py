@@ -258,6 +258,9 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("rate to dnsmasq's", _plain("rate ratio"), "{:.2f}".format),
         Column("p50, one at a time", _plain("portway p50"), _microseconds),
         Column("dnsmasq", _plain("dnsmasq p50"), _microseconds),
+        Column("to build", _plain("build"), _seconds),
+        Column("memory", _plain("zone mb"), lambda mb: f"{mb:,.1f} MB"),
+        Column("when all were asked", _plain("asked mb"), lambda mb: f"{mb:,.1f} MB"),
     ),
     "analysis": (
         Column("what", lambda row: row["what"], str),

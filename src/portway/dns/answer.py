@@ -41,10 +41,10 @@ def answer(zone: Zone, question: Question, turn: int = 0) -> Answer | None:
 
 def _said(zone: Zone, question: Question, found: Types | None, turn: int) -> Answer:
     if found is None:
-        return Answer(NXDOMAIN, authority=_soa(zone))
+        return Answer(NXDOMAIN, authority=denial(zone))
     records = _records(question.name, question.type, found, turn)
     if not records:
-        return Answer(authority=_soa(zone))
+        return Answer(authority=denial(zone))
     return Answer(answers=records, additional=_targets(zone, records))
 
 
@@ -98,5 +98,6 @@ def _reverse(zone: Zone, question: Question, name: Name) -> Answer | None:
     return _said(zone, question, {PTR: [Target(each) for each in names]} if names else None, 0)
 
 
-def _soa(zone: Zone) -> tuple[Record, ...]:
+def denial(zone: Zone) -> tuple[Record, ...]:
+    """The authority of an answer that there is nothing (RFC 2308 3)."""
     return (Record(zone.name, SOA, NEGATIVE_TTL, zone.soa()),)

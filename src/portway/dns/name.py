@@ -36,6 +36,11 @@ def length(name: Name) -> int:
     return sum(map(len, name)) + len(name) + 1
 
 
+def packed(name: Name) -> bytes:
+    """The bytes on the wire, uncompressed."""
+    return b"".join(bytes([len(label)]) + label for label in name) + b"\0"
+
+
 def lower(name: Name) -> Name:
     """The form in which equal names are equal."""
     return tuple(label.lower() for label in name)

@@ -1,135 +1,217 @@
-"""The common questions, from bytes to bytes: addresses of names of the zone, and names that it does not have.
+"""The responses to most questions, from bytes to bytes: no message is parsed, no record made.
 
-`respond` says the same, byte for byte, and everything else; this spares it the values in between, which cost four
-times as much. Whatever is not plain is left to it.
+`respond` says what a response is; this says the same of plain questions for names below svc.DOMAIN (and of those that
+are not there) at a fifth of the price, and leaves all others to it. A Service's answers are kept as bytes until it
+changes. Their pointers can be absolute, because a name's question always ends at the same place.
 """
 
-import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
 
 from msgspec import Struct
 
-from portway.dns.message import HEADER, HEADER_SIZE, NOERROR, NXDOMAIN, QUESTION
-from portway.dns.name import LONGEST_LABEL, LONGEST_NAME, Name
-from portway.dns.record import AAAA, ANY, CNAME, IN, OPT, SOA, A, Raw
-from portway.dns.wire import RECORD
-from portway.dns.zone import NEGATIVE_TTL, TTL, Types, Zone
+from portway.dns.answer import Answer, answer, denial
+from portway.dns.message import HEADER, HEADER_SIZE, LARGEST, NOERROR, NXDOMAIN, QUESTION, Message, Question, write
+from portway.dns.name import LONGEST_LABEL, LONGEST_NAME, Name, length, packed
+from portway.dns.record import AAAA, CNAME, IN, SRV, A, Data, Raw
+from portway.dns.respond import SMALLEST, UDP_SIZE, Said
+from portway.dns.wire import RECORD, Reader
+from portway.dns.zone import TTL, Key, Zone
 
-_RD, _CD = 1 << 8, 1 << 4
-_ODD = 0xFFFF & ~(_RD | _CD | 1 << 5)
-"""Flags of a query that ask for more than recursion and checks."""
-_SAID = 1 << 15 | 1 << 10 | 1 << 7
-"""QR, AA, RA."""
-_TRANSFERS = (251, 252)
-_OWN = b"\xc0\x0c"
+_QR, _AA, _TC, _RD, _RA, _AD, _CD = 1 << 15, 1 << 10, 1 << 9, 1 << 8, 1 << 7, 1 << 5, 1 << 4
+_KINDS = {kind.to_bytes(2, "big") + b"\0\1": kind for kind in (A, AAAA, SRV)}
+"""Type and class of what is answered here."""
+_OPT = b"\0\0\x29"
+_OPT_SIZE = 11
+_OWNER = (0xC000 | HEADER_SIZE).to_bytes(2, "big")
 """The question's name."""
-_ROOM = 512
-_MOST = 16
-"""Addresses of an answer; of more, not all may have room."""
-_OPT = struct.Struct("!BHHBBHH")
-_TAIL = struct.Struct("!IIIII")
-_IN_THE_WAY = (b"dns", b"hostmaster")
-"""Names below these have an end that the SOA's names have too, which may be a pointer then."""
+_OTHERS = frozenset((b"\3svc", b"\3pod", b"\3dns", b"\x0bdns-version"))
+"""What is below the domain."""
 
 
-class Said(Struct, frozen=True, gc=False):
-    """A response."""
-
-    packet: bytes
-    turns: int = 1
-    """How many different ones there are, if addresses take turns."""
+_NODATA = "NODATA"
 
 
-class _Asked(Struct, frozen=True, gc=False):
-    """A plain query."""
+class _Rest(Struct, frozen=True, gc=False):
+    """What follows the question."""
 
-    labels: Name
-    """Lower-case."""
-    end: int
-    """Where the question ends."""
-    type: int
-    flags: int
-    opt: bytes
-    """What the response has of EDNS."""
+    rcode: int
+    counts: tuple[bytes, bytes]
+    """The header's four, without OPT and with it."""
+    records: bytes
+    unit: int = 0
+    """Bytes of each record, of a list whose records take turns; 0: it is none."""
 
 
-def quick(zone: Zone, packet: bytes, turn: int, udp_size: int) -> Said | None:
-    """The response to a plain query; None: somebody else knows. `udp_size`: what we take in one datagram, bytes."""
-    asked = _read(packet, udp_size)
-    if asked is None:
-        return None
-    cut = len(asked.labels) - len(zone.name)
-    name_end = asked.end - QUESTION.size
-    if cut < 0 or packet[name_end - len(zone.wire) : name_end] != zone.wire or asked.labels[cut:] != zone.name:
-        return None
-    found = zone.at(asked.labels[:cut])
-    if found and asked.type in found:
-        return _addresses(packet, asked, found, turn)
-    if (found and CNAME in found) or (cut and asked.labels[cut - 1] in _IN_THE_WAY):
-        return None
-    return _denied(packet, asked, zone, NXDOMAIN if found is None else NOERROR)
+@lru_cache(maxsize=64)
+def _counts(answers: int, authority: int, additional: int) -> tuple[bytes, bytes]:
+    first = b"\0\1" + answers.to_bytes(2, "big") + authority.to_bytes(2, "big")
+    return first + additional.to_bytes(2, "big"), first + (additional + 1).to_bytes(2, "big")
 
 
-def _read(packet: bytes, udp_size: int) -> _Asked | None:
-    size = len(packet)
-    if size < HEADER_SIZE + 1 + QUESTION.size:
-        return None
-    _, flags, questions, answers, authority, additional = HEADER.unpack_from(packet)
-    if flags & _ODD or questions != 1 or answers or authority or additional > 1:
-        return None
-    text, labels, at = packet.lower(), [], HEADER_SIZE
-    while (length := packet[at]) and length <= LONGEST_LABEL:
-        at += 1 + length
-        if at >= size:
+def _flags(asked: int, rcode: int) -> bytes:
+    return (asked & (_RD | _CD) | _QR | _AA | _RA | rcode).to_bytes(2, "big")
+
+
+_ASKED = {
+    flags.to_bytes(2, "big") + b"\0\1\0\0\0\0\0" + bytes([edns]): (flags, edns)
+    for flags, edns in product((rd | ad | cd for rd in (0, _RD) for ad in (0, _AD) for cd in (0, _CD)), (0, 1))
+}
+"""The headers, after the id, of a query with one question and OPT or no other record."""
+_FLAGS = {(flags, rcode): _flags(flags, rcode) for flags, _ in _ASKED.values() for rcode in (0, NXDOMAIN)}
+_OPTS = {ttl: _OPT + UDP_SIZE.to_bytes(2, "big") + ttl + b"\0\0" for ttl in (b"\0\0\0\0", b"\0\0\x80\0")}
+"""Our OPT by what the client's has in its TTL's place: version 0, with DO or without (RFC 6891 6.1.3)."""
+
+
+class Quick:
+    """Responses of a zone."""
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._end = packed(zone.name)
+        self._depth = len(zone.name)
+        self._denials: dict[tuple[int, int], _Rest] = {}
+        self._denials_of = -1
+
+    def respond(self, packet: bytes, tcp: bool, turn: int) -> Said | None:
+        """What `respond` would say, letters' case in records apart; None: it must be asked."""
+        asked = _ASKED.get(packet[2:HEADER_SIZE])
+        if asked is None:
             return None
-        labels.append(text[at - length : at])
-    end = at + 1 + QUESTION.size
-    if length or end > size or at - HEADER_SIZE >= LONGEST_NAME:
+        at, starts = HEADER_SIZE, list[int]()
+        try:
+            while size := packet[at]:
+                starts.append(at)
+                at += size + 1
+                if size > LONGEST_LABEL:
+                    return None
+        except IndexError:
+            return None
+        end = at + 5
+        kind = _KINDS.get(packet[at + 1 : end])
+        if kind is None or at - HEADER_SIZE >= LONGEST_NAME:
+            return None
+        flags, edns = asked
+        limit, opt = LARGEST if tcp else SMALLEST, b""
+        if edns:
+            found = _edns(packet, end)
+            if found is None:
+                return None
+            opt = found[1]
+            limit = limit if tcp else found[0]
+        elif len(packet) != end:
+            return None
+        said = self._at(packet[HEADER_SIZE : at + 1].lower(), starts, kind)
+        if said is None:
+            return None
+        return _response(said, packet[:2] + _FLAGS[flags, said.rcode], packet[HEADER_SIZE:end], opt, limit, turn)
+
+    def _at(self, name: bytes, starts: Sequence[int], kind: int) -> _Rest | None:
+        """What is said of a lower-case name whose labels start at `starts` of the packet."""
+        depth = len(starts) - self._depth
+        if depth < 1 or not name.endswith(self._end):
+            return None
+        cut = len(name) - len(self._end)
+        if depth != len(starts) and starts[depth] - HEADER_SIZE != cut:
+            return None
+        top = starts[depth - 1] - HEADER_SIZE
+        if name[top:cut] != b"\3svc":
+            return None if name[top:cut] in _OTHERS else self._denied(NXDOMAIN, name, cut)
+        if depth < 3:
+            return None
+        first, second = starts[depth - 3] - HEADER_SIZE, starts[depth - 2] - HEADER_SIZE
+        key = name[second + 1 : top].decode("latin-1"), name[first + 1 : second].decode("latin-1")
+        if not self._zone.has(*key):
+            return self._denied(NXDOMAIN, name, cut)
+        return self._of_service(key, name, first, cut, kind)
+
+    def _of_service(self, key: Key, name: bytes, first: int, cut: int, kind: int) -> _Rest | None:
+        """What is said of a name at or below a Service's, whose label starts at `first`."""
+        below, kept = name[:first], self._zone.kept(key)
+        said = kept.get((below, kind))
+        if said is _NODATA:
+            return self._denied(NOERROR, name, cut)
+        if said is not None:
+            assert isinstance(said, _Rest)
+            return said
+        types = self._zone.own(key) if not below and kind != SRV else self._zone.at(_labels(name[:cut] + b"\0"))
+        if types is None:
+            return self._denied(NXDOMAIN, name, cut)
+        if CNAME in types:
+            return None
+        found = types.get(kind, ())
+        if not found:
+            kept[below, kind] = _NODATA
+            return self._denied(NOERROR, name, cut)
+        said = kept[below, kind] = _list(found, kind) if kind != SRV else self._asked(Question(_labels(name), kind))
+        return said
+
+    def _denied(self, rcode: int, name: bytes, cut: int) -> _Rest:
+        """No such name, or no such data. Names that are equally long before the domain have the same bytes."""
+        if self._denials_of != self._zone.changes:
+            self._denials, self._denials_of = {}, self._zone.changes
+        said = self._denials.get((rcode, cut))
+        if said is None:
+            found = Answer(rcode, authority=denial(self._zone))
+            said = self._denials[rcode, cut] = _written(Question(_labels(name), A), found)
+        return said
+
+    def _asked(self, question: Question) -> _Rest:
+        found = answer(self._zone, question)
+        assert found is not None, "its name is below the domain"
+        return _written(question, found)
+
+
+def _edns(packet: bytes, at: int) -> tuple[int, bytes] | None:
+    """(bytes that the client takes, our OPT) by the OPT at the packet's end; None: it is no plain one."""
+    if packet[at : at + 3] != _OPT or int.from_bytes(packet[at + 9 : at + 11], "big") != len(packet) - at - _OPT_SIZE:
         return None
-    kind, rclass = QUESTION.unpack_from(packet, at + 1)
-    if rclass != IN or kind == ANY or kind in _TRANSFERS:
+    ours = _OPTS.get(packet[at + 5 : at + 9])
+    if ours is None:
         return None
-    opt = _edns(packet, end, udp_size) if additional else b"" if end == size else None
-    return None if opt is None else _Asked(tuple(labels), end, kind, flags & (_RD | _CD), opt)
+    return min(max(packet[at + 3] << 8 | packet[at + 4], SMALLEST), UDP_SIZE), ours
 
 
-def _edns(packet: bytes, at: int, udp_size: int) -> bytes | None:
-    """The OPT record to answer with the query's, which must be all that follows; None: it is something else."""
-    if len(packet) < at + _OPT.size:
-        return None
-    root, kind, _, _, version, flags, length = _OPT.unpack_from(packet, at)
-    if root or kind != OPT or version or at + _OPT.size + length != len(packet):
-        return None
-    return _OPT.pack(0, OPT, udp_size, 0, 0, flags & 1 << 15, 0)
+def _response(said: _Rest, head: bytes, question: bytes, opt: bytes, limit: int, turn: int) -> Said | None:
+    """The packet, `head` being its id and flags; None when it needs cutting that is not done here."""
+    records, unit = said.records, said.unit
+    room = limit - HEADER_SIZE - len(question) - len(opt)
+    if not unit:
+        whole = len(records) <= room
+        return Said(head + said.counts[bool(opt)] + question + records + opt) if whole else None
+    turns = len(records) // unit
+    if turns > 1:
+        first = turn % turns * unit
+        records = records[first:] + records[:first]
+    if len(records) <= room:
+        return Said(head + said.counts[bool(opt)] + question + records + opt, turns)
+    fit = room // unit
+    head = head[:2] + (int.from_bytes(head[2:], "big") | _TC).to_bytes(2, "big")
+    return Said(head + _counts(fit, 0, 0)[bool(opt)] + question + records[: fit * unit] + opt, turns)
 
 
-def _addresses(packet: bytes, asked: _Asked, found: Types, turn: int) -> Said | None:
-    data = found[asked.type]
-    count = len(data)
-    if asked.type not in (A, AAAA) or CNAME in found or count > _MOST:
-        return None
-    first = turn % count
-    parts = [packet[HEADER_SIZE : asked.end]]
-    for each in (*data[first:], *data[:first]):
-        assert isinstance(each, Raw)
-        parts += (_OWN, RECORD.pack(asked.type, IN, TTL, len(each.data)), each.data)
-    return _said(packet, asked, parts, NOERROR, (count, 0), count)
+def _list(found: Sequence[Data], kind: int) -> _Rest:
+    """Addresses of the name that is asked for."""
+    raw = [each.data for each in found if isinstance(each, Raw)]
+    head = _OWNER + RECORD.pack(kind, IN, TTL, len(raw[0]))
+    return _Rest(NOERROR, _counts(len(raw), 0, 0), b"".join([head + each for each in raw]), len(head) + len(raw[0]))
 
 
-def _denied(packet: bytes, asked: _Asked, zone: Zone, rcode: int) -> Said | None:
-    """With the zone's SOA, whose names end in the question's end."""
-    domain = (0xC000 | asked.end - QUESTION.size - len(zone.wire)).to_bytes(2, "big")
-    names = b"\x02ns\x03dns" + domain + b"\x0ahostmaster" + domain
-    times = _TAIL.pack(*zone.times)
-    head = RECORD.pack(SOA, IN, NEGATIVE_TTL, len(names) + len(times))
-    parts = [packet[HEADER_SIZE : asked.end], domain, head, names, times]
-    return _said(packet, asked, parts, rcode, (0, 1), 1)
+def _written(question: Question, found: Answer) -> _Rest:
+    packet = write(
+        Message(
+            id=0,
+            rcode=found.rcode,
+            questions=(question,),
+            answers=found.answers,
+            authority=found.authority,
+            additional=found.additional,
+        )
+    )
+    counts = HEADER.unpack_from(packet)[3:]
+    return _Rest(found.rcode, _counts(*counts), packet[HEADER_SIZE + length(question.name) + QUESTION.size :])
 
 
-def _said(
-    packet: bytes, asked: _Asked, parts: list[bytes], rcode: int, counts: tuple[int, int], turns: int
-) -> Said | None:
-    answers, authority = counts
-    ident = packet[0] << 8 | packet[1]
-    header = HEADER.pack(ident, _SAID | asked.flags | rcode, 1, answers, authority, 1 if asked.opt else 0)
-    said = b"".join((header, *parts, asked.opt))
-    return Said(said, turns) if len(said) <= _ROOM else None
+def _labels(name: bytes) -> Name:
+    return Reader(name).name()

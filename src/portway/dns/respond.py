@@ -27,20 +27,27 @@ from portway.dns.message import (
     write,
 )
 from portway.dns.name import Name, length, lower
-from portway.dns.quick import Said, quick
 from portway.dns.record import AAAA, IN, OPT, SOA, A
 from portway.dns.wire import RECORD, Reader, Writer
 from portway.dns.zone import NEGATIVE_TTL, TTL, Zone
 
 UDP_SIZE = 1232
 """What we send and take in one datagram: never a fragment (DNS flag day 2020)."""
-_SMALLEST = 512
+SMALLEST = 512
 """What every client can take in one datagram (RFC 1035 4.2.1)."""
 _TRANSFERS = (251, 252)
 """IXFR, AXFR: nobody gets the whole zone."""
 _NAMES_INSIDE = frozenset((3, 4, 7, 8, 9, 14, 15))
 """MD, MF, MB, MG, MR, MINFO, MX: their data may point into the packet it came in, and cannot be put into another."""
 _QR, _TC, _RCODE = 1 << 15, 1 << 9, 15
+
+
+class Said(Struct, frozen=True, gc=False):
+    """A response."""
+
+    packet: bytes
+    turns: int = 1
+    """How many different ones there are, if addresses take turns."""
 
 
 class Wanted(Struct, frozen=True, gc=False):
@@ -87,13 +94,6 @@ class Relayed(Struct, frozen=True, gc=False):
 
 def respond(zone: Zone | None, packet: bytes, tcp: bool = False, turn: int = 0) -> Said | Elsewhere | None:
     """What to do about a packet; None: nothing. Without a zone every name is somebody else's."""
-    if zone is not None and (found := quick(zone, packet, turn, UDP_SIZE)):
-        return found
-    return respond_to_any(zone, packet, tcp, turn)
-
-
-def respond_to_any(zone: Zone | None, packet: bytes, tcp: bool = False, turn: int = 0) -> Said | Elsewhere | None:
-    """The same, without a shorter way for the common ones."""
     if len(packet) < HEADER_SIZE or HEADER.unpack_from(packet)[1] & _QR:
         return None  # a response answered would be answered again
     try:
@@ -121,7 +121,7 @@ def _malformed(packet: bytes) -> Message:
 def _limit(query: Message, tcp: bool) -> int:
     if tcp:
         return LARGEST
-    return min(max(query.edns.udp_size, _SMALLEST), UDP_SIZE) if query.edns else _SMALLEST
+    return min(max(query.edns.udp_size, SMALLEST), UDP_SIZE) if query.edns else SMALLEST
 
 
 def _refusal(query: Message) -> int:

@@ -31,8 +31,6 @@ class Zone:
     def __init__(self, domain: str = "cluster.local", nameservers: Collection[str] = (), ranges: Iterable[str] = ()):
         """`nameservers`: addresses of ns.dns.DOMAIN. `ranges`: CIDRs whose PTR names nobody else answers for."""
         self.name: Name = lower(from_text(domain))
-        self.wire = b"".join(bytes([len(label)]) + label for label in self.name) + b"\0"
-        """The name as packets have it."""
         self.changes = 0
         """How often it has changed."""
         self._nameservers = addresses(nameservers)
@@ -41,6 +39,7 @@ class Zone:
         self._services: dict[Key, Service] = {}
         self._slices: defaultdict[Key, dict[str, Slice]] = defaultdict(dict)
         self._names: dict[Key, dict[Name, Types]] = {}
+        self._kept: dict[Key, dict[object, object]] = {}
         self._cluster_ips: dict[str, dict[Key, None]] = {}
         self._endpoints: dict[str, Counter[tuple[str, str, str]]] = {}
 
@@ -55,7 +54,7 @@ class Zone:
         if old is not None:
             key = old.namespace, old.name
             self._services.pop(key, None)
-            self._names.pop(key, None)
+            self._forget(key)
             for address in old.cluster_ips:
                 self._cluster_ips[address].pop(key, None)
                 if not self._cluster_ips[address]:
@@ -63,7 +62,7 @@ class Zone:
         if new is not None:
             key = new.namespace, new.name
             self._services[key] = new
-            self._names.pop(key, None)
+            self._forget(key)
             for address in new.cluster_ips:
                 self._cluster_ips.setdefault(address, {})[key] = None
 
@@ -75,7 +74,7 @@ class Zone:
         if new is not None and new.service:
             key = new.namespace, new.service
             self._slices[key][new.name] = new
-            self._names.pop(key, None)
+            self._forget(key)
             for endpoint in new.endpoints:
                 self._endpoints.setdefault(endpoint.address, Counter())[*key, endpoint.hostname] += 1
 
@@ -84,7 +83,7 @@ class Zone:
         self._slices[key].pop(old.name, None)
         if not self._slices[key]:
             del self._slices[key]
-        self._names.pop(key, None)
+        self._forget(key)
         for endpoint in old.endpoints:
             known = self._endpoints[endpoint.address]
             known[*key, endpoint.hostname] -= 1
@@ -92,6 +91,24 @@ class Zone:
                 del known[*key, endpoint.hostname]
             if not known:
                 del self._endpoints[endpoint.address]
+
+    def _forget(self, key: Key) -> None:
+        self._names.pop(key, None)
+        self._kept.pop(key, None)
+
+    def kept(self, key: Key) -> dict[object, object]:
+        """A place for what is made of a Service, which must exist; empty again when anything of it changes."""
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = {}
+        return found
+
+    def own(self, key: Key) -> Types | None:
+        """The addresses at a Service's own name, which must exist: what `at` says but for SRV."""
+        service = self._services[key]
+        if service.kind == "clusterIP":
+            return addresses(service.cluster_ips)
+        return self._in_namespace((key[1].encode("latin-1"),), key[0])
 
     def has(self, namespace: str, name: str) -> bool:
         """Whether there is such a Service."""
@@ -172,14 +189,10 @@ class Zone:
         ip = ipaddress.ip_address(address)
         return any(ip.version == one.version and ip in one for one in self._ranges)
 
-    @property
-    def times(self) -> tuple[int, int, int, int, int]:
-        """The numbers of the zone's SOA; its serial counts changes."""
-        return self.changes & 0xFFFFFFFF, 7200, 1800, 86400, NEGATIVE_TTL
-
     def soa(self) -> Soa:
-        """The zone's SOA."""
-        return Soa((b"ns", b"dns", *self.name), (b"hostmaster", *self.name), *self.times)
+        """The zone's SOA; its serial counts changes."""
+        serial = self.changes & 0xFFFFFFFF
+        return Soa((b"ns", b"dns", *self.name), (b"hostmaster", *self.name), serial, 7200, 1800, 86400, NEGATIVE_TTL)
 
 
 def _word(label: bytes) -> str:
@@ -190,8 +203,12 @@ def addresses(found: Iterable[str]) -> dict[int, list[Data]]:
     """A and AAAA data of addresses in text."""
     types: dict[int, list[Data]] = {}
     for address in found:
-        types.setdefault(AAAA if ":" in address else A, []).append(Raw(ipaddress.ip_address(address).packed))
+        types.setdefault(AAAA if ":" in address else A, []).append(Raw(_packed(address)))
     return types
+
+
+def _packed(address: str) -> bytes:
+    return ipaddress.ip_address(address).packed if ":" in address else bytes(map(int, address.split(".")))
 
 
 def _hosts(endpoints: Iterable[Endpoint]) -> dict[Name, Types]:

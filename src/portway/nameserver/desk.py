@@ -1,35 +1,23 @@
 """Turns queries into responses: at once from memory or the zone, later from upstream.
 
-Responses of the zone are remembered by the query's bytes after its id, until the zone changes.
+Responses of the zone are remembered by the query's bytes after its id, until the zone changes; lists of addresses that
+take turns are not.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from portway.dns import Zone
-from portway.dns.quick import Said
-from portway.dns.respond import Elsewhere, passed_on, respond
-from portway.nameserver.recent import Recent
+from portway.dns.quick import Quick
+from portway.dns.respond import Elsewhere, Said, passed_on, respond
 from portway.nameserver.upstream import Upstream
 
 _MOST = 8192
-"""Responses remembered, of each transport, at least; twice as many at most."""
+"""Responses remembered, of each transport; one more, and all are forgotten: those asked often soon come back."""
 _LONGEST_QUERY, _LONGEST = 300, 1500
 """Bytes; longer queries and responses are not remembered."""
 _MOST_WAITING = 4096
 """Clients that wait for upstream; there is no answer for more at once."""
-_TURNS = 8
-"""Lists of so many addresses are remembered in each of their turns; longer ones are made anew."""
-
-
-class _Known(Struct):
-    changes: int
-    """The zone's, when they were made."""
-    packets: list[bytes]
-    """Without the id; they take turns."""
-    turn: int = 0
 
 
 class Desk:
@@ -37,24 +25,38 @@ class Desk:
 
     def __init__(self, zone: Zone | None, upstream: Upstream) -> None:
         self._zone, self._upstream = zone, upstream
-        self._known: dict[bool, Recent[bytes, _Known]] = {False: Recent(_MOST), True: Recent(_MOST)}
+        self._quick = Quick(zone) if zone is not None else None
+        self._known: dict[bool, dict[bytes, bytes]] = {False: {}, True: {}}
+        self._known_of = 0
         self._waiting: set[asyncio.Task[None]] = set()
         self._turn = 0
 
-    def remembered(self, packet: bytes, tcp: bool) -> bytes | None:
-        """The response to a query, if there was one like it since the zone changed."""
-        known = self._known[tcp].get(packet[2:])
-        if known is None or self._zone is None or known.changes != self._zone.changes:
+    def at_once(self, packet: bytes, tcp: bool) -> bytes | None:
+        """The response to a query that needs no long thought: most of those that the zone answers."""
+        zone, quick = self._zone, self._quick
+        if zone is None or quick is None:
             return None
-        known.turn = turn = (known.turn + 1) % len(known.packets)
-        return packet[:2] + known.packets[turn]
+        if self._known_of != zone.changes:
+            self._known, self._known_of = {False: {}, True: {}}, zone.changes
+        known = self._known[tcp].get(packet[2:])
+        if known is not None:
+            return packet[:2] + known
+        self._turn += 1
+        said = quick.respond(packet, tcp, self._turn)
+        if said is None:
+            return None
+        self._remember(packet, tcp, said)
+        return said.packet
 
     def answer(self, packet: bytes, tcp: bool, say: Callable[[bytes], object]) -> bool:
         """Calls `say` with the response, now or later; False: there is none to this."""
-        if (known := self.remembered(packet, tcp)) is not None:
-            say(known)
+        if (response := self.at_once(packet, tcp)) is not None:
+            say(response)
             return True
-        self._turn += 1
+        return self.consider(packet, tcp, say)
+
+    def consider(self, packet: bytes, tcp: bool, say: Callable[[bytes], object]) -> bool:
+        """The same for a query to which there is no response at once."""
         found = respond(self._zone, packet, tcp, self._turn)
         if isinstance(found, Said):
             self._remember(packet, tcp, found)
@@ -64,14 +66,12 @@ class Desk:
         return found is not None
 
     def _remember(self, packet: bytes, tcp: bool, said: Said) -> None:
-        long = len(packet) > _LONGEST_QUERY or len(said.packet) > _LONGEST
-        if self._zone is None or long or said.turns > _TURNS:
+        if self._zone is None or said.turns > 1 or len(packet) > _LONGEST_QUERY or len(said.packet) > _LONGEST:
             return
-        packets = [said.packet[2:]]
-        for turn in range(self._turn + 1, self._turn + said.turns):
-            other = respond(self._zone, packet, tcp, turn)
-            packets += [other.packet[2:]] if isinstance(other, Said) else []
-        self._known[tcp].put(packet[2:], _Known(self._zone.changes, packets))
+        known = self._known[tcp]
+        if len(known) >= _MOST:
+            known.clear()
+        known[packet[2:]] = said.packet[2:]
 
     def _ask(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
         if (known := self._upstream.known(asked.wanted)) is not None:

@@ -25,7 +25,7 @@ class UdpDoor:
         asyncio.get_running_loop().add_reader(door, self._take)
 
     def _take(self) -> None:
-        receive, remembered, send = self._door.recvfrom, self._desk.remembered, self._send
+        receive, at_once, send = self._door.recvfrom, self._desk.at_once, self._send
         for _ in range(_AT_ONCE):
             try:
                 packet, client = receive(_LARGEST)
@@ -34,10 +34,10 @@ class UdpDoor:
             except OSError as error:  # ICMP about an earlier answer: its client is gone
                 log.debug("%s", error)
                 continue
-            if (response := remembered(packet, False)) is not None:
+            if (response := at_once(packet, False)) is not None:
                 send(response, client)
             else:
-                self._desk.answer(packet, False, partial(self._send, client=client))
+                self._desk.consider(packet, False, partial(self._send, client=client))
 
     def _send(self, response: bytes, client: Any) -> None:
         try:

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.dns import Malformed, Zone, decode, from_text
-from portway.dns.quick import Said
-from portway.dns.respond import UDP_SIZE, Elsewhere, Relayed, Wanted, passed_on, question_of, relayed, respond
+from portway.dns.respond import UDP_SIZE, Elsewhere, Relayed, Said, Wanted, passed_on, question_of, relayed, respond
 
 WEB = "web.shop.svc.cluster.local."
 
