@@ -154,7 +154,13 @@ def _checked(packet: bytes) -> None:
             assert found.packet[:2] == packet[:2]
             assert found.packet[2] & 0x80
             assert tcp or len(found.packet) <= UDP_SIZE
-            dns.message.from_wire(found.packet, ignore_trailing=False)
+            _read(found.packet)
+
+
+def _read(packet: bytes) -> None:
+    if packet[2] >> 3 & 15 == dns.opcode.UPDATE:  # NOTIMP repeats the question; dnspython wants a zone there
+        packet = packet[:2] + bytes([packet[2] & 0x87]) + packet[3:]
+    dns.message.from_wire(packet, ignore_trailing=False)
 
 
 EXAMPLE = Wanted(from_text("www.example.com"), dns.rdatatype.MX, edns=False)
