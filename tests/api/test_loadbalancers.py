@@ -16,6 +16,7 @@ from portway.kubeapi.errors import Doc
 from portway.reconcile.loadbalancers import FINALIZER
 from portway.reconcile.resources import EVENTS, IP_ADDRESS_POOLS, NAMESPACES, SERVICES
 from portway.testing import apiserver
+from tests.api.http import Http
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 POOL = """
@@ -53,9 +54,10 @@ class World:
     def __init__(self, server: apiserver.Server, api: Api) -> None:
         self.server, self.api = server, api
         self.running: asyncio.Task[None] | None = None
+        self.metrics = server.unix.with_name("controllers.sock")
 
     def start(self) -> None:
-        self.running = asyncio.create_task(run_controllers(self.api))
+        self.running = asyncio.create_task(run_controllers(self.api, metrics_socket=self.metrics))
 
     async def stop(self) -> None:
         assert self.running
@@ -118,6 +120,9 @@ async def test_from_pending_to_an_address_and_back(world: World) -> None:
     assert stored["metadata"]["finalizers"] == [FINALIZER]
     assert stored["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"] == "first"
     await world.told("web", "IPAllocated", 'Assigned IP ["192.0.2.10"] from IPAddressPool first')
+    said = await asyncio.to_thread(lambda: Http(world.metrics).get("/metrics").text)
+    for line in ('addresses_in_use_total{pool="first"} 1.0', 'addresses_total{pool="first"} 2.0'):
+        assert f"metallb_allocator_{line}\n" in said
 
     await world.api.create(SERVICES, service("second"))
     await world.has("second", "192.0.2.11")

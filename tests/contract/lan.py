@@ -41,8 +41,22 @@ class Lan:
     def start(self, *nodes: str) -> None:
         """Announcers of these nodes."""
         for name in nodes:
-            config = announce.AnnounceConfig(name, api_socket=str(self.server.unix), lease_seconds=LEASE_SECONDS)
+            config = announce.AnnounceConfig(
+                name,
+                api_socket=str(self.server.unix),
+                lease_seconds=LEASE_SECONDS,
+                metrics_socket=str(self._door(name)),
+            )
             self.announcers[name] = self.world.spawn(self.places[name], announce.run, config)
+
+    def metrics(self, node: str) -> dict[str, float]:
+        """What a node's announcer says at /metrics; labels as they are written."""
+        text = Http(self._door(node)).get("/metrics").text
+        rows = (line.rpartition(" ") for line in text.splitlines() if line.startswith("metallb_"))
+        return {name: float(value) for name, _, value in rows}
+
+    def _door(self, node: str) -> Path:
+        return self.server.unix.parent / f"{node}-metrics.sock"
 
     def kill(self, node: str, number: int = signal.SIGKILL) -> None:
         """A signal for a node's announcer; those that end it are waited for."""

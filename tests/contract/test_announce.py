@@ -40,6 +40,12 @@ def test_one_node_answers_in_each_family_and_the_clients_kernel_learns_it(net: L
     # No node has it as an address of its own: what listens on every address listens on no more.
     assert all(four not in net.places[node].command("ip", "address", "show") for node in NODES)
     assert not net.who("192.0.2.250")
+    told = net.metrics(by_four)
+    for name in ("layer2_requests_received", "layer2_responses_sent", "layer2_gratuitous_sent"):
+        assert told[f'metallb_{name}{{ip="{four}"}}'] > 0
+    where = f'{{ip="{four}",node="{by_four}",protocol="layer2",service="default/one"}}'
+    assert told[f"metallb_speaker_announced{where}"] == 1
+    assert not any(four in name for name in net.metrics(next(n for n in NODES if n != by_four)))
 
 
 def test_addresses_are_spread(net: Lan) -> None:

@@ -86,6 +86,11 @@ def test_every_node_tells_the_router_and_takes_back_what_is_gone(net: Lan, route
     net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
     net.until(lambda: told(router, "ipv6").get(f"{SIX}/128") == {f"2001:db8::{k}" for k in (1, 2, 3)})
 
+    labels = f'{{peer="{ROUTER}:179"}}'
+    net.until(lambda: net.metrics("n1")[f"metallb_bgp_session_up{labels}"] == 1)
+    assert net.metrics("n1")[f"metallb_bgp_announced_prefixes_total{labels}"] == 2
+    assert net.metrics("n1")[f"metallb_bgp_updates_total{labels}"] > 0
+
     # externalTrafficPolicy Local: only nodes with a ready pod
     net.endpoints("routed", n2=True)
     net.http.patch("/api/v1/namespaces/default/services/routed", {"spec": {"externalTrafficPolicy": "Local"}})

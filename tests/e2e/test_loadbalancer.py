@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.http import Http
 from tests.e2e.conftest import Running, portway
 from tests.people import Person
 
@@ -139,6 +140,16 @@ def test_traces_and_probes_agree(fleet: Running) -> None:
         assert found["agrees"] and found["arrives"], found
     bad = fleet.portway("trace", "svc/default/home:8080", "-o", "json")
     assert json.loads(bad.stdout)["arrives"]
+
+
+def test_metrics_of_announcers_and_controllers(fleet: Running) -> None:
+    address = rows(fleet)["one"]["loadBalancerIps"][0]
+    lease = fleet.json("get", "lease", "-n", "kube-system", f"announce-{address}")
+    folder = fleet.folder
+    said = Http(folder / "announcers" / f"{lease['spec']['holderIdentity']}.sock").get("/metrics").text
+    assert f'metallb_speaker_announced{{ip="{address}"' in said
+    pools = Http(folder / "controllers.sock").get("/metrics").text
+    assert 'metallb_allocator_addresses_total{pool="portway"} 80.0' in pools
 
 
 def test_addresses_survive_every_process(fleet: Running) -> None:

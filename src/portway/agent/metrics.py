@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from portway.accesslog.counters import Counters
 from portway.agent import service_metrics
@@ -68,6 +68,10 @@ class Tally:
         """Answers by ("healthz" or "livez", status)."""
         self._triggered: list[float] = []
 
+    def collect(self) -> Iterable["Metric"]:
+        """As prometheus_client asks a collector."""
+        return _Families(self).collect()
+
     def changed(self, what: str, now: float) -> None:
         """An object changed: a "service" or an "endpoint" (slice), or another one ("")."""
         self.last_queued = now
@@ -99,12 +103,20 @@ class Tally:
         self._triggered.clear()
 
 
-def exposition(tally: Tally) -> tuple[str, str]:
-    """(text, content type) for a Prometheus that asks."""
+class Collector(Protocol):
+    """Something that counts, as prometheus_client asks it."""
+
+    def collect(self) -> Iterable["Metric"]:
+        """All of it, as it is now."""
+
+
+def exposition(*counting: Collector) -> tuple[str, str]:
+    """(text, content type) for a Prometheus that asks, of all that counts in this process."""
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(tally))
+    for each in counting:
+        registry.register(each)
     ProcessCollector(registry=registry)
     return generate_latest(registry).decode(), CONTENT_TYPE_LATEST
 

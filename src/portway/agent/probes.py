@@ -5,13 +5,13 @@ every Service that has one, on the addresses that accept nodePorts.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from portway.agent.config import AgentConfig
 from portway.agent.doors import RETRY_SECONDS, Answering, Door, Doors, door_at
 from portway.agent.events import Events
 from portway.agent.health import NOT_FOUND, Answer, ProxyHealth, health_check
-from portway.agent.metrics import Tally, exposition
+from portway.agent.metrics import Collector, Tally, exposition
 from portway.forwarding import HealthCheck, ServiceKey
 from portway.model import ProxyConfig
 
@@ -26,8 +26,11 @@ class Probes:
         tally: Tally,
         checks: Mapping[ServiceKey, HealthCheck],
         events: Events,
+        counting: Sequence[Collector] = (),
     ) -> None:
+        """`counting`: what else counts in this process, for /metrics."""
         self._health, self._tally, self._checks, self._events = health, tally, checks, events
+        self._counting = (tally, *counting)
         self._standing = dict(self._of_the_proxy(config))
         self._wanted: dict[Door, Answering] = dict(self._standing)
         self._changed = asyncio.Event()
@@ -85,7 +88,7 @@ class Probes:
 
     def _metrics(self, path: str) -> Answer:
         if path == "/metrics":
-            return Answer(200, *exposition(self._tally))
+            return Answer(200, *exposition(*self._counting))
         fixed = {"/proxyMode": "nftables", "/healthz": "ok"}
         return Answer(200, fixed[path]) if path in fixed else NOT_FOUND
 

@@ -5,13 +5,14 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from portway.agent import nft
 from portway.agent.config import AgentConfig
 from portway.agent.events import Events
 from portway.agent.health import ProxyHealth
+from portway.agent.metrics import Collector
 from portway.agent.nft import NftError, NftMissing
 from portway.agent.probes import Probes
 from portway.agent.sync import Syncer
@@ -29,12 +30,15 @@ _GRACE_SECONDS = 3.0
 """What is still busy then is cancelled once more: who is told to end ends."""
 
 
-def run(config: AgentConfig) -> int:
-    """Be the node's kube-proxy in this network namespace until SIGTERM or SIGINT; returns the exit code."""
+def run(config: AgentConfig, counting: Sequence[Collector] = ()) -> int:
+    """Be the node's kube-proxy in this network namespace until SIGTERM or SIGINT; returns the exit code.
+
+    `counting`: what else counts in this process, for /metrics.
+    """
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(message)s")
     try:
-        asyncio.run(_serve(config))
+        asyncio.run(_serve(config, counting))
     except NftMissing as missing:
         log.error("%s", missing)
         return 1
@@ -50,7 +54,7 @@ def cleanup() -> bool:
 
 
 class _Agent:
-    def __init__(self, config: AgentConfig, syncer: Syncer) -> None:
+    def __init__(self, config: AgentConfig, syncer: Syncer, counting: Sequence[Collector]) -> None:
         self._config = config
         self.node_name = config.node_name
         self._syncer = syncer
@@ -60,7 +64,7 @@ class _Agent:
         self._health.updated()
         self._tally = syncer.tally
         self.events = Events(config.node_name)
-        self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events)
+        self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events, counting)
 
     def note(self, put: Callable[..., None], what: str = "") -> Callable[[Key, Any, Any], None]:
         """A Reflector's on_change that remembers the new object and wakes the loop."""
@@ -131,9 +135,9 @@ class _Agent:
         return True
 
 
-async def _serve(config: AgentConfig) -> None:
+async def _serve(config: AgentConfig, counting: Sequence[Collector]) -> None:
     kernel = KernelTable()
-    agent = _Agent(config, syncer := Syncer(config, kernel))
+    agent = _Agent(config, syncer := Syncer(config, kernel), counting)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

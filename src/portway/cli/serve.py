@@ -4,7 +4,7 @@ import os
 import socket
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from portway.cli import cleanup, flags
 from portway.cli.failure import Failure, tell
 from portway.cli.logflags import access_log_flags, log_config
 from portway.model import LocalDetector
+
+if TYPE_CHECKING:
+    from portway.agent import announce
 
 _MODES = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")
 
@@ -104,14 +107,14 @@ def command(cleaning: bool, force: bool, **given: Any) -> None:
     config = _agent_config(**given)
     _look_around(force)
     _prepare(config, **given)
-    with _announcing(config, **given):
-        code = agent.run(config)
+    with _announcing(config, **given) as figures:
+        code = agent.run(config, [figures] if figures else [])
     click.get_current_context().exit(code)
 
 
 def _announcing(
     config: agent.AgentConfig, announce_load_balancers: bool, load_balancer_lease_duration: float, **_: Any
-) -> AbstractContextManager[None]:
+) -> AbstractContextManager["announce.Figures | None"]:
     if not announce_load_balancers:
         return nullcontext()
     from portway.agent import announce

@@ -43,7 +43,8 @@ def programs(config: FleetConfig) -> Programs:
         )
 
     def run_controllers(paths: FleetPaths) -> int:
-        return controllers.run(str(paths.api_socket), paths.pki / "ca.crt", config.gateway_engine)
+        ca_file, metrics_socket = paths.pki / "ca.crt", paths.controllers_socket
+        return controllers.run(str(paths.api_socket), ca_file, config.gateway_engine, metrics_socket)
 
     def run_agent(paths: FleetPaths, node: NodePlan) -> int:
         return agent.run(
@@ -85,7 +86,12 @@ def programs(config: FleetConfig) -> Programs:
 
 
 def _announce(paths: FleetPaths, node: NodePlan) -> int:
-    told = announce.AnnounceConfig(node.name, api_socket=str(paths.api_socket), lease_seconds=_LEASE_SECONDS)
+    told = announce.AnnounceConfig(
+        node.name,
+        api_socket=str(paths.api_socket),
+        lease_seconds=_LEASE_SECONDS,
+        metrics_socket=str(paths.announcer_socket(node.name)),
+    )
     return announce.run(told)
 
 

@@ -7,10 +7,12 @@ from msgspec import Struct
 from portway.client import Key
 from portway.controllers.cluster import Cluster
 from portway.controllers.controller import Controller
+from portway.controllers.metrics import BalancerFigures
 from portway.kubeapi import decode_loadbalancer
 from portway.kubeapi.decode import Undecodable
 from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Held, Refusal
+from portway.loadbalancer.usage import usage
 from portway.model.loadbalancer import AddressPool
 from portway.reconcile import addresspools, loadbalancers
 from portway.reconcile.change import Change, Event, Update
@@ -38,6 +40,7 @@ class LoadBalancerController(Controller):
         self._pools: dict[Key, AddressPool] = {}
         self._waiting: dict[Key, Refusal] = {}
         """Services that were refused, and why: they ask again when something changes."""
+        self._updates = self._errors = 0
         self.caches[SERVICES].listeners.append(self._service_changed)
         self.caches[IP_ADDRESS_POOLS].listeners.append(self._pool_changed)
         self.caches[NAMESPACES].listeners.append(self._namespace_changed)
@@ -86,11 +89,20 @@ class LoadBalancerController(Controller):
 
     async def work(self, key: Key | PoolKey) -> float | None:
         """Give the Service what it may have, or count what the pool gave."""
-        if isinstance(key, PoolKey):
-            await self._write_counters(key.key)
-        else:
-            await self._balance(key)
+        self._updates += 1
+        try:
+            await (self._write_counters(key.key) if isinstance(key, PoolKey) else self._balance(key))
+        except Exception:
+            self._errors += 1
+            raise
         return None
+
+    def figures(self) -> BalancerFigures:
+        """For metrics. MetalLB tells pools apart by name only, and so does this."""
+        unread = self.caches[IP_ADDRESS_POOLS].objects.keys() - self._pools.keys()
+        silent = any(self.caches[kind].reflector.failure for kind in (SERVICES, IP_ADDRESS_POOLS))
+        pools = {pool.name: usage(pool, self.held) for pool in self._pools.values()}
+        return BalancerFigures(pools, self._updates, self._errors, bool(pools), bool(unread or silent))
 
     async def _balance(self, key: Key) -> None:
         service = self.caches[SERVICES].get(key)
@@ -116,7 +128,7 @@ class LoadBalancerController(Controller):
     async def _write_counters(self, key: Key) -> None:
         document, pool = self.caches[IP_ADDRESS_POOLS].get(key), self._pools.get(key)
         if document is not None and pool is not None:
-            await self.hands.carry_out(addresspools.reconcile(document, pool, self.held.addresses()))
+            await self.hands.carry_out(addresspools.reconcile(document, usage(pool, self.held)))
 
 
 def _held(service: Doc | None) -> tuple[tuple[str, ...], str]:

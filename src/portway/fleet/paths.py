@@ -74,6 +74,15 @@ class FleetPaths(Struct, frozen=True):
         """Where the node's agent answers `/metrics`."""
         return self.folder / "agents" / f"{node}.sock"
 
+    def announcer_socket(self, node: str) -> Path:
+        """Where the node's announcer answers `/metrics`."""
+        return self.folder / "announcers" / f"{node}.sock"
+
+    @property
+    def controllers_socket(self) -> Path:
+        """Where the controllers answer `/metrics`."""
+        return self.folder / "controllers.sock"
+
     @property
     def world_pid(self) -> Path:
         """The process id of the world's PID 1, as the host counts."""

@@ -29,27 +29,48 @@ class Route(Struct, frozen=True, order=True):
     communities: tuple[str, ...] = ()
 
 
-def routes(
+class Telling(Struct, frozen=True):
+    """A peer is told a route to an address of a Service."""
+
+    service: ServiceKey
+    address: str
+    peer: BgpPeer
+    route: Route
+
+
+def peers_of(node: AnnouncingNode, peers: Iterable[BgpPeer]) -> list[BgpPeer]:
+    """The node's own."""
+    return [peer for peer in peers if _selects(peer.node_selectors, node)]
+
+
+def tellings(
     node: AnnouncingNode,
     services: Iterable[BalancedService],
     pools: Sequence[AddressPool],
     advertisements: Sequence[BgpAdvertisement],
-    peers: Iterable[BgpPeer],
+    peers: Sequence[BgpPeer],
     local: Mapping[ServiceKey, Iterable[str]],
-) -> dict[BgpPeer, tuple[Route, ...]]:
-    """What this node tells each of its peers. `local`: nodes with ready endpoints of Services that are Local."""
-    found: dict[BgpPeer, set[Route]] = {peer: set() for peer in peers if _selects(peer.node_selectors, node)}
+) -> list[Telling]:
+    """What this node tells its `peers`. `local`: nodes with ready endpoints of Services that are Local."""
     if not node.available or EXCLUDED in node.labels:
-        return dict.fromkeys(found, ())
-    for service in services:
-        if service.external_traffic_policy == "Local" and node.name not in local.get(service.key, ()):
-            continue
-        for address in service.addresses:
-            for advertisement in _covering(address, pools, advertisements, node):
-                for peer, told in found.items():
-                    if not advertisement.peers or peer.name in advertisement.peers:
-                        told.add(_route(address, advertisement))
-    return {peer: tuple(sorted(told)) for peer, told in found.items()}
+        return []
+    return [
+        Telling(service.key, address, peer, _route(address, advertisement))
+        for service in services
+        if service.external_traffic_policy != "Local" or node.name in local.get(service.key, ())
+        for address in service.addresses
+        for advertisement in _covering(address, pools, advertisements, node)
+        for peer in peers
+        if not advertisement.peers or peer.name in advertisement.peers
+    ]
+
+
+def routes(peers: Iterable[BgpPeer], told: Iterable[Telling]) -> dict[BgpPeer, tuple[Route, ...]]:
+    """The same for each peer: Services that share an address, or an aggregate, share their route."""
+    found: dict[BgpPeer, set[Route]] = {peer: set() for peer in peers}
+    for each in told:
+        found[each.peer].add(each.route)
+    return {peer: tuple(sorted(each)) for peer, each in found.items()}
 
 
 def _selects(selectors: Sequence[LabelSelector], node: AnnouncingNode) -> bool:
@@ -71,9 +92,19 @@ def _route(address: str, advertisement: BgpAdvertisement) -> Route:
     return Route(prefix, advertisement.local_pref, advertisement.communities)
 
 
+EVENTS = "@EVENTS@"
+"""Stands in the configuration for the path of a pipe that ExaBGP tells what happens, a JSON object a line."""
+_WATCH = f"""process watch {{
+    run /bin/sh -c "exec cat 3>&1 >{EVENTS}";
+    encoder json;
+}}
+"""
+"""ExaBGP takes a child for dead that has closed its standard output: it goes on as 3."""
+
+
 def exabgp_configuration(node: AnnouncingNode, told: Mapping[BgpPeer, Sequence[Route]]) -> str:
     """The file that makes ExaBGP tell each peer its routes."""
-    return "\n".join(_neighbor(node, peer, told[peer]) for peer in sorted(told, key=lambda peer: peer.name))
+    return _WATCH + "\n".join(_neighbor(node, peer, told[peer]) for peer in sorted(told, key=lambda peer: peer.name))
 
 
 def _neighbor(node: AnnouncingNode, peer: BgpPeer, told: Sequence[Route]) -> str:
@@ -89,6 +120,7 @@ def _neighbor(node: AnnouncingNode, peer: BgpPeer, told: Sequence[Route]) -> str
         f"    hold-time {peer.hold_seconds};",
         *(["    outgoing-ttl 255;"] if peer.multi_hop else []),
         *([f'    md5-password "{peer.password}";'] if peer.password else []),
+        "    api { processes [ watch ]; neighbor-changes; send { parsed; update; } }",
         "    family { ipv4 unicast; ipv6 unicast; }",
         "    static {",
         *(f"        route {_written(route, own)};" for route in told if family_of(route.prefix) in own),

@@ -46,6 +46,10 @@ class Held:
         """All that somebody holds."""
         return list(self._at)
 
+    def at(self, address: str) -> frozenset[ServiceKey]:
+        """The Services that hold it."""
+        return frozenset(self._at.get(address, ()))
+
     def is_taken(self, family: Family, number: int) -> bool:
         """Whether somebody holds the address; a search through a large pool asks this often."""
         return (family, number) in self._numbers

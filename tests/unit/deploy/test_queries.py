@@ -1,4 +1,4 @@
-"""Every query of the dashboard and the rules asks for what an agent's /metrics gives."""
+"""Every query of the dashboard and the rules asks for what /metrics of agents, announcers and controllers gives."""
 
 import json
 import re
@@ -12,8 +12,14 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from portway.accesslog.counters import Counters, Counts
+from portway.agent.announce.figures import Figures, Told
 from portway.agent.metrics import Tally, exposition
+from portway.controllers import metrics
+from portway.controllers.metrics import BalancerFigures
+from portway.loadbalancer import Held
+from portway.loadbalancer.usage import usage
 from portway.model import ServicePortName
+from portway.model.loadbalancer import AddressPool, parse_range
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 RULES = DEPLOY / "prometheus" / "portway.rules.yaml"
@@ -35,7 +41,14 @@ def _exposed() -> str:
     services = Counters()
     counts = Counts(refusals=Counter({"NO_ENDPOINTS": 1}), backends=Counter({"shop/web-0": 1}))
     services.of[ServicePortName("shop", "web", "http", "TCP")] = counts
-    return exposition(Tally(services))[0]
+    figures = Figures("n1")
+    figures.told = frozenset((Told("layer2", "shop/web", "192.0.2.7"),))
+    figures.answered["192.0.2.7"] = figures.received["192.0.2.7"] = figures.gratuitous["192.0.2.7"] = 1
+    figures.prefixes["192.0.2.254:179"] = 1
+    pool = AddressPool("first", (parse_range("192.0.2.0/24"),))
+    return (
+        exposition(Tally(services), figures)[0] + metrics.exposition(BalancerFigures({"first": usage(pool, Held())}))[0]
+    )
 
 
 def _given() -> dict[str, set[str]]:
@@ -50,7 +63,7 @@ def _given() -> dict[str, set[str]]:
 @pytest.mark.parametrize("query", [*_dashboard(), *_rules()])
 def test_the_agent_gives_what_is_asked(query: str) -> None:
     given = _given()
-    names = set(re.findall(r"\b(?:portway|kubeproxy|process)_\w+", query))
+    names = set(re.findall(r"\b(?:portway|kubeproxy|process|metallb)_\w+", query))
     assert names
     assert names <= given.keys()
     known = _OF_THE_SCRAPE.union(*(given[name] for name in names))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from portway.kubeapi import decode_loadbalancer
 from portway.kubeapi.decode import Undecodable
 from portway.loadbalancer.announcement import EXCLUDED
-from portway.loadbalancer.bgp import Route, exabgp_configuration, routes
+from portway.loadbalancer.bgp import Route, exabgp_configuration, peers_of, routes, tellings
 from portway.model import LabelSelector, Requirement
 from portway.model.loadbalancer import (
     AddressPool,
@@ -26,8 +26,8 @@ ALL = BgpAdvertisement("all")
 
 
 def prefixes(*advertisements: BgpAdvertisement, node: AnnouncingNode = NODE, web: BalancedService = WEB) -> list[str]:
-    told = routes(node, [web], POOLS, advertisements, [PEER], {("shop", "web"): ["n2"]})
-    return [route.prefix for route in told[PEER]]
+    told = tellings(node, [web], POOLS, advertisements, [PEER], {("shop", "web"): ["n2"]})
+    return [route.prefix for route in routes([PEER], told)[PEER]]
 
 
 def test_routes() -> None:
@@ -42,7 +42,7 @@ def test_routes() -> None:
     local = replace(WEB, external_traffic_policy="Local")
     assert prefixes(ALL, web=local) == []
     assert prefixes(ALL, web=local, node=replace(NODE, name="n2")) == both
-    assert not routes(NODE, [WEB], POOLS, [ALL], [replace(PEER, node_selectors=GOLD)], {})
+    assert peers_of(NODE, [PEER, replace(PEER, node_selectors=GOLD)]) == [PEER]
 
 
 GOLD = (LabelSelector((Requirement("tier", "=", ("gold",)),)),)

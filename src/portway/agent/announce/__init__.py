@@ -9,6 +9,7 @@ then come are the node's by their MAC address, and the forwarding rules know wha
 """
 
 from portway.agent.announce.announcer import AnnounceConfig
+from portway.agent.announce.figures import Figures
 from portway.agent.announce.run import beside, run
 
-__all__ = ["AnnounceConfig", "beside", "run"]
+__all__ = ["AnnounceConfig", "Figures", "beside", "run"]

@@ -9,11 +9,13 @@ from typing import Any
 from msgspec import Struct
 
 from portway.agent.announce import interfaces
+from portway.agent.announce.figures import Figures, Told
 from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
 from portway.agent.announce.objects import Objects
 from portway.agent.announce.speaker import Speaker
 from portway.loadbalancer.announcement import Candidates
+from portway.loadbalancer.bgp import Route, Telling
 from portway.loadbalancer.election import Situation, Timing, move
 
 log = logging.getLogger(__name__)
@@ -35,21 +37,32 @@ class AnnounceConfig(Struct, frozen=True):
     """Empty: where kubectl looks, or the cluster this pod runs in."""
     lease_seconds: float = 0.8
     """Without a sign of life for so long, a node's addresses go to others."""
+    metrics_socket: str = ""
+    """The path of a Unix socket that answers /metrics; empty: none."""
 
 
 class Announcer:
     """Runs on one event loop; `step` is one round of decisions."""
 
-    def __init__(self, me: str, timing: Timing, leases: Leases, objects: Objects, changed: asyncio.Event) -> None:
+    def __init__(
+        self,
+        me: str,
+        timing: Timing,
+        leases: Leases,
+        objects: Objects,
+        changed: asyncio.Event,
+        figures: Figures,
+    ) -> None:
         self._me, self._timing, self._leases, self._objects = me, timing, leases, objects
-        self._changed = changed
+        self._changed, self._figures = changed, figures
         self._lans: dict[str, Lan] = {}
         self._macs: dict[str, bytes] = {}
         self._carrying: dict[str, set[str]] = {}
         self._vacant: dict[str, float] = {}
         self._holding = asyncio.Event()
         self._said = ""
-        self._speaker = Speaker()
+        self._speaker = Speaker(figures)
+        figures.fresh = lambda: leases.fresh
 
     async def run(self) -> None:
         """For ever."""
@@ -68,9 +81,12 @@ class Announcer:
 
     async def _attempt(self) -> float:
         """A round, or the time until the next attempt at one; a failure that lasts is told once."""
+        self._figures.rounds += 1
+        self._figures.stale = self._objects.silent
         try:
             due = await self.step()
         except (*FAILURES, OSError) as failure:
+            self._figures.failures += 1
             if (said := str(failure)) != self._said:
                 log.warning("announcing: %s", said or "the API server does not answer")
             self._said = said
@@ -83,11 +99,13 @@ class Announcer:
 
         Raises ApiError, Unreachable, TimeoutError; OSError for an interface that went.
         """
-        self._speaker.follow(self._objects.bgp_configuration())
+        routed = self._objects.routed()
+        self._speaker.follow(self._objects.bgp_configuration(routed))
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
         self._answer_for(mine, wanted)
+        self._tell_of(mine, routed)
         verbs = await self._claims([a for a, (verb, _) in moves.items() if verb == "claim"])
         verbs += [self._leases.release(a) for a, (verb, _) in moves.items() if verb == "release"]
         verbs += [self._forget(address) for address in set(self._leases.addresses()) - wanted.keys()]
@@ -95,6 +113,16 @@ class Announcer:
             if isinstance(outcome, BaseException):
                 raise outcome
         return min((due for _, due in moves.values() if due > 0), default=0.0)
+
+    def _tell_of(self, mine: set[str], routed: list[Telling]) -> None:
+        """What is told from here, for who asks."""
+        layer2 = (Told("layer2", "/".join(key), a) for a in mine for key in self._objects.services_at(a))
+        by_bgp = (Told("bgp", "/".join(each.service), each.address) for each in routed)
+        self._figures.told = frozenset((*layer2, *by_bgp))
+        routes: dict[str, set[Route]] = {f"{peer.address}:{peer.port}": set() for peer in self._objects.peers()}
+        for each in routed:
+            routes[f"{each.peer.address}:{each.peer.port}"].add(each.route)
+        self._figures.prefixes = {peer: len(told) for peer, told in routes.items()}
 
     def _move(self, address: str, found: Candidates) -> tuple[str, float]:
         lease = self._leases.of(address)
@@ -162,7 +190,7 @@ class Announcer:
             self._lans.pop(name).close()
             lan = None
         if lan is None and addresses:
-            lan = self._lans[name] = Lan(name, self._macs[name], self._leases.may_answer)
+            lan = self._lans[name] = Lan(name, self._macs[name], self._leases.may_answer, self._figures)
         if lan is not None and (new := lan.follow(addresses)):
             for seconds in _AGAIN_SECONDS:
                 asyncio.get_running_loop().call_later(seconds, lan.announce, new)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from portway.agent.announce import frames
+from portway.agent.announce.figures import Figures
 from portway.agent.announce.frames import Question
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,9 @@ _AT_ONCE = 64
 class Lan:
     """Answers on one interface. `may_answer(address)`: whether this node still is its announcer, at this moment."""
 
-    def __init__(self, name: str, mac: bytes, may_answer: Callable[[str], bool]) -> None:
+    def __init__(self, name: str, mac: bytes, may_answer: Callable[[str], bool], figures: Figures) -> None:
         """Raises OSError without CAP_NET_RAW, or when the interface is gone."""
-        self.name, self.mac, self._may_answer = name, mac, may_answer
+        self.name, self.mac, self._may_answer, self._figures = name, mac, may_answer, figures
         self.addresses: frozenset[str] = frozenset()
         self._index = socket.if_nametoindex(name)
         self._arp = _raw(name, frames.ETH_ARP)
@@ -63,9 +64,11 @@ class Lan:
     def _tell(self, address: str) -> None:
         if ":" in address:
             self._ndp.send(frames.ndp_announcement(address, self.mac))
+            self._figures.gratuitous[address] += 1
         else:
             for frame in frames.arp_announcements(address, self.mac):
                 self._arp.send(frame)
+                self._figures.gratuitous[address] += 1
 
     def _group(self, option: int, address: str) -> None:
         """Switches and network cards pass on only the groups that somebody is in."""
@@ -83,8 +86,12 @@ class Lan:
         with contextlib.suppress(BlockingIOError, OSError):
             for _ in range(_AT_ONCE):
                 question = read(asked.recv(_ANY_MTU))
-                if question and question.target in self.addresses and self._may_answer(question.target):
+                if question is None or question.target not in self.addresses:
+                    continue
+                self._figures.received[question.target] += 1
+                if self._may_answer(question.target):
                     asked.send(answer(question, self.mac))
+                    self._figures.answered[question.target] += 1
 
 
 def _raw(name: str, protocol: int) -> socket.socket:

@@ -11,7 +11,8 @@ from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.loadbalancer import Refusal, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
-from portway.model.loadbalancer import AnnouncingNode, BalancedService, ServiceKey
+from portway.loadbalancer.bgp import Telling
+from portway.model.loadbalancer import AnnouncingNode, BalancedService, BgpPeer, ServiceKey
 
 POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
 ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
@@ -26,6 +27,7 @@ class Objects:
 
     def __init__(self, api: Api, me: str, changed: Callable[[], None]) -> None:
         self._me = me
+        self._at: dict[str, set[ServiceKey]] = {}
 
         def follow(resource: Resource, decoder: Callable[[Doc], Any], labels: str = "") -> Reflector[Any]:
             def on_change(_: object, old: Any, new: Any) -> None:
@@ -61,8 +63,10 @@ class Objects:
         """Who may announce what; addresses that nobody may are left out."""
         found: dict[str, list[Candidates]] = {}
         local = self._local_nodes()
+        self._at = {}
         for service in filter(None, self.services.objects.values()):
             for address in service.addresses:
+                self._at.setdefault(address, set()).add(service.key)
                 answer = self._candidates(service, address, local.get(service.key, frozenset()))
                 if isinstance(answer, Candidates):
                     found.setdefault(address, []).append(answer)
@@ -72,17 +76,33 @@ class Objects:
         pools, advertisements = self.pools.objects.values(), self.advertisements.objects.values()
         return candidates(service, address, pools, advertisements, list(self.nodes.objects.values()), local)
 
-    def bgp_configuration(self) -> str:
-        """What this node tells its routers, for ExaBGP; empty: it has none."""
+    def services_at(self, address: str) -> set[ServiceKey]:
+        """The Services with an address, as `candidates` found them."""
+        return self._at.get(address, set())
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes from the API server for some kind that must be known."""
+        return any(reflector.failure for reflector in self.all)
+
+    def peers(self) -> list[BgpPeer]:
+        """The routers of this node."""
         own = self.nodes.objects.get(("", self._me))
-        advertisements, peers = (list(reflector.objects.values()) for reflector in self.bgp)
+        return bgp.peers_of(own, self.bgp[1].objects.values()) if own else []
+
+    def routed(self) -> list[Telling]:
+        """What this node tells its routers."""
+        own, peers = self.nodes.objects.get(("", self._me)), self.peers()
         if own is None or not peers:
-            return ""
+            return []
         services = filter(None, self.services.objects.values())
-        pools = list(self.pools.objects.values())
-        return bgp.exabgp_configuration(
-            own, bgp.routes(own, services, pools, advertisements, peers, self._local_nodes())
-        )
+        pools, advertisements = list(self.pools.objects.values()), list(self.bgp[0].objects.values())
+        return bgp.tellings(own, services, pools, advertisements, peers, self._local_nodes())
+
+    def bgp_configuration(self, routed: list[Telling]) -> str:
+        """The same for ExaBGP; empty: it has no routers."""
+        own, peers = self.nodes.objects.get(("", self._me)), self.peers()
+        return bgp.exabgp_configuration(own, bgp.routes(peers, routed)) if own and peers else ""
 
     def _local_nodes(self) -> dict[ServiceKey, frozenset[str]]:
         """The nodes with ready endpoints of each Service for which that matters."""
