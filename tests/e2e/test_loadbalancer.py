@@ -148,8 +148,9 @@ def test_metrics_of_announcers_and_controllers(fleet: Running) -> None:
     folder = fleet.folder
     said = Http(folder / "announcers" / f"{lease['spec']['holderIdentity']}.sock").get("/metrics").text
     assert f'metallb_speaker_announced{{ip="{address}"' in said
+    # .211 to .250, and ::211 to ::250 in hexadecimal
     pools = Http(folder / "controllers.sock").get("/metrics").text
-    assert 'metallb_allocator_addresses_total{pool="portway"} 80.0' in pools
+    assert 'metallb_allocator_addresses_total{pool="portway"} 104.0' in pools
 
 
 def test_addresses_survive_every_process(fleet: Running) -> None:
