@@ -4,8 +4,10 @@ written by hand (one that only passes on, one that routes, forwards and logs ali
     make bench-ingress        SECONDS=5 ROUNDS=3 HOSTS=1,1000 JSON=out.json make bench-ingress
 
 wrk asks over 32 kept connections, for answers of 1 kB of 50 endpoints (HAProxy's own `return`); doors take turns in
-every round, and a row is the median of its rounds. CPU is what the door's processes take for a request, the reading of
-HAProxy's log by our own process told apart. `churn` is the same while endpoints come and go at CHANGES a second.
+every round, and a row is the median of its rounds. `h2`: the same asked by h2load in HTTP/2, eight requests at once on
+each of as many connections; `h2 both ways`: pods are asked in HTTP/2, too; left out where h2load is not installed.
+CPU is what the door's processes take for a request, the reading of HAProxy's log by our own process told apart.
+`churn` is the same while endpoints come and go at CHANGES a second. Ratios are to the file by hand that does the same.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -79,21 +81,37 @@ _ALIKE = _PLAIN.replace(
   use_backend web if { req.hdr(host) -i h0.example } { path_beg /cart/ }
 """,
 )
+_H2_PODS = re.sub(r"(  server .*)", r"\1 proto h2", _ALIKE)
 _BY_HAND = {"HAProxy by hand, the least": _PLAIN, "HAProxy by hand, doing the same": _ALIKE}
+_BY_HAND_H2 = {"HAProxy by hand, h2": _ALIKE, "HAProxy by hand, h2 both ways": _H2_PODS}
+_STREAMS = 8
+"""Requests at once on a connection of HTTP/2."""
+
+
+class Line(NamedTuple):
+    """Who is asked, and how."""
+
+    engine: str
+    """An engine's name, or a configuration of ours."""
+    hosts: int = 0
+    changes: int = 0
+    http2: bool = False
+    pods: Literal["http", "h2c"] = "http"
 
 
 def main() -> int:
     """Measures all doors in turn."""
     if len(sys.argv) > 1:
-        asyncio.run(_door(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+        asyncio.run(_door(Line(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), pods=sys.argv[4])))  # type: ignore[arg-type]
         return 0
     for needed in ("haproxy", "wrk"):
         if not shutil.which(needed):
             raise SystemExit(f"bench-ingress needs {needed}: apt-get install {needed}")
     with _haproxy(_BACKENDS):
         rows = [_medians(name, found) for name, found in _rounds().items()]
-    base = rows[1]
+    bases = {False: rows[1], True: next((row for row in rows if row["what"] in _BY_HAND_H2), rows[1])}
     for row in rows:
+        base = bases["h2" in row["what"]]
         row["rate ratio"], row["cpu ratio"] = row["rate"] / base["rate"], row["cpu"] / base["cpu"]
         print(
             f"{row['what']:34} {row['rate']:8,.0f}/s {row['rate ratio']:5.2f}  p50 {row['p50'] * 1e3:6.2f} ms  p99 "
@@ -107,16 +125,28 @@ def main() -> int:
 Figures = dict[str, float]
 
 
-def _rounds() -> dict[str, list[Figures]]:
-    doors: dict[str, tuple[str, int, int]] = {name: (name, 0, 0) for name in _BY_HAND}
+def _lines() -> dict[str, Line]:
+    lines = {name: Line(config) for name, config in _BY_HAND.items()}
     for engine in ("haproxy", "builtin"):
         for hosts in HOSTS:
-            doors[f"{engine}, {hosts:,} host{'s' if hosts > 1 else ''}"] = (engine, hosts, 0)
-        doors[f"{engine}, churn"] = (engine, 1, CHANGES)
-    found: dict[str, list[Figures]] = {name: [] for name in doors}
+            lines[f"{engine}, {hosts:,} host{'s' if hosts > 1 else ''}"] = Line(engine, hosts)
+        lines[f"{engine}, churn"] = Line(engine, 1, CHANGES)
+    if not shutil.which("h2load"):
+        print("no lines of HTTP/2: h2load is missing (apt-get install nghttp2-client)", file=sys.stderr)
+        return lines
+    lines |= {name: Line(config, http2=True) for name, config in _BY_HAND_H2.items()}
+    for engine in ("haproxy", "builtin"):
+        lines[f"{engine}, h2"] = Line(engine, 1, http2=True)
+        lines[f"{engine}, h2 both ways"] = Line(engine, 1, http2=True, pods="h2c")
+    return lines
+
+
+def _rounds() -> dict[str, list[Figures]]:
+    lines = _lines()
+    found: dict[str, list[Figures]] = {name: [] for name in lines}
     for number in range(ROUNDS):
-        for name, (engine, hosts, changes) in doors.items():
-            found[name].append(_by_hand(_BY_HAND[engine]) if engine in _BY_HAND else _by_engine(engine, hosts, changes))
+        for name, line in lines.items():
+            found[name].append(_by_engine(line) if line.hosts else _by_hand(line))
             print(f"round {number + 1}/{ROUNDS}: {name}: {found[name][-1]['rate']:,.0f}/s", file=sys.stderr)
     return found
 
@@ -126,42 +156,65 @@ def _medians(name: str, found: list[Figures]) -> dict[str, Any]:
     return {"what": name, **medians, "failed": sum(one["failed"] for one in found)}
 
 
-def _by_hand(config: str) -> Figures:
-    with _haproxy(config) as process:
-        return _asked([process.pid], [])
+def _by_hand(line: Line) -> Figures:
+    with _haproxy(line.engine) as process:
+        return _asked(line, [process.pid], [])
 
 
-def _by_engine(engine: str, hosts: int, changes: int) -> Figures:
-    command = [sys.executable, __file__, engine, str(hosts), str(changes)]
+def _by_engine(line: Line) -> Figures:
+    command = [sys.executable, __file__, line.engine, str(line.hosts), str(line.changes), line.pods]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as door:
         assert door.stdin is not None and door.stdout is not None
         try:
             assert door.stdout.readline() == "ready\n"
             children = _children(door.pid)
-            figures = _asked([door.pid, *children], [door.pid] if children else [])
+            figures = _asked(line, [door.pid, *children], [door.pid] if children else [])
         finally:
             door.stdin.close()
         figures["changes"] = json.loads(door.stdout.readline())["rate"]
         return figures
 
 
-def _asked(processes: list[int], own: list[int]) -> Figures:
-    """wrk's figures, and the CPU time of these processes; `own` of them only read the log."""
-    url = f"http://127.0.0.1:{PORT}/cart/items"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-H", "Host: h0.example", url]
-    subprocess.run([*command, "-d1s"], check=True, capture_output=True)
+def _asked(line: Line, processes: list[int], own: list[int]) -> Figures:
+    """The client's figures, and the CPU time of these processes; `own` of them only read the log."""
+    ask = _h2load if line.http2 else _wrk
+    ask(1)
     before, own_before = _cpu(processes), _cpu(own)
-    said = subprocess.run([*command, f"-d{SECONDS}s"], check=True, capture_output=True, text=True).stdout
+    figures = ask(SECONDS)
     spent, own_spent = _cpu(processes) - before, _cpu(own) - own_before
-    requests = int(_found(r"(\d+) requests in", said))
+    requests = figures.pop("requests")
+    return {**figures, "cpu": (spent - own_spent) / requests, "own": own_spent / requests, "changes": 0.0}
+
+
+_URL = f"http://127.0.0.1:{PORT}/cart/items"
+
+
+def _wrk(seconds: int) -> Figures:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", "--latency", "-H", "Host: h0.example", f"-d{seconds}s", _URL]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     failed = sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", said))
     return {
+        "requests": int(_found(r"(\d+) requests in", said)),
         "rate": float(_found(r"Requests/sec:\s+([\d.]+)", said)),
         "p50": _seconds(_found(r"\n +50%\s+(\S+)", said)),
         "p99": _seconds(_found(r"\n +99%\s+(\S+)", said)),
-        "cpu": (spent - own_spent) / requests,
-        "own": own_spent / requests,
-        "changes": 0.0,
+        "failed": float(failed),
+    }
+
+
+def _h2load(seconds: int) -> Figures:
+    with tempfile.NamedTemporaryFile("r") as log:
+        command = ["h2load", "-t1", f"-c{CONNECTIONS}", f"-m{_STREAMS}", f"-D{seconds}", "-H", ":authority: h0.example"]
+        command += [f"--log-file={log.name}", _URL]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        took = sorted(int(each.split()[2]) * 1e-6 for each in log)
+    done = int(_found(r"(\d+) 2xx", said))
+    failed = int(_found(r"(\d+) failed", said)) + sum(int(number) for number in re.findall(r"(\d+) [345]xx", said))
+    return {
+        "requests": done,
+        "rate": done / seconds,
+        "p50": took[len(took) // 2],
+        "p99": took[len(took) * 99 // 100],
         "failed": float(failed),
     }
 
@@ -169,7 +222,7 @@ def _asked(processes: list[int], own: list[int]) -> Figures:
 def _found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
-        raise SystemExit(f"wrk said:\n{text}")
+        raise SystemExit(f"the client said:\n{text}")
     return match[1]
 
 
@@ -208,22 +261,22 @@ def _haproxy(config: str) -> Iterator["subprocess.Popen[bytes]"]:
 # the process of a door
 
 
-async def _door(engine_name: str, hosts: int, changes: int) -> None:
-    engine, _ = engine_of(engine_name)
+async def _door(line: Line) -> None:
+    engine, _ = engine_of(line.engine)
     counted = [0]
     ended = asyncio.Event()
     with tempfile.TemporaryDirectory(prefix="portway-bench-") as folder:
         await engine.start(Door("gateway/shop/gateway", Path(folder), ("127.0.0.1",)), lambda _: _count(counted))
-        _good(await engine.apply(_table(hosts, 0)))
+        _good(await engine.apply(_table(line, 0)))
         print("ready", flush=True)
         asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
         began, number = time.monotonic(), 0
         while not ended.is_set():
-            if changes:
-                number = int((time.monotonic() - began) * changes)
-                _good(await engine.apply(_table(hosts, number // 2)))
+            if line.changes:
+                number = int((time.monotonic() - began) * line.changes)
+                _good(await engine.apply(_table(line, number // 2)))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TOGETHER if changes else None):
+                async with asyncio.timeout(TOGETHER if line.changes else None):
                     await ended.wait()
         print(json.dumps({"rate": number / (time.monotonic() - began)}), flush=True)
         await engine.stop()
@@ -237,12 +290,12 @@ def _good(applied: Applied) -> None:
     assert applied.how != "refused" and not applied.reason, applied
 
 
-def _table(hosts: int, moved: int) -> RouteTable:
+def _table(line: Line, moved: int) -> RouteTable:
     """Each host with five paths to one Service of 50 endpoints; moved by one, one has come and one has gone."""
-    web: Pool = pool("shop/web:80")
+    web: Pool = pool("shop/web:80", protocol=line.pods)
     backends = (WeightedBackend(key_of(web)),)
     ready = tuple(sorted(Endpoint(f"127.0.1.{1 + (moved + n) % 200}", BACKEND_PORT) for n in range(ENDPOINTS)))
-    return RouteTable((_listener(hosts, backends),), {key_of(web): replace(web, endpoints=ready)})
+    return RouteTable((_listener(line.hosts, backends),), {key_of(web): replace(web, endpoints=ready)})
 
 
 _LISTENERS: dict[int, object] = {}
