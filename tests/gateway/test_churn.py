@@ -129,6 +129,29 @@ async def test_pods_that_are_replaced_one_after_the_other(run: Run) -> None:
     assert [failure for client in clients for failure in client.failures] == []
 
 
+@pytest.mark.parametrize("port", [PLAIN, SECURE])
+async def test_who_was_idle_while_everything_changed_is_answered_as_things_are_now(run: Run, port: int) -> None:
+    """HAProxy has been reloaded meanwhile: the connection is an old process's, which knows the old pod only."""
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(AsyncExitStack())
+        one = await old.enter_async_context(backend("one"))
+        two = await stack.enter_async_context(backend("two"))
+        await run.apply(_table([one], 0, 1))
+        client = Client(port, GET)
+        connections = [await client._connect() for _ in range(2)]
+        for reader, writer in connections:
+            assert await client._ask(reader, writer)
+        assert (await run.apply(_table([one], 10, 1))).how == ("reload" if run.name == "haproxy" else "runtime")
+        await run.apply(_table([two], 10, 1))
+        await old.aclose()
+        await client._ask(*connections[0])
+        await run.apply(_table([two], 20, 1))
+        await client._ask(*connections[1])
+        for _, writer in connections:
+            writer.close()
+    assert client.failures == []
+
+
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 async def test_wrk_meets_no_failure_while_endpoints_come_and_go(run: Run) -> None:
     async with AsyncExitStack() as stack:

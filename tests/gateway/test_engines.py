@@ -283,14 +283,18 @@ async def test_what_is_under_way_ends_before_the_engine_does(name: str) -> None:
             await stopping
 
 
+@pytest.mark.parametrize("reloaded", [False, True])
 @pytest.mark.parametrize("name", ["builtin", "haproxy"])
-async def test_who_asks_just_when_the_engine_stops_is_answered(name: str, web: list[Backend]) -> None:
+async def test_who_asks_just_when_the_engine_stops_is_answered(name: str, reloaded: bool, web: list[Backend]) -> None:
     """An idle connection is not closed under a request that is on its way: its answer says that it is the last."""
     async with running(name, Timings(drain=10)) as run:
         await run.apply(_table(web, _plain(port=OWN_PORT)))
         reader, writer = await asyncio.open_connection("127.0.0.1", OWN_PORT)
         writer.write(GET.replace(b"Connection: close\r\n", b""))
         await reader.readuntil(b"}")
+        if reloaded:
+            changed = replace(route("/", "web"), request_headers=HeaderEdit(set=(("X-New", "1"),)))
+            await run.apply(_table(web, listener(host("", changed), port=OWN_PORT)))
         stopping = asyncio.create_task(run.engine.stop())
         with pytest.raises(OSError):
             while True:

@@ -17,6 +17,7 @@ from portway.routing.door import of_door
 from portway.routing.haproxy import Rendered, config_text, map_text, plan, ran, render
 from portway.routing.haproxy.config import with_endpoints_of
 from portway.routing.haproxy.frontends import Place
+from portway.routing.haproxy.handover import told_last
 from portway.routing.haproxy.plan import Plan, Server, replacement
 from portway.routing.table import RouteTable
 
@@ -80,7 +81,7 @@ class HaproxyEngine:
         for task in (self._cleaning, self._watching):
             if task is not None:
                 task.cancel()
-        await self._process.stop(self.door.timings.drain + 1.0)
+        await self._end()
         await asyncio.sleep(0)  # the last lines of the log are here already
         self._log.close()
 
@@ -88,8 +89,12 @@ class HaproxyEngine:
         """Without a port there is nothing to run."""
         self._table, self._rendered, self._running = table, None, None
         self._leaving.clear()
-        await self._process.stop(self.door.timings.drain + 1.0)
+        await self._end()
         return Applied("reload", reason=complaint)
+
+    async def _end(self) -> None:
+        await self._process.tell_all(told_last(str(self.door.folder)))
+        await self._process.stop(self.door.timings.drain + 1.0)
 
     def _render(self, table: RouteTable) -> Rendered:
         again = with_endpoints_of(self._rendered, self._table, table) if self._rendered is not None else None

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import logging
+import re
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ _SET_DEATH_SIGNAL = 1
 _READY_SECONDS = 10.0
 _END_SECONDS = 2.0
 """From SIGTERM on; workers end when their master is gone."""
+_WORKER = re.compile(r"^\d+\s+worker\b")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -71,6 +73,14 @@ class Process:
         assert self._process is not None
         await self._process.wait()
         return _alerts(self._last_words)
+
+    async def tell_all(self, command: str) -> None:
+        """A command for every worker that still has connections; one that is just going need not hear it."""
+        if self.alive:
+            with suppress(OSError):
+                told = await runtime.ask_master(self._master_socket, "show proc")
+                for pid in [line.split()[0] for line in told.splitlines() if _WORKER.search(line)]:
+                    await runtime.ask_master(self._master_socket, f"@!{pid} {command}")
 
     async def stop(self, seconds: float) -> None:
         """SIGUSR1: no more connections, those that are there may end."""

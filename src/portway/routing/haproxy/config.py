@@ -6,7 +6,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from portway.routing.door import routes_of
-from portway.routing.haproxy import limiting, mirroring
+from portway.routing.haproxy import handover, limiting, mirroring
 from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
@@ -78,6 +78,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         lists={
             **{crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
             **scripts,
+            handover.FILE: "",
         },
         maps={name: tuple(entries) for name, entries in ways.maps.items()},
         servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from portway.routing.answers import answer_text
 from portway.routing.door import routes_of
+from portway.routing.haproxy.handover import ENDING, again, handing_over, taking_over
 from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.words import digest, plain, quoted
 from portway.routing.table import Listener, Match, ValueMatch
@@ -52,20 +53,23 @@ def http_frontend(
     """Where requests are read."""
     tls = listeners[0].protocol != "HTTP"
     yield f"frontend http-{port}"
-    for bind in _binds(place, port, listeners, tls):
+    for bind in (*_binds(place, port, listeners, tls), taking_over(place.folder, port)):
         yield f"  bind {bind}"
     yield f"  log-format {quoted(_HTTP_LOG)}"
     if any(route.max_body for listener in listeners for route in routes_of(listener)):
         yield f"  {FILTER}"
+    yield from (f"  {line}" for line in handing_over(place.folder))
     yield from (f"  {line}" for line in _understood(tls))
     yield from (f"  {line}" for line in _found(place, port, "http-request", "txn"))
     if tls and len(listeners) > 1:
         yield from (f"  {line}" for line in _misdirected(place, port))
     yield from (f"  {line}" for line in _parameters(rules))
     yield from (f"  {line}" for rule in rules for line in _condition(rule))
-    yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }}"
-    yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }}"
+    yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }} !{ENDING}"
+    yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }} !{ENDING}"
+    yield f"  use_backend again-{port} if {ENDING}"
     yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
+    yield from again(place.folder, port)
 
 
 def passing_frontend(place: Place, port: int, listeners: Sequence[Listener], shares: Iterable[Share]) -> Iterator[str]:
@@ -125,6 +129,8 @@ def _understood(tls: bool) -> Iterator[str]:
     yield "http-request deny deny_status 400 unless { req.ver 1.0 1.1 2.0 }"
     yield "http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }"
     yield f"http-request set-var(txn.name) {'ssl_fc_sni,lower' if tls else 'var(txn.host)'}"
+    if tls:
+        yield "http-request set-var(txn.name) fc_pp_authority,lower if !{ var(txn.name) -m found }"
     yield "http-request del-header Proxy"
     yield "http-request set-header X-Forwarded-For %[src]"
     yield f"http-request set-header X-Forwarded-Proto {'https' if tls else 'http'}"
@@ -175,7 +181,7 @@ def _misdirected(place: Place, port: int) -> Iterator[str]:
     yield from _step("http-request", "txn.better", *_listener_of(place, port, "txn.host"))
     other = "{ var(txn.at) -m found } { var(txn.better) -m found } !{ var(txn.better),strcmp(txn.at) eq 0 }"
     said = f"content-type 'text/plain; charset=utf-8' string {quoted(answer_text('MISDIRECTED'))}"
-    yield f"http-request return status 421 {said} if {other}"
+    yield f"http-request return status 421 {said} if {other} !{ENDING}"
 
 
 def _parameters(rules: Iterable[Condition]) -> Iterator[str]:

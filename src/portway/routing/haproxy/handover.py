@@ -1,0 +1,37 @@
+"""Requests on connections that an old worker still has: handed over to the new one, which knows what is now.
+
+A reload leaves connections where they are, and HAProxy changes nothing any more in a worker that ends ("Proxy is
+disabled"). An idle client may ask there a minute later, of pods that are long gone. So whatever comes while a worker
+ends goes to a socket that the new one listens at, with the client's address and server name by the PROXY protocol; the
+answer is the connection's last one. The last worker of all has nobody to hand over to, and is told so in a map.
+"""
+
+from collections.abc import Iterator
+
+FILE = "last.map"
+ENDING = "{ var(txn.again) -m found }"
+"""The request is handed over: nothing else is to be decided."""
+
+
+def told_last(folder: str) -> str:
+    """The command for a worker that none will follow."""
+    return f"add map {folder}/{FILE} last yes"
+
+
+def handing_over(folder: str) -> Iterator[str]:
+    """Rules of a frontend; the new worker's line of the log is the request's."""
+    last = f"{{ str(last),map_str({folder}/{FILE}) -m found }}"
+    yield f"http-request set-var(txn.again) bool(true) if {{ stopping }} !{last}"
+    yield f"http-request set-log-level silent if {ENDING}"
+
+
+def taking_over(folder: str, port: int) -> str:
+    """Where a new worker gets them."""
+    return f"unix@{folder}/again-{port}.sock mode 600 accept-proxy"
+
+
+def again(folder: str, port: int) -> Iterator[str]:
+    """The backend that is the new worker."""
+    yield f"backend again-{port}"
+    yield "  http-reuse never"
+    yield f"  server again unix@{folder}/again-{port}.sock send-proxy-v2 proxy-v2-options authority"
