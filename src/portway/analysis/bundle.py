@@ -31,6 +31,17 @@ TEMPLATED = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 """Where each kind keeps its pod template."""
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Service", "Pod", "Node", "Namespace", "Secret", "ReplicationController"), ()),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), ("apps", "extensions")),
+    **dict.fromkeys(("Job", "CronJob"), ("batch",)),
+    **dict.fromkeys(("NetworkPolicy", "Ingress", "IngressClass"), ("networking.k8s.io", "extensions")),
+    **dict.fromkeys(("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute"), ("gateway.networking.k8s.io",)),
+    **dict.fromkeys(("TLSRoute", "TCPRoute", "UDPRoute", "ReferenceGrant"), ("gateway.networking.k8s.io",)),
+    "ClusterNetworkPolicy": ("policy.networking.k8s.io",),
+    "EndpointSlice": ("discovery.k8s.io",),
+}
+"""Where kinds are at home whose names others use for something else; the core group is taken for a slip."""
 CLUSTER_WIDE = frozenset(
     (
         *("Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
@@ -65,10 +76,11 @@ class Item:
     def __repr__(self) -> str:
         return f"Item({self.named})"
 
-    @property
+    @cached_property
     def kind(self) -> str:
-        """`Service`."""
-        return str(self.value.get("kind", ""))
+        """`Service`; of another group than Kubernetes' with its group, `NetworkPolicy.projectcalico.org`."""
+        kind = str(self.value.get("kind", ""))
+        return f"{kind}.{self.group}" if self.group and self.group not in _GROUPS.get(kind, (self.group,)) else kind
 
     @property
     def group(self) -> str:
@@ -275,8 +287,13 @@ class Bundle:
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
-        """What makes pods here: templates, and pods whose owner is not here; replicas of a template are left out."""
+        """What makes pods here: templates, and pods whose owner is not here; replicas of a template are left out.
+
+        Of other kinds, those with a pod template where Deployments have it.
+        """
         made = [Workload(item, TEMPLATED[item.kind]) for item in self.of(*TEMPLATED) if not self._owned(item)]
+        others = (item for item in self.items if item.kind not in TEMPLATED and _has_template(item))
+        made += [Workload(item, _TEMPLATE) for item in others if not self._owned(item)]
         bare = [Workload(item, ()) for item in self.of("Pod") if not self._owned(item)]
         return (*made, *bare)
 
@@ -337,6 +354,18 @@ class Bundle:
     @cached_property
     def _given(self) -> frozenset[tuple[str, str]]:
         return frozenset((item.kind, item.namespace) for item in self.items)
+
+
+_TEMPLATE = ("spec", "template")
+
+
+def makes_pods(item: Item) -> bool:
+    """Whether it is a pod, or has a template of some: also of a kind that is not Kubernetes' own."""
+    return item.kind in TEMPLATED or item.kind == "Pod" or _has_template(item)
+
+
+def _has_template(item: Item) -> bool:
+    return isinstance(item.get((*_TEMPLATE, "spec", "containers")), list)
 
 
 def dig(value: Any, path: Path, default: Any = None) -> Any:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from portway.analysis.bundle import TEMPLATED, Bundle, Item
+from portway.analysis.bundle import Bundle, Item, makes_pods
 from portway.analysis.check import Settings
 from portway.analysis.checks import built_in
 from portway.analysis.exposure import Exposure, Way, by_key
@@ -20,7 +20,6 @@ KINDS: tuple[Kind, ...] = (
     *("moved", "rollout", "added", "removed"),
 )
 """In the order in which they are shown. exposure: from outside; reach: from inside."""
-_PODS = frozenset((*TEMPLATED, "Pod"))
 _MEANWHILE = ("PW-W01", "PW-W02", "PW-W04", "PW-P01", "PW-P03", "PW-R01", "PW-H02")
 
 
@@ -175,7 +174,7 @@ def _mixed(services: Bundle, pods: Bundle) -> Bundle:
 
 def _half(bundle: Bundle, *, pods: bool) -> Iterator[Item]:
     """What makes pods, or everything else."""
-    return (item for item in bundle.items if (item.kind in _PODS) == pods)
+    return (item for item in bundle.items if makes_pods(item) == pods)
 
 
 def _documents(bundle: Bundle, pods: bool) -> dict[tuple[str, str, str], Doc]:

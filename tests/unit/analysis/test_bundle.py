@@ -49,3 +49,27 @@ def test_values_of_another_shape_are_not_there() -> None:
     assert dig({"spec": {"ports": "80"}}, "spec.ports[0].port", 1) == 1
     assert dig({"spec": {"ports": [{"port": None}]}}, "spec.ports[0].port", 1) == 1
     assert written(("metadata", "annotations", "example.com/a")) == "metadata.annotations[example.com/a]"
+
+
+def test_kinds_of_others_are_not_ours() -> None:
+    """A mesh's Gateway, a network's NetworkPolicy and a platform's Service only share the name."""
+    ours = {"Service": "v1", "NetworkPolicy": "networking.k8s.io/v1", "Gateway": "gateway.networking.k8s.io/v1"}
+    theirs = {"Service": "serving.knative.dev/v1", "NetworkPolicy": "projectcalico.org/v3", "Gateway": "istio.io/v1"}
+    items = [
+        Item({"apiVersion": version, "kind": kind, "metadata": {"name": "a"}, "spec": {}})
+        for versions in (theirs, ours)
+        for kind, version in versions.items()
+    ]
+    bundle = Bundle(items)
+    for kind, version in ours.items():
+        assert [item.value["apiVersion"] for item in bundle.of(kind)] == [version]
+        found = bundle.find(kind, "default", "a")
+        assert found is not None and found.value["apiVersion"] == version
+    assert items[1].named == "NetworkPolicy.projectcalico.org default/a"
+
+
+def test_custom_resources_with_a_pod_template_make_pods() -> None:
+    rollout = _workload("Deployment", "web", {"app": "web"})
+    rollout = Item({**rollout.value, "apiVersion": "rollouts.example/v1", "kind": "Rollout"})
+    (workload,) = Bundle([rollout]).selected("default", {"app": "web"})
+    assert workload.item is rollout and [port["containerPort"] for _, port in workload.ports()] == [80]

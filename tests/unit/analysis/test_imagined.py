@@ -88,3 +88,13 @@ def test_blocks_that_hold_imagined_pods_are_an_assumption() -> None:
     for block, told in {"10.0.0.0/8": True, "10.244.3.0/24": True, "::/0": True, "192.0.2.0/24": False}.items():
         made = imagine(bundle_of(SHOP + policy.replace("BLOCK", f'"{block}"')))
         assert ("ASSUME_POD_ADDRESSES" in made.assumptions) == told, block
+
+
+def test_a_networks_own_policies_are_not_kubernetes() -> None:
+    """Their selectors are text and their rules others': nothing is said of them, and no pod is closed by them."""
+    policy = (
+        "---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: web}\n"
+        "spec: {selector: all(), types: [Ingress]}\n"
+    )
+    made = imagine(bundle_of(SHOP + policy))
+    assert trace(made.terrain, Place("outside"), parse_target("node-2:30080")).code == "FORWARDED"
