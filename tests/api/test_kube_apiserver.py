@@ -150,7 +150,42 @@ SLICES: list[Doc] = [
     {"addressType": "IPv4", "endpoints": [], "ports": [{"port": 80}, {"port": 99999, "name": "A_b"}]},
     {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "nodeName": "A B", "hostname": "A.B"}]},
 ]
+_POD: Doc = {"containers": [{"name": "c", "image": "i"}]}
+_CHOSEN: Doc = {
+    "selector": {"matchLabels": {"a": "b"}},
+    "template": {"metadata": {"labels": {"a": "b"}}, "spec": _POD},
+}
+STATEFUL_SETS: list[Doc] = [
+    _CHOSEN | {"serviceName": "web"},
+    _CHOSEN | {"serviceName": "web", "updateStrategy": {"type": "OnDelete"}, "podManagementPolicy": "Parallel"},
+    _CHOSEN | {"serviceName": "web", "updateStrategy": {"rollingUpdate": {"partition": 2}}, "ordinals": {"start": 3}},
+    _CHOSEN | {"serviceName": "web", "replicas": -1},
+    _CHOSEN | {"serviceName": "web", "podManagementPolicy": "Any"},
+    _CHOSEN | {"serviceName": "web", "selector": {"matchLabels": {"a": "c"}}},
+    {"serviceName": "web", "template": {"spec": _POD}},
+]
+DAEMON_SETS: list[Doc] = [
+    _CHOSEN,
+    _CHOSEN | {"updateStrategy": {"type": "OnDelete"}, "minReadySeconds": 5},
+    _CHOSEN | {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "30%"}}},
+    _CHOSEN | {"updateStrategy": {"type": "Any"}},
+    _CHOSEN | {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}},
+    _CHOSEN | {"selector": {"matchLabels": {"a": "c"}}},
+]
+JOBS: list[Doc] = [
+    {"template": {"spec": _POD | {"restartPolicy": "Never"}}},
+    {"template": {"spec": _POD | {"restartPolicy": "OnFailure"}}, "parallelism": 3},
+    {"template": {"spec": _POD | {"restartPolicy": "Never"}}, "completions": 4, "completionMode": "Indexed"},
+    {"template": {"spec": _POD | {"restartPolicy": "Never"}}, "suspend": True, "ttlSecondsAfterFinished": 5},
+    {"template": {"spec": _POD}},
+    {"template": {"spec": _POD | {"restartPolicy": "Always"}}},
+    {"template": {"spec": _POD | {"restartPolicy": "Never"}}, "completions": -1},
+    {"template": {"spec": _POD | {"restartPolicy": "Never"}}, "completionMode": "Any"},
+]
 _CREATED = [
+    *(("/apis/apps/v1/namespaces/shop/statefulsets", f"set-{n}", {"spec": one}) for n, one in enumerate(STATEFUL_SETS)),
+    *(("/apis/apps/v1/namespaces/shop/daemonsets", f"daemon-{n}", {"spec": one}) for n, one in enumerate(DAEMON_SETS)),
+    *(("/apis/batch/v1/namespaces/shop/jobs", f"job-{n}", {"spec": one}) for n, one in enumerate(JOBS)),
     *((f"{CORE}/services", f"service-{number}", {"spec": spec}) for number, spec in enumerate(SERVICES)),
     *((f"{NET}/networkpolicies", f"policy-{number}", {"spec": spec}) for number, spec in enumerate(POLICIES)),
     *((f"{NET}/ingresses", f"ingress-{number}", {"spec": spec}) for number, spec in enumerate(INGRESSES)),
@@ -249,3 +284,20 @@ def _until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_what_of_workloads_may_change(sides: tuple[Side, Side]) -> None:
+    apps, batch = "/apis/apps/v1/namespaces/shop", "/apis/batch/v1/namespaces/shop"
+    check(sides, "POST", f"{apps}/statefulsets", {"metadata": {"name": "s"}, "spec": STATEFUL_SETS[0]})
+    for change in (
+        {"replicas": 3},
+        {"serviceName": "other"},
+        {"minReadySeconds": 4},
+        {"podManagementPolicy": "Parallel"},
+    ):
+        check(sides, "PATCH", f"{apps}/statefulsets/s", {"spec": change}, MERGE)
+    check(sides, "GET", f"{apps}/statefulsets/s/scale")
+    check(sides, "POST", f"{apps}/daemonsets", {"metadata": {"name": "d"}, "spec": DAEMON_SETS[0]})
+    check(sides, "PATCH", f"{apps}/daemonsets/d", {"spec": {"selector": {"matchLabels": {"a": "c"}}}}, MERGE)
+    check(sides, "POST", f"{batch}/jobs", {"metadata": {"name": "j"}, "spec": JOBS[0]})
+    check(sides, "PATCH", f"{batch}/jobs/j", {"spec": {"parallelism": 5}}, MERGE)

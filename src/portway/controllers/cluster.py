@@ -14,19 +14,24 @@ from portway.kubeapi.kinds import Resource
 from portway.reconcile.objects import labels_of, namespace_of, spec_of
 from portway.reconcile.resources import (
     CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
     IP_ADDRESS_POOLS,
     IP_ADDRESSES,
+    JOBS,
     NAMESPACES,
     NODES,
+    PERSISTENT_VOLUME_CLAIMS,
     PODS,
     REPLICA_SETS,
     REPLICATION_CONTROLLERS,
     SERVICE_ACCOUNTS,
     SERVICE_CIDRS,
     SERVICES,
+    STATEFUL_SETS,
 )
 from portway.routing.documents import RESOURCES
 
@@ -66,6 +71,11 @@ _CACHED: dict[Resource, tuple[Terms, ...]] = {
     DEPLOYMENTS: (_selector_terms, owner_terms),
     REPLICA_SETS: (_selector_terms, owner_terms, label_terms, namespace_terms),
     REPLICATION_CONTROLLERS: (_map_terms, owner_terms),
+    STATEFUL_SETS: (_selector_terms, owner_terms),
+    DAEMON_SETS: (_selector_terms, owner_terms),
+    JOBS: (_selector_terms, owner_terms),
+    CONTROLLER_REVISIONS: (owner_terms,),
+    PERSISTENT_VOLUME_CLAIMS: (owner_terms,),
     PODS: (owner_terms, label_terms, namespace_terms),
     SERVICES: (_map_terms, owner_terms),
     ENDPOINT_SLICES: (owner_terms, label_terms, namespace_terms),

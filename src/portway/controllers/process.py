@@ -13,6 +13,7 @@ from portway.controllers.controller import Controller
 from portway.controllers.doors import DoorController
 from portway.controllers.endpoints import EndpointsController, EndpointSliceController, MirroringController
 from portway.controllers.loadbalancers import LoadBalancerController
+from portway.controllers.ordered import DaemonSetController, JobController, StatefulSetController
 from portway.controllers.scheduling import Scheduler
 from portway.controllers.servicecidrs import ServiceCIDRController
 from portway.controllers.upkeep import GarbageCollector, NamespaceController, ServiceAccountController
@@ -24,6 +25,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
+    StatefulSetController,
+    DaemonSetController,
+    JobController,
     Scheduler,
     EndpointSliceController,
     EndpointsController,

@@ -10,7 +10,7 @@ from portway.controllers.controller import Controller
 from portway.kubeapi.errors import Doc
 from portway.reconcile import scheduler
 from portway.reconcile.change import Bind, Change
-from portway.reconcile.objects import has_ended, labels_of, spec_of, uid_of
+from portway.reconcile.objects import has_ended, spec_of, uid_of
 from portway.reconcile.resources import NODES, PODS
 
 
@@ -101,7 +101,7 @@ class Scheduler(Controller):
             self.queue.add(self._ALL)
 
     def _node_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
-        if self.desk.waiting and (old is None or new is None or _placement(old) != _placement(new)):
+        if self.desk.waiting and (old is None or new is None or scheduler.placement(old) != scheduler.placement(new)):
             self.queue.add(self._ALL)
 
     async def work(self, key: str) -> float | None:
@@ -116,9 +116,3 @@ class Scheduler(Controller):
         for _, error in failures:
             raise error
         return None
-
-
-def _placement(node: Doc) -> tuple[object, ...]:
-    """What of a node decides which pods it may have."""
-    spec = spec_of(node)
-    return labels_of(node), spec.get("taints"), spec.get("unschedulable")

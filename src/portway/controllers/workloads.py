@@ -19,7 +19,7 @@ _REFUSALS = (400, 403, 422)
 """Of a pod, by what it says: trying again helps only when something else changes."""
 
 
-def _controller_key(document: Doc | None, kind: str) -> Key | None:
+def controller_key(document: Doc | None, kind: str) -> Key | None:
     """The key of its controller, if that is of this kind."""
     reference = controller_of(document) if document else None
     if document is None or reference is None or reference.get("kind") != kind:
@@ -42,17 +42,17 @@ class DeploymentController(Controller):
 
     def _replicaset_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
         for replicaset in (old, new):
-            if key := _controller_key(replicaset, "Deployment"):
+            if key := controller_key(replicaset, "Deployment"):
                 self.queue.add(key)
         if new is not None and controller_of(new) is None:
             for deployment in selecting(self.caches[DEPLOYMENTS], new):
                 self.queue.add(key_of(deployment))
 
     def _pod_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
-        if new is not None or (owner := _controller_key(old, "ReplicaSet")) is None:
+        if new is not None or (owner := controller_key(old, "ReplicaSet")) is None:
             return
         replicaset = self.caches[REPLICA_SETS].get(owner)
-        if key := _controller_key(replicaset, "Deployment"):
+        if key := controller_key(replicaset, "Deployment"):
             self.queue.add(key)
 
     async def work(self, key: Key) -> float | None:
@@ -82,7 +82,7 @@ class _ReplicasController(Controller):
 
     def _pod_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
         for pod in (old, new):
-            if key := _controller_key(pod, self.flavour.kind):
+            if key := controller_key(pod, self.flavour.kind):
                 self.queue.add(key)
         if new is not None and controller_of(new) is None:
             for owner in selecting(self.caches[self.resource], new):
@@ -134,7 +134,7 @@ class ReplicaSetController(_ReplicasController):
 
     def related(self, owner: Doc) -> list[Doc]:
         """Pods of all ReplicaSets of the same Deployment."""
-        key = _controller_key(owner, "Deployment")
+        key = controller_key(owner, "Deployment")
         deployment = self.caches[DEPLOYMENTS].get(key) if key else None
         siblings = self.caches[REPLICA_SETS].owned_by(deployment) if deployment else []
         return [pod for sibling in siblings for pod in self.caches[PODS].owned_by(sibling)]

@@ -30,8 +30,10 @@ from portway.kubeapi.kinds import Kind
 from portway.kubeapi.printing import COLUMNS
 from portway.kubeapi.workloads import (
     configmap,
+    daemonset,
     deployment,
     event,
+    job,
     namespace,
     node,
     pod,
@@ -39,6 +41,7 @@ from portway.kubeapi.workloads import (
     replicationcontroller,
     secret,
     serviceaccount,
+    statefulset,
 )
 
 HOOKS = (
@@ -119,8 +122,8 @@ _CORE = (
     _kind(service, "Service", "services", "svc", categories=_ALL, status=True),
 )
 _APPS = (
-    _inert("ControllerRevision", "controllerrevisions"),
-    _inert("DaemonSet", "daemonsets", "ds", categories=_ALL, status=True, generation=True),
+    _kind(None, "ControllerRevision", "controllerrevisions"),
+    _kind(daemonset, "DaemonSet", "daemonsets", "ds", categories=_ALL, status=True, generation=True),
     _kind(
         deployment,
         "Deployment",
@@ -141,11 +144,20 @@ _APPS = (
         scale=True,
         generation=True,
     ),
-    _inert("StatefulSet", "statefulsets", "sts", categories=_ALL, status=True, scale=True, generation=True),
+    _kind(
+        statefulset,
+        "StatefulSet",
+        "statefulsets",
+        "sts",
+        categories=_ALL,
+        status=True,
+        scale=True,
+        generation=True,
+    ),
 )
 _BATCH = (
     _inert("CronJob", "cronjobs", "cj", categories=_ALL, status=True, generation=True),
-    _inert("Job", "jobs", categories=_ALL, status=True, generation=True),
+    _kind(job, "Job", "jobs", categories=_ALL, status=True, generation=True),
 )
 _NETWORKING = (
     _kind(ingressclass, "IngressClass", "ingressclasses", namespaced=False, generation=True),

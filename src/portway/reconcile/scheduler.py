@@ -159,6 +159,12 @@ def refusal(pod: Doc, node: Doc, load: Load) -> str:
     return ""
 
 
+def placement(node: Doc) -> tuple[object, ...]:
+    """What of a node decides which pods it may have."""
+    spec = spec_of(node)
+    return labels_of(node), spec.get("taints"), spec.get("unschedulable")
+
+
 _UNSCHEDULABLE_TAINT: Doc = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 

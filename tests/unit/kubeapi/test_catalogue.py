@@ -14,7 +14,8 @@ ACTIVE = {
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
     *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
-    *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR"),
+    *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "StatefulSet", "DaemonSet", "Job"),
+    "ControllerRevision",
 }
 
 

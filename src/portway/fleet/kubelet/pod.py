@@ -339,6 +339,8 @@ class Pod:
         for state in states:
             if state.name == container["name"]:
                 return state
+        if _has_nothing_to_do(self._document, container):
+            return _completed(container, self._uid, _before(self._document, container))
         return _standing(container, self._uid, self._document)
 
     def _described(self, document: Doc) -> Runtime:
@@ -451,10 +453,21 @@ def _restarts(container: Doc) -> bool:
     return bool(container.get("restartPolicy") == "Always")
 
 
+def _has_nothing_to_do(pod: Doc, container: Doc) -> bool:
+    """A Job's stand-in without a port: that it has done its work is the best that can be said of it."""
+    owners = pod["metadata"].get("ownerReferences") or []
+    return not container.get("ports") and any(o.get("controller") and o.get("kind") == "Job" for o in owners)
+
+
+def _before(pod: Doc, container: Doc) -> Doc:
+    """The container's state as the API has it."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((old.get("state") or {} for old in statuses if old.get("name") == container["name"]), {})
+
+
 def _standing(container: Doc, uid: str, pod: Doc) -> ContainerState:
-    state = (pod.get("status") or {}).get("containerStatuses") or []
-    before = next((old for old in state if old.get("name") == container["name"]), None)
-    running = before["state"] if before and "running" in before.get("state", {}) else {"running": {"startedAt": now()}}
+    before = _before(pod, container)
+    running = before if "running" in before else {"running": {"startedAt": now()}}
     return ContainerState(
         name=container["name"],
         image=container.get("image") or "",
@@ -465,12 +478,16 @@ def _standing(container: Doc, uid: str, pod: Doc) -> ContainerState:
 
 
 def _init_state(container: Doc, uid: str) -> ContainerState:
-    if _restarts(container):
-        return _standing(container, uid, {})
-    identity = f"portway://{uid}/{container['name']}"
-    moment = now()
-    ended = {"exitCode": 0, "reason": "Completed", "startedAt": moment, "finishedAt": moment, "containerID": identity}
-    return ContainerState(container["name"], container.get("image") or "", {"terminated": ended}, {}, True, 0, identity)
+    return _standing(container, uid, {}) if _restarts(container) else _completed(container, uid, {}, ready=True)
+
+
+def _completed(container: Doc, uid: str, before: Doc, ready: bool = False) -> ContainerState:
+    """It has ended well, just now or as was said before. `ready`: as an init container is then."""
+    identity, moment = f"portway://{uid}/{container['name']}", now()
+    times = {"startedAt": moment, "finishedAt": moment}
+    ended = {"terminated": {"exitCode": 0, "reason": "Completed", **times, "containerID": identity}}
+    state = before if "terminated" in before else ended
+    return ContainerState(container["name"], container.get("image") or "", state, {}, ready, 0, identity)
 
 
 def _words(error: Exception) -> str:
