@@ -38,7 +38,7 @@ def prepare_create(doc: Doc) -> None:
     spec, metadata = doc["spec"], doc["metadata"]
     template = spec["template"]["metadata"]
     if not spec.get("manualSelector"):
-        uid, name = metadata["uid"], metadata["name"]
+        uid, name = metadata.get("uid") or "", metadata.get("name") or ""
         own = {_UID: uid, "controller-uid": uid, _NAME: name, "job-name": name}
         template["labels"] = own | (template.get("labels") or {})
         selector = spec.setdefault("selector", {})
