@@ -193,6 +193,17 @@ async def test_kubectl_with_metallbs_objects(world: World) -> None:
     assert row.split()[:4] == ["first", "true", "false", '["192.168.10.0/24"]']
     row = (await world.kubectl("get l2advertisements -n metallb-system --no-headers")).stdout
     assert row.split()[:3] == ["example", '["first"]', '["eth0"]']
+    status = """{"apiVersion": "metallb.io/v1beta1", "kind": "ServiceL2Status", "metadata": {"name": "l2-1",
+        "namespace": "metallb-system", "labels": {"metallb.io/node": "node-1"}}}"""
+    assert "servicel2status.metallb.io/l2-1 created" in await world.apply(status)
+    said = await world.kubectl(
+        "patch servicel2status l2-1 -n metallb-system --subresource=status --type=merge -p "
+        '{"status":{"node":"node-1","serviceName":"web","serviceNamespace":"default"}}'
+    )
+    assert not said.returncode, said.stderr
+    head, row = (await world.kubectl("get servicel2statuses -n metallb-system")).stdout.splitlines()
+    assert head.split() == ["NAME", "ALLOCATED", "NODE", "SERVICE", "NAME", "SERVICE", "NAMESPACE"]
+    assert row.split() == ["l2-1", "node-1", "web", "default"]
     assert "ranges FIRST-LAST" in (await world.kubectl("explain ipaddresspool.spec.addresses")).stdout
     for addresses, words in (
         (["192.168.10.200-192.168.11.1"], "spec.addresses[0]: Invalid value: \"192.168.10.200-192.168.11.1\": "

@@ -49,6 +49,12 @@ class Lan:
             )
             self.announcers[name] = self.world.spawn(self.places[name], announce.run, config)
 
+    def statuses(self, service: str, kind: str = "servicel2statuses") -> list[Doc]:
+        """What announcers say of a Service where kubectl looks, by node."""
+        base = f"/apis/metallb.io/v1beta1/namespaces/metallb-system/{kind}"
+        items = self.http.get(f"{base}?labelSelector=metallb.io/service-name={service}").doc["items"]
+        return sorted((item.get("status") or {} for item in items), key=lambda status: str(status.get("node")))
+
     def metrics(self, node: str) -> dict[str, float]:
         """What a node's announcer says at /metrics; labels as they are written."""
         text = Http(self._door(node)).get("/metrics").text

@@ -48,6 +48,20 @@ def test_one_node_answers_in_each_family_and_the_clients_kernel_learns_it(net: L
     assert not any(four in name for name in net.metrics(next(n for n in NODES if n != by_four)))
 
 
+def test_a_status_says_who_answers_through_deaths_and_until_the_service_is_gone(net: Lan) -> None:
+    address = fresh()[0]
+    net.balance("told", address)
+    first = net.announced_by(address)
+    about = {"serviceName": "told", "serviceNamespace": "default", "interfaces": [{"name": "eth0"}]}
+    net.until(lambda: net.statuses("told") == [{"node": first, **about}])
+    net.kill(first)
+    second = net.announced_by(address, first)
+    net.until(lambda: net.statuses("told") == [{"node": second, **about}])
+    net.start(first)
+    net.http.delete("/api/v1/namespaces/default/services/told")
+    net.until(lambda: not net.statuses("told"))
+
+
 def test_addresses_are_spread(net: Lan) -> None:
     mine = [fresh()[0] for _ in range(9)]
     for address in mine:

@@ -91,10 +91,14 @@ def test_every_node_tells_the_router_and_takes_back_what_is_gone(net: Lan, route
     assert net.metrics("n1")[f"metallb_bgp_announced_prefixes_total{labels}"] == 2
     assert net.metrics("n1")[f"metallb_bgp_updates_total{labels}"] > 0
 
+    told_of = [{"node": n, "serviceName": "routed", "serviceNamespace": "default", "peers": ["router"]} for n in NODES]
+    net.until(lambda: net.statuses("routed", "servicebgpstatuses") == told_of)
+
     # externalTrafficPolicy Local: only nodes with a ready pod
     net.endpoints("routed", n2=True)
     net.http.patch("/api/v1/namespaces/default/services/routed", {"spec": {"externalTrafficPolicy": "Local"}})
     net.until(lambda: told(router).get(f"{ADDRESS}/32") == {"192.0.2.2"})
+    net.until(lambda: net.statuses("routed", "servicebgpstatuses") == told_of[1:2])
     net.http.patch("/api/v1/namespaces/default/services/routed", {"spec": {"externalTrafficPolicy": "Cluster"}})
     net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
 

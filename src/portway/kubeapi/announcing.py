@@ -84,5 +84,6 @@ def announcing_node(document: Doc) -> AnnouncingNode:
     conditions = (document.get("status") or {}).get("conditions") or ()
     cut_off = any(c.get("type") == "NetworkUnavailable" and c.get("status") == "True" for c in conditions)
     node = decode.node(document)
-    labels = (document.get("metadata") or {}).get("labels") or {}
-    return AnnouncingNode(node.name, labels, node_eligible(document) and not cut_off, node.addresses)
+    meta = document.get("metadata") or {}
+    available = node_eligible(document) and not cut_off
+    return AnnouncingNode(node.name, meta.get("labels") or {}, available, node.addresses, meta.get("uid") or "")

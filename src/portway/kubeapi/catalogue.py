@@ -176,6 +176,8 @@ _METALLB = (
     _kind(ipaddresspool, "IPAddressPool", "ipaddresspools", status=True, generation=True),
     _kind(l2advertisement, "L2Advertisement", "l2advertisements", status=True, generation=True),
     _kind(bgp, "BGPAdvertisement", "bgpadvertisements", status=True, generation=True),
+    _kind(None, "ServiceL2Status", "servicel2statuses", status=True),
+    _kind(None, "ServiceBGPStatus", "servicebgpstatuses", status=True),
     _inert("BFDProfile", "bfdprofiles", status=True, generation=True, schema=""),
     _inert("Community", "communities", generation=True, schema=""),
 )

@@ -231,3 +231,4 @@ class AnnouncingNode(Struct, frozen=True):
     available: bool = True
     """It is not being deleted, not tainted by the autoscaler and its network is not unavailable."""
     addresses: tuple[str, ...] = ()
+    uid: str = ""

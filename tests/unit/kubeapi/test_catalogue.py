@@ -12,7 +12,15 @@ from portway.kubeapi.kinds import Kind
 ACTIVE = {
     *("Namespace", "Node", "Pod", "Service", "Endpoints", "EndpointSlice", "Event", "ConfigMap", "Secret"),
     *("ServiceAccount", "Deployment", "ReplicaSet", "ReplicationController", "Lease", "NetworkPolicy"),
-    *("ClusterNetworkPolicy", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"),
+    *(
+        "ClusterNetworkPolicy",
+        "IPAddressPool",
+        "L2Advertisement",
+        "BGPAdvertisement",
+        "BGPPeer",
+        "ServiceL2Status",
+        "ServiceBGPStatus",
+    ),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
     *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "StatefulSet", "DaemonSet", "Job"),
     "ControllerRevision",

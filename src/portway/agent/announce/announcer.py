@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -14,9 +14,11 @@ from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
 from portway.agent.announce.objects import Objects
 from portway.agent.announce.speaker import Speaker
+from portway.agent.announce.statuses import Statuses, by_service
 from portway.loadbalancer.announcement import Candidates
 from portway.loadbalancer.bgp import Route, Telling
 from portway.loadbalancer.election import Situation, Timing, move
+from portway.model.loadbalancer import ServiceKey
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +54,10 @@ class Announcer:
         objects: Objects,
         changed: asyncio.Event,
         figures: Figures,
+        statuses: Statuses,
     ) -> None:
         self._me, self._timing, self._leases, self._objects = me, timing, leases, objects
-        self._changed, self._figures = changed, figures
+        self._changed, self._figures, self._statuses = changed, figures, statuses
         self._lans: dict[str, Lan] = {}
         self._macs: dict[str, bytes] = {}
         self._carrying: dict[str, set[str]] = {}
@@ -71,6 +74,7 @@ class Announcer:
             group.create_task(self._follow_links())
             group.create_task(self._beat_for_ever())
             group.create_task(self._speaker.run())
+            group.create_task(self._statuses.run())
             while True:
                 self._changed.clear()
                 due = await self._attempt()
@@ -104,8 +108,9 @@ class Announcer:
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
-        self._answer_for(mine, wanted)
-        self._tell_of(mine, routed)
+        places = {address: self._interfaces(wanted[address]) for address in mine}
+        self._answer_for(places)
+        self._tell_of(places, routed)
         verbs = await self._claims([a for a, (verb, _) in moves.items() if verb == "claim"])
         verbs += [self._leases.release(a) for a, (verb, _) in moves.items() if verb == "release"]
         verbs += [self._forget(address) for address in set(self._leases.addresses()) - wanted.keys()]
@@ -114,7 +119,7 @@ class Announcer:
                 raise outcome
         return min((due for _, due in moves.values() if due > 0), default=0.0)
 
-    def _tell_of(self, mine: set[str], routed: list[Telling]) -> None:
+    def _tell_of(self, mine: Mapping[str, set[str]], routed: list[Telling]) -> None:
         """What is told from here, for who asks."""
         layer2 = (Told("layer2", "/".join(key), a) for a in mine for key in self._objects.services_at(a))
         by_bgp = (Told("bgp", "/".join(each.service), each.address) for each in routed)
@@ -123,6 +128,11 @@ class Announcer:
         for each in routed:
             routes[f"{each.peer.address}:{each.peer.port}"].add(each.route)
         self._figures.prefixes = {peer: len(told) for peer, told in routes.items()}
+        peers: dict[ServiceKey, set[str]] = {}
+        for each in routed:
+            peers.setdefault(each.service, set()).add(each.peer.name)
+        at = self._objects.services_at
+        self._statuses.follow(by_service(mine, at), peers, by_service(self._leases.holders(), at))
 
     def _move(self, address: str, found: Candidates) -> tuple[str, float]:
         lease = self._leases.of(address)
@@ -175,12 +185,12 @@ class Announcer:
         elif (not lease.holder or self._leases.dies_in(lease.holder) <= 0) and await self._leases.claim(address):
             self._changed.set()
 
-    def _answer_for(self, mine: set[str], wanted: dict[str, Candidates]) -> None:
-        if mine:
+    def _answer_for(self, places: Mapping[str, set[str]]) -> None:
+        """Answer for these addresses, on their interfaces, and for no others."""
+        if places:
             self._holding.set()
         else:
             self._holding.clear()
-        places = {address: self._interfaces(wanted[address]) for address in mine}
         for name in self._lans.keys() | {name for names in places.values() for name in names}:
             self._answer_on(name, [address for address, names in places.items() if name in names])
 
@@ -237,7 +247,9 @@ class Announcer:
 
     async def let_go(self) -> None:
         """An orderly end: silence first, then others may have it all."""
-        self._answer_for(set(), {})
+        self._answer_for({})
         for address in self._leases.mine():
             with contextlib.suppress(*FAILURES):
                 await self._leases.release(address)
+        with contextlib.suppress(*FAILURES):
+            await self._statuses.withdraw()

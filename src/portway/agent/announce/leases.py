@@ -65,6 +65,11 @@ class Leases:
             lease.address for lease in self.reflector.objects.values() if lease.address and lease.holder == self._me
         ]
 
+    def holders(self) -> dict[str, tuple[str, ...]]:
+        """By address, who has it by its Lease."""
+        found = (lease for lease in self.reflector.objects.values() if lease.address and lease.holder)
+        return {lease.address: (lease.holder,) for lease in found}
+
     def dies_in(self, node: str) -> float:
         """Seconds until a node counts as dead if it does not beat; not positive: it is dead."""
         if node == self._me:

@@ -13,6 +13,7 @@ from portway.loadbalancer import Refusal, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
 from portway.loadbalancer.bgp import Telling
 from portway.model.loadbalancer import AnnouncingNode, BalancedService, BgpPeer, ServiceKey
+from portway.reconcile.servicestatuses import Teller
 
 POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
 ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
@@ -58,6 +59,11 @@ class Objects:
         """This node's."""
         own = self.nodes.objects.get(("", self._me))
         return own.addresses if own else ()
+
+    def teller(self) -> Teller:
+        """This node, for what it writes."""
+        own = self.nodes.objects.get(("", self._me))
+        return Teller(self._me, own.uid if own else "")
 
     def candidates(self) -> dict[str, Candidates]:
         """Who may announce what; addresses that nobody may are left out."""

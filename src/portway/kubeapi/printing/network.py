@@ -112,6 +112,17 @@ def _gateway_addresses(doc: Doc) -> str:
 
 _ROUTE_COLUMNS = (NAME, column("Hostnames", text(lambda doc: _json(value(doc, "spec", "hostnames")))), AGE)
 
+
+def _announced_columns(node: str) -> tuple[Column, ...]:
+    """Of a Service's status by a node, as MetalLB prints it."""
+    return (
+        NAME,
+        column(node, at("status", "node")),
+        column("Service Name", at("status", "serviceName")),
+        column("Service Namespace", at("status", "serviceNamespace")),
+    )
+
+
 COLUMNS = {
     "Service": (
         NAME,
@@ -172,6 +183,8 @@ COLUMNS = {
         column("Interfaces", text(lambda doc: _json(value(doc, "spec", "interfaces")))),
         wide("Node Selectors", text(lambda doc: _json(value(doc, "spec", "nodeSelectors")))),
     ),
+    "ServiceL2Status": _announced_columns("Allocated Node"),
+    "ServiceBGPStatus": _announced_columns("Node"),
     "GatewayClass": (
         NAME,
         column("Controller", at("spec", "controllerName")),

@@ -71,11 +71,13 @@ BGPPeer  # A router that nodes tell of LoadBalancers' addresses.
   status BGPPeerStatus
 
 BGPPeerSpec
+  bfdProfile string  # Not acted upon: a peer that asks for it is told so by an Event.
   ebgpMultiHop boolean  # The router is not on the nodes' own network.
   holdTime string  # Seconds of silence after which the session ends: 90s.
   myASN! int64
   nodeSelectors []LabelSelector  # Only nodes that one of these selects; not given: all.
   password string  # For TCP MD5.
+  passwordSecret SecretReference  # A Secret of type kubernetes.io/basic-auth in metallb-system that has it instead.
   peerASN! int64
   peerAddress! string
   peerPort integer default:179
@@ -83,4 +85,37 @@ BGPPeerSpec
   sourceAddress string  # Not given: the node's address of the router's family.
 
 BGPPeerStatus
+
+ServiceL2Status  # A node that answers for a Service's addresses at layer 2. Written by announcers.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec ServiceL2StatusSpec
+  status MetalLBServiceL2Status
+
+ServiceL2StatusSpec
+
+MetalLBServiceL2Status
+  interfaces []metallb.InterfaceInfo  # Those that receive the traffic.
+  node string
+  serviceName string
+  serviceNamespace string
+
+metallb.InterfaceInfo
+  name string
+
+ServiceBGPStatus  # A node that tells routers of a Service's addresses. Written by announcers.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec ServiceBGPStatusSpec
+  status MetalLBServiceBGPStatus
+
+ServiceBGPStatusSpec
+
+MetalLBServiceBGPStatus
+  node string
+  peers []string  # The BGPPeers that are to be told; whether there is a session, metallb_bgp_session_up says.
+  serviceName string
+  serviceNamespace string
 """
