@@ -37,6 +37,7 @@ ASSUMPTIONS = {
     "ASSUME_DEFAULT_NODEPORT_RANGE": "the API server's --service-node-port-range is the default, 30000-32767",
     "ASSUME_CNI_ENFORCES_POLICY": "the cluster's network enforces NetworkPolicies",
     "ASSUME_POD_ADDRESSES": "pods' addresses were imagined, and a policy's block holds some: it matches those pods",
+    "ASSUME_TLS_SECRETS": "the certificates that doors name are not in the input: they were taken for good",
     "ASSUME_PROCESS_LISTENS": "a process listens on each port that traffic is sent to",
 }
 """What an assumption's code says."""

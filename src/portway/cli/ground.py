@@ -9,7 +9,7 @@ from portway.analysis.bundle import Bundle
 from portway.analysis.imagined import imagine
 from portway.analysis.trace import Terrain
 from portway.analysis.view import word
-from portway.cli import cluster, sources, webcluster
+from portway.cli import cluster, sources, standins, webcluster
 from portway.cli.readable import readable
 from portway.cli.terrain import terrain
 from portway.client import Api
@@ -60,8 +60,17 @@ def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig:
 def of_inputs(inputs: sources.Inputs) -> Ground:
     """The cluster that objects make."""
     made = imagine(inputs.bundle)
-    routes = webcluster.table_of(lambda kind: _documents(inputs.bundle, made.documents, kind))
-    return Ground(made.terrain, routes, lambda: inputs.bundle, made.assumptions, inputs=inputs, drawn=made.drawn)
+    secrets = standins.secrets(inputs.bundle)
+    given = {**made.documents, "Secret": _with(secrets, inputs.bundle)} if secrets else made.documents
+    routes = webcluster.table_of(lambda kind: _documents(inputs.bundle, given, kind))
+    assumed = (*made.assumptions, *(["ASSUME_TLS_SECRETS"] if secrets else []))
+    return Ground(made.terrain, routes, lambda: inputs.bundle, assumed, inputs=inputs, drawn=made.drawn)
+
+
+def _with(stand_ins: Sequence[Doc], bundle: Bundle) -> tuple[Doc, ...]:
+    """The Secrets of a bundle, but for those for which others stand in."""
+    names = {(doc["metadata"]["namespace"], doc["metadata"]["name"]) for doc in stand_ins}
+    return (*stand_ins, *(item.value for item in bundle.of("Secret") if item.key not in names))
 
 
 def _classes(bundle: Bundle, kind: str) -> list[Doc]:

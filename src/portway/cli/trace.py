@@ -117,9 +117,11 @@ def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence
     if output == "json":
         request = msgspec.to_builtins(found) | {"meaning": found.meaning}
         connection = None if way is None else json.loads(_json(way, None, None, (), ()))
-        click.echo(json.dumps({"arrives": arrives, "connection": connection, "request": request}, indent=2))
+        document = {"arrives": arrives, "connection": connection, "request": request}
+        click.echo(json.dumps(document | {"assumptions": list(here.assumptions)}, indent=2))
     else:
-        click.echo("\n".join([*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]))
+        lines = [*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]
+        click.echo("\n".join([*lines, *_assumed(here.assumptions)]))
     return 0 if arrives else _DOES_NOT_ARRIVE
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from portway.analysis import examples
+from portway.cli.snapshot import command as snapshot
 from portway.cli.trace import command
 
 NAMED = "{name: http, port: 80, targetPort: http, nodePort: 30080}"
@@ -69,6 +70,62 @@ def test_a_load_balancer_and_an_ingress_are_followed(tmp_path: Path) -> None:
     assert _trace("-f", files, "svc/default/front:80").exit_code == 0
     url = _trace("-f", files, "http://shop.example/cart")
     assert "[Ingress default/shop" in url.stdout
+
+
+TLS = "tls: [{hosts: [shop.example], secretName: shop-tls}]"
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: shop-tls}
+type: kubernetes.io/tls
+data: {tls.crt: "", tls.key: ""}
+"""
+GATEWAY = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: shop}
+spec:
+  gatewayClassName: any
+  listeners:
+  - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: shop-tls}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: shop}]
+  rules: [{backendRefs: [{name: shop, port: 80}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("door", "secret", "whole", "code"),
+    [
+        ("ingress", "", False, "ROUTED"),
+        ("gateway", "", False, "ROUTED"),
+        ("ingress", SECRET, True, "NO_ENDPOINTS"),  # a whole cluster's pods are its own: here are none
+        ("gateway", SECRET, True, "NO_ENDPOINTS"),
+        ("ingress", "", True, "NO_DOOR"),
+        ("gateway", "", True, "NO_DOOR"),
+    ],
+)
+def test_certificates_that_an_input_does_not_have(
+    tmp_path: Path, door: str, secret: str, whole: bool, code: str
+) -> None:
+    """Manifests seldom hold Secrets and snapshots no values: they are taken for good, and that is said. A whole
+    cluster's Secret that is not there is missing.
+    """
+    files = _files(tmp_path)
+    text = examples.ingress(examples.backend("number: 80"), more=TLS) if door == "ingress" else GATEWAY
+    (tmp_path / "door.yaml").write_text(examples.together(text, *([secret] if secret else [])))
+    if whole:
+        kept = CliRunner().invoke(snapshot, ["-f", str(tmp_path)]).stdout
+        (tmp_path / "monday.json").write_text(kept)
+        files = str(tmp_path / "monday.json")
+    run = _trace("-f", files if whole else str(tmp_path), "https://shop.example/cart", "-o", "json")
+    document = json.loads(run.stdout)
+    assert document["request"]["code"] == code
+    assert ("ASSUME_TLS_SECRETS" in document["assumptions"]) == (code != "NO_DOOR")
 
 
 @pytest.mark.parametrize(("form", "begins"), [("mermaid", "flowchart LR"), ("dot", "digraph trace {")])
