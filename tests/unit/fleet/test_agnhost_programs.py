@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from portway.fleet.kubelet.agnhost_programs import Server, is_agnhost, lingers, 
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import Port
+from portway.fleet.mounts import Mount
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
 
@@ -49,7 +51,7 @@ def served(*words: str, **more: Any) -> list[str]:
         ("netexec --http-port many", ["8081/UDP netexec"]),
         ("serve-hostname", ["9376/TCP hostname"]),
         ("serve-hostname --http=false --tcp --udp --port 80", ["80/TCP hostname raw", "80/UDP hostname"]),
-        ("test-webserver", ["80/TCP text"]),
+        ("test-webserver", ["80/TCP files"]),
     ],
 )
 def test_what_it_serves(line: str, wanted: list[str]) -> None:
@@ -134,6 +136,33 @@ def get(port: int, path: str) -> Awaitable[str]:
 def test_netexec_over_http(port: int, path: str, status: str, body: str) -> None:
     head, _, said = during([Server(Port(port, "TCP"), "netexec")], lambda: get(port, path)).partition("\r\n\r\n")
     assert (head.split("\r\n")[0], said) == (f"HTTP/1.1 {status}", body)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/", "200 <pre>\n</pre>\n"),
+        ("/results/one", "200 1\n"),
+        ("/results/a%20b", "200 2\n"),
+        ("/results/deep/../one", "200 1\n"),
+        ("/results/none", "404 404 page not found\n"),
+        ("/results", "404 404 page not found\n"),
+        ("/results/../../secret", "404 404 page not found\n"),
+        ("/results/away", "404 404 page not found\n"),
+        ("/etc/passwd", "404 404 page not found\n"),
+    ],
+)
+def test_a_web_server_serves_files_of_its_volumes_and_no_others(
+    port: int, tmp_path: Path, path: str, said: str
+) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "v" / "one").write_text("1\n")
+    (tmp_path / "v" / "a b").write_text("2\n")
+    (tmp_path / "v" / "away").symlink_to(tmp_path / "secret")
+    server = Server(Port(port, "TCP"), "files", files=(Mount(str(tmp_path / "v"), "/results"),))
+    head, _, body = during([server], lambda: get(port, path)).partition("\r\n\r\n")
+    assert f"{head.split()[1]} {body}" == said
 
 
 def test_clients_are_told_who_they_are(port: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from portway.fleet.kubelet.standin import Port
+from portway.fleet.mounts import Mount
 from portway.kubeapi.errors import Doc
 
 _IMAGE = re.compile(r"(?:^|/)agnhost(?:[:@]|$)")
@@ -19,7 +20,10 @@ _PORTER = re.compile(r"SERVE_(?:(TCP|UDP|TLS)_)?PORT_(\d+)")
 
 
 class Server(Struct, frozen=True):
-    """A port of such a container. `speaks`: "netexec", "hostname" (says it and nothing else), "text" or "json"."""
+    """A port of such a container.
+
+    `speaks`: "netexec", "hostname" (says it and nothing else), "text", "json", or "files" (of the container's volumes).
+    """
 
     port: Port
     speaks: str
@@ -27,6 +31,7 @@ class Server(Struct, frozen=True):
     raw: bool = False
     """Over TCP without HTTP: who connects is told, and that is all."""
     tls: bool = False
+    files: tuple[Mount, ...] = ()
 
 
 def is_agnhost(container: Doc) -> bool:
@@ -46,7 +51,7 @@ def servers(container: Doc) -> list[Server]:
     if name == "porter":
         return list(_porter(container.get("env") or (), "json" if "json-response" in flags else "text"))
     if name == "test-webserver":
-        return [Server(Port(_port(flags, "port", 80) or 80, "TCP"), "text", "<pre>\n</pre>\n")]
+        return [Server(Port(_port(flags, "port", 80) or 80, "TCP"), "files")]
     return []
 
 

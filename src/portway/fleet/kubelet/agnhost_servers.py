@@ -7,13 +7,15 @@ are not played: who asks for them is told 501.
 import asyncio
 import contextlib
 import json
+import os
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -22,6 +24,7 @@ from portway.fleet.kubelet.agnhost_programs import Server
 from portway.fleet.kubelet.http import Request, looks_like_http, parse
 from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import listening
+from portway.fleet.mounts import Mount
 
 _LONGEST = 1 << 20
 _PATIENCE = 1.0
@@ -189,6 +192,8 @@ class AgnhostServers:
     async def _reply(self, server: Server, request: Request, client: str) -> Reply:
         if server.speaks == "json":
             return Reply(json.dumps({"Method": request.method, "Body": server.text}))
+        if server.speaks == "files":
+            return _file(unquote(urlsplit(request.path).path), server.files)
         if server.speaks != "netexec":
             return Reply(server.text if server.speaks == "text" else self._hostname)
         place = urlsplit(request.path)
@@ -199,6 +204,20 @@ class AgnhostServers:
             status, body = await agnhost_dial.dial(self._space, query)
             return Reply(body, status)
         return netexec(Asked(request, query, client, self._hostname, server.port.port))
+
+
+def _file(path: str, mounts: Sequence[Mount]) -> Reply:
+    """What test-webserver says of a file; it sees those of its container's volumes, and no others."""
+    if path == "/":
+        return Reply("<pre>\n</pre>\n")
+    wanted = Path(os.path.normpath(path))
+    for mount in sorted(mounts, key=lambda each: len(each.target), reverse=True):
+        if wanted.is_relative_to(mount.target):
+            found = (Path(mount.source) / wanted.relative_to(mount.target)).resolve()
+            if found.is_relative_to(Path(mount.source).resolve()) and found.is_file():
+                return Reply(found.read_text(errors="replace"))
+            break
+    return Reply("404 page not found\n", 404)
 
 
 async def _say(text: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -16,9 +16,10 @@ from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet import agnhost_programs, folders, hostports, roles, volumes
 from portway.fleet.kubelet.addresses import PoolExhausted
+from portway.fleet.kubelet.agnhost_programs import Server
 from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.container import PlayedContainer, ProcessContainer, Room, variables_of
-from portway.fleet.kubelet.environment import Place, Sources
+from portway.fleet.kubelet.environment import Missing, Place, Sources
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.handover import Handover
 from portway.fleet.kubelet.hostports import HostPorts
@@ -138,7 +139,7 @@ class Pod:
                 if await self._admitted():
                     await self._populate()
                 return
-            except (PoolExhausted, NameTooLong, OSError, subprocess.CalledProcessError) as error:
+            except (PoolExhausted, NameTooLong, Missing, OSError, subprocess.CalledProcessError) as error:
                 self._fail("FailedCreatePodSandBox", f"Failed to create pod sandbox: {_words(error)}")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_RETRY_SECONDS):
@@ -259,7 +260,7 @@ class Pod:
         self._standin = StandIn(identity)
         played = [container for container in containers if agnhost_programs.is_agnhost(container)]
         self._agnhost = AgnhostServers(self._hostname, self.space)
-        await self._agnhost.listen([server for container in played for server in agnhost_programs.servers(container)])
+        await self._agnhost.listen([server for container in played for server in await self._servers(container)])
         ports = [
             Port(port["containerPort"], port.get("protocol", "TCP"), port.get("name") or "")
             for container in containers
@@ -270,6 +271,14 @@ class Pod:
         if self._own_network and serves_dns(self._document):
             ports = await self._hand_over(ports)
         await self._standin.listen(self.space.network, ports)
+
+    async def _servers(self, container: Doc) -> list[Server]:
+        """What an agnhost container serves, and of which files."""
+        servers = agnhost_programs.servers(container)
+        if not any(server.speaks == "files" for server in servers):
+            return servers
+        files = (await self.space_in(container, {})).mounts
+        return [structs.replace(server, files=files) for server in servers]
 
     async def _hand_over(self, ports: list[Port]) -> list[Port]:
         """Let the nameserver answer at the ports of DNS; returns the others."""
