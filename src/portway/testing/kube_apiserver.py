@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from msgspec import Struct
+
 from portway.testing.apiserver import until
 
 SERVICE_CIDRS = "10.96.0.0/16,fd00:96::/112"
@@ -29,19 +31,40 @@ def running(folder: Path) -> Iterator[tuple[str, Path]]:
     """(URL, PKI folder with ca.crt, admin.crt and admin.key) of one that answers. Raises TimeoutError."""
     from portway.apiserver import pki
 
+    pki.create(folder / "pki")
+    ports = Ports(*(_free_port() for _ in range(3)))
+    with ExitStack() as stack:
+        stack.enter_context(_process(etcd(folder, ports), folder / "etcd.log"))
+        until(lambda: _listens(ports.etcd), f"etcd does not answer: {folder / 'etcd.log'}")
+        stack.enter_context(_process(api(folder, ports), folder / "kube-apiserver.log"))
+        until(lambda: _ready(ports.api), f"kube-apiserver is not ready: {folder / 'kube-apiserver.log'}")
+        yield f"https://127.0.0.1:{ports.api}", folder / "pki"
+
+
+class Ports(Struct, frozen=True):
+    """Where they listen, on loopback."""
+
+    api: int = 6443
+    etcd: int = 2379
+    peer: int = 2380
+
+
+def etcd(folder: Path, ports: Ports) -> list[str]:
+    """The command that is an etcd whose data lie in the folder."""
+    client, peer = (f"http://127.0.0.1:{port}" for port in (ports.etcd, ports.peer))
+    words = [f"--data-dir={folder / 'etcd'}", f"--listen-client-urls={client}", f"--listen-peer-urls={peer}"]
+    return [_named()[1], *words]
+
+
+def api(folder: Path, ports: Ports, *more: str) -> list[str]:
+    """The command that is a kube-apiserver at that etcd, with the certificates in the folder's `pki`."""
+    return [_named()[0], *_flags(folder / "pki", ports.api, f"http://127.0.0.1:{ports.etcd}"), *more]
+
+
+def _named() -> tuple[str, str]:
     named = binaries()
     assert named is not None, "KUBE_APISERVER and ETCD name no binaries"
-    pki.create(folder / "pki")
-    api, client, peer = (_free_port() for _ in range(3))
-    etcd = f"http://127.0.0.1:{client}"
-    with ExitStack() as stack:
-        peers = f"http://127.0.0.1:{peer}"
-        words = [f"--data-dir={folder / 'etcd'}", f"--listen-client-urls={etcd}", f"--listen-peer-urls={peers}"]
-        stack.enter_context(_process([named[1], *words], folder / "etcd.log"))
-        until(lambda: _listens(client), f"etcd does not answer: {folder / 'etcd.log'}")
-        stack.enter_context(_process([named[0], *_flags(folder / "pki", api, etcd)], folder / "kube-apiserver.log"))
-        until(lambda: _ready(api), f"kube-apiserver is not ready: {folder / 'kube-apiserver.log'}")
-        yield f"https://127.0.0.1:{api}", folder / "pki"
+    return named
 
 
 def _flags(pki: Path, port: int, etcd: str) -> list[str]:
