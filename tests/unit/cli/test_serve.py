@@ -14,6 +14,7 @@ from portway.agent.metrics import Tally, exposition
 from portway.cli.serve import command
 from portway.kubeapi import announcing
 from portway.kubeapi.kinds import Resource
+from portway.reconcile import servicestatuses
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/guides/serve.md").read_text()
@@ -45,7 +46,7 @@ def test_the_role_allows_what_the_agent_watches() -> None:
         for resource in rule["resources"]
         if {"list", "watch"} <= set(rule["verbs"])
     }
-    modules = (watches, objects, announcing)
+    modules = (watches, objects, announcing, servicestatuses)
     watched = [value for module in modules for value in vars(module).values() if isinstance(value, Resource)]
     assert {(resource.group, resource.plural) for resource in watched} == allowed
 
