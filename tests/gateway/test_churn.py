@@ -129,7 +129,7 @@ async def test_pods_that_are_replaced_one_after_the_other(run: Run) -> None:
     assert [failure for client in clients for failure in client.failures] == []
 
 
-@pytest.mark.parametrize("port", [PLAIN, SECURE])
+@pytest.mark.parametrize("port", [PLAIN, SECURE], ids=["plain", "secure"])
 async def test_who_was_idle_while_everything_changed_is_answered_as_things_are_now(run: Run, port: int) -> None:
     """HAProxy has been reloaded meanwhile: the connection is an old process's, which knows the old pod only."""
     async with AsyncExitStack() as stack:
