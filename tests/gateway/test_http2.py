@@ -181,6 +181,32 @@ async def test_a_backend_that_takes_nothing_stops_its_client_only(run: Run) -> N
             assert (await peer.whole(peer.asked("/x"))).body == b"ok"
 
 
+async def test_bodies_of_cancelled_requests_give_the_connection_its_window_back(run: Run) -> None:
+    """More of them than its window has room for, each left in the middle and read by nobody."""
+
+    async def serve(peer: Peer, number: int) -> None:
+        if peer.answers[number].headers[":path"] == "/slow":
+            peer.acknowledges = False
+            await asyncio.Event().wait()
+        answer(peer, number)
+
+    if run.name == "haproxy":
+        pytest.skip("HAProxy 2.6 reads no stream of a connection while the buffer of one is full")
+    async with backend(serve) as slow, backend(serve) as quick:
+        await run.apply(_table("h2c", route("/slow", "slow"), route("/", "web"), slow=[slow], web=[quick]))
+        async with client(PORT) as peer:
+            for _ in range(200):
+                number = peer.asked("/slow", None, "POST")
+                for _ in range(3):
+                    peer.h2.send_data(number, bytes(16384))
+                peer.flush()
+                await asyncio.sleep(0.002)
+                peer.h2.reset_stream(number, CANCEL)
+                peer.flush()
+            await peer.until(lambda: peer.h2.outbound_flow_control_window > 1 << 20)
+            assert (await peer.whole(peer.asked("/x"))).body == b"ok"
+
+
 async def test_a_reset_of_either_side_reaches_the_other(run: Run) -> None:
     heard = asyncio.Event()
 

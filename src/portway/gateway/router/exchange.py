@@ -34,8 +34,6 @@ class House(Protocol):
     table: RouteTable
     kept: Kept
 
-    draining: bool
-
     def listener(self, transport: asyncio.Transport, host: str) -> tuple[Listener | None, str]:
         """Who takes a request for this host on this connection, with as many hosts as may matter; else why nobody."""
 

@@ -174,10 +174,14 @@ class Stream:
 
     def _leave(self) -> None:
         if not self.over:
-            self.over = True
-            if self._owed:
-                self.wire.acknowledge(self.number, self._owed)
-            self.wire.forget(self)
+            self.close()
+
+    def close(self) -> None:
+        """It is over. What nobody read of it must not keep the connection's window closed."""
+        self.over = True
+        owed, self._owed = self._owed, 0
+        self.wire.acknowledge(self.number, owed)
+        self.wire.forget(self)
 
 
 class Http2(asyncio.Protocol):
@@ -299,8 +303,7 @@ class Http2(asyncio.Protocol):
 
     def drop(self, stream: Stream, lost: Lost) -> None:
         """There is no more of this stream."""
-        stream.over = True
-        self.forget(stream)
+        stream.close()
         stream.lost(lost)
 
     def _event(self, event: Event) -> None:

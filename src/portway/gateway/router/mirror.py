@@ -23,7 +23,7 @@ class Mirror:
         self._waiting: list[bytes] = []
         self._waits = 0
         self._ended = self._over = False
-        self._slow = False
+        self._slow = self._told = False
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -49,7 +49,7 @@ class Mirror:
 
     def end(self) -> None:
         """The body is whole."""
-        self._ended = True
+        self._ended = not self._told
         self._pass()
 
     def _pass(self) -> None:
@@ -59,7 +59,7 @@ class Mirror:
             self._waits -= len(piece)
             upstream.send(piece)
         if upstream is not None and self._ended and not self._waiting and not self._over:
-            self._ended = False
+            self._ended, self._told = False, True
             upstream.send_end(())
 
     def _give_up(self) -> None:

@@ -177,9 +177,15 @@ class Shared:
         if opening is None:
             opening = asyncio.get_running_loop().create_task(self._connect(target))
             self._opening[target] = opening
-            opening.add_done_callback(lambda _: self._opening.pop(target, None))
+            opening.add_done_callback(self._opened)
         backend = await asyncio.shield(opening)
         return backend.lend() if backend.has_room() else (await self._connect(target)).lend()
+
+    def _opened(self, task: asyncio.Task[Http2Backend]) -> None:
+        """Who asked may have gone meanwhile: then nobody hears of a failure."""
+        self._opening = {target: other for target, other in self._opening.items() if other is not task}
+        if not task.cancelled():
+            task.exception()
 
     async def _connect(self, target: Target) -> Http2Backend:
         made = Http2Backend(target, self._clock, self._forget)
