@@ -22,8 +22,10 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 def tokens(headers: Headers, name: str) -> frozenset[str]:
     """The comma-separated words of all fields of this (lower-case) name, in lower case."""
-    values = ",".join(value for key, value in headers if key.lower() == name)
-    return frozenset(word.strip().lower() for word in values.split(",")) - {""}
+    values = [value for key, value in headers if key.lower() == name]
+    if not values:  # nearly always, and several times a request
+        return frozenset()
+    return frozenset(word.strip().lower() for word in ",".join(values).split(",")) - {""}
 
 
 def end_to_end(headers: Headers) -> list[tuple[str, str]]:
