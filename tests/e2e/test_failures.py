@@ -57,6 +57,16 @@ def test_the_api_server_dies(fleet: Running) -> None:
     fleet.kubectl("create", "configmap", "later", "--from-literal=a=1")
     later = fleet.json("get", "configmap", "later")["metadata"]
     assert int(later["resourceVersion"]) > int(before["resourceVersion"])
+    version = [
+        "curl",
+        "-sS",
+        "-m",
+        "5",
+        "--cacert",
+        str(fleet.folder / "pki" / "ca.crt"),
+        "https://172.18.0.1:6443/version",
+    ]
+    _until(lambda: fleet.portway("exec", "node-1", "--", *version, check=False).returncode == 0, "pods reach it again")
     _works(fleet)
 
 

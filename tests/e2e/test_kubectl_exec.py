@@ -1,5 +1,6 @@
 """`kubectl exec`: commands in pods, with every kubectl there is that speaks WebSockets."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 
@@ -66,6 +67,22 @@ def test_what_cannot_run_says_so(pod: Running, flags: tuple[str, ...], command: 
     assert done.returncode != 0
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+API = "https://kubernetes.default.svc"
+
+
+def test_pods_reach_the_api_server_by_its_name(pod: Running) -> None:
+    assert pod.json("get", "endpointslice", "kubernetes")["endpoints"][0]["addresses"] == ["172.18.0.1"]
+    pki = pod.folder / "pki"
+    trusting = ("curl", "-sS", "-m", "10", "--cacert", str(pki / "ca.crt"))
+    admin = ("--cert", str(pki / "admin.crt"), "--key", str(pki / "admin.key"))
+    assert json.loads(execute(pod, *trusting, f"{API}/version").stdout)["major"] == "1"
+    assert json.loads(execute(pod, *trusting, f"{API}/api/v1/pods").stdout)["code"] == 401
+    asked = json.loads(execute(pod, *trusting, *admin, f"{API}/api/v1/namespaces/default/pods/{POD}").stdout)
+    assert asked["metadata"]["name"] == POD
+    by_address = execute(pod, *trusting, "https://10.96.0.1/version")
+    assert by_address.returncode == 0, by_address.stderr
 
 
 @pytest.mark.parametrize(("port", "said"), [(8080, ""), (8081, "REFUSED\n")])

@@ -23,7 +23,9 @@ async def bootstrap(registry: Registry, config: ServerConfig, port: int) -> None
     for name in NAMESPACES:
         await _create(registry, Target(_kind("namespaces")), {"metadata": {"name": name}})
     services = Target(_kind("services"), "default")
-    await _create(registry, services, _service(config, port))
+    await _create(registry, services, _service(config, config.inside[1] if config.inside else port))
+    if config.inside:
+        await _announce(registry, *config.inside)
     await _default_service_cidr(registry, config)
     for document in config.first_objects:
         kind = by_kind(document["apiVersion"], document["kind"])
@@ -47,6 +49,23 @@ def _service(config: ServerConfig, port: int) -> Doc:
             "type": "ClusterIP",
         },
     }
+
+
+async def _announce(registry: Registry, address: str, port: int) -> None:
+    """This server as the Service's endpoint (pkg/controlplane/reconcilers): Endpoints, and the slice of its own."""
+    name, ports = {"name": "kubernetes"}, [{"name": "https", "port": port, "protocol": "TCP"}]
+    mirrored = name | {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}}
+    subsets = [{"addresses": [{"ip": address}], "ports": ports}]
+    await _create(registry, Target(_kind("endpoints"), "default"), {"metadata": mirrored, "subsets": subsets})
+    slices = by_resource("discovery.k8s.io", "v1", "endpointslices")
+    assert slices is not None
+    document = {
+        "metadata": name | {"labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": "IPv6" if ":" in address else "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": ports,
+    }
+    await _create(registry, Target(slices, "default"), document)
 
 
 async def _default_service_cidr(registry: Registry, config: ServerConfig) -> None:

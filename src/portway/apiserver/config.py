@@ -23,5 +23,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     """One per family, the primary family first."""
     node_port_range: tuple[int, int] = NODE_PORT_RANGE
     """First and last."""
+    inside: tuple[str, int] | None = None
+    """Where pods reach this server, behind the Service `kubernetes`; None: nowhere."""
     first_objects: tuple[Doc, ...] = ()
     """What the cluster has from its beginning, beside its namespaces and the Service of the API."""

@@ -6,7 +6,7 @@ import secrets
 import signal
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 
 import msgspec
@@ -23,45 +23,71 @@ from portway.kubeapi.errors import Doc
 from portway.store import Store, StoreError
 
 _GOODBYE_SECONDS = 1.0
+_RETRY_SECONDS = 0.02
 log = logging.getLogger(__name__)
 
 
-def run(config: ServerConfig, https: socket.socket, unix: socket.socket) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. Both sockets are listening already."""
+Later = Callable[[], socket.socket]
+"""A socket that pods reach, listening; OSError while there is none yet."""
+
+
+def run(config: ServerConfig, https: socket.socket, unix: socket.socket, inside: Later | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Both sockets are listening already; `inside` is served too."""
     try:
-        asyncio.run(_serve(config, https, unix))
+        asyncio.run(_serve(config, https, unix, inside))
     except StoreError as error:
         log.error("%s", error)
         return 1
     return 0
 
 
-async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket) -> None:
+async def _serve(config: ServerConfig, https: socket.socket, unix: socket.socket, inside: Later | None) -> None:
     stop = _stop_signal()
     store = Store(config.data)
     try:
         registry = Registry(store, _cluster(config, store), config.pod_logs, config.kubelets)
         await bootstrap(registry, config, https.getsockname()[1])
         sweeping = asyncio.ensure_future(expiry.run(store))
-        await _until(stop, registry, config, https, unix)
+        await _until(stop, registry, config, https, unix, inside)
         sweeping.cancel()
     finally:
         await store.close()
 
 
 async def _until(
-    stop: asyncio.Event, registry: Registry, config: ServerConfig, https: socket.socket, unix: socket.socket
+    stop: asyncio.Event,
+    registry: Registry,
+    config: ServerConfig,
+    https: socket.socket,
+    unix: socket.socket,
+    inside: Later | None,
 ) -> None:
     server = web.Server(Handler(registry), handler_cancellation=True, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE_SECONDS)
     await runner.setup()
     try:
-        await web.SockSite(runner, https, ssl_context=_tls(config)).start()
+        tls = _tls(config)
+        await web.SockSite(runner, https, ssl_context=tls).start()
         await web.SockSite(runner, unix).start()
+        opening = asyncio.ensure_future(_open_inside(runner, tls, inside)) if inside else None
         await stop.wait()
+        if opening:
+            opening.cancel()
         registry.store.end_watches()
     finally:
         await runner.cleanup()
+
+
+async def _open_inside(runner: web.ServerRunner, tls: ssl.SSLContext, inside: Later) -> None:
+    """Serve there as soon as there is a there: nodes and their wire may still be made."""
+    while True:
+        try:
+            opened = inside()
+        except OSError:
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            await web.SockSite(runner, opened, ssl_context=tls).start()
+            return
 
 
 def _stop_signal() -> asyncio.Event:

@@ -3,14 +3,15 @@
 Importing this imports everything that those processes need: they are forks of this interpreter.
 """
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 
 from portway import agent, apiserver, controllers, nameserver
 from portway.agent import announce
 from portway.agent.pod_gate import PodGate
-from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs
-from portway.fleet.config import LOAD_BALANCER_RANGES, WIRE_CIDRS, families, parse_port_range
+from portway.fleet import POD_INTERFACE, FleetConfig, FleetPaths, NodePlan, Programs, dialer
+from portway.fleet.config import API_PORT, LOAD_BALANCER_RANGES, WIRE_CIDRS, api_address, families, parse_port_range
 from portway.kubeapi import clusterdns, doorclasses, fallbackpool
 from portway.kubeapi.errors import Doc
 from portway.nftables import pod_sets
@@ -27,7 +28,8 @@ def programs(config: FleetConfig) -> Programs:
     """The programs of a fleet of this configuration."""
 
     def run_apiserver(paths: FleetPaths, https: socket.socket, unix: socket.socket) -> int:
-        _certify(paths, config.name, https.getsockname()[1])
+        place = api_address(config), API_PORT
+        _certify(paths, config, https.getsockname()[1], place[0])
         return apiserver.run(
             apiserver.ServerConfig(
                 data=paths.database,
@@ -36,10 +38,12 @@ def programs(config: FleetConfig) -> Programs:
                 node_port_range=parse_port_range(config.node_port_range),
                 pod_logs=paths.pods,
                 kubelets=paths.kubelets,
+                inside=place,
                 first_objects=tuple(_first_objects(config)),
             ),
             https,
             unix,
+            lambda: dialer.listening(paths.dial_socket, *place),
         )
 
     def run_controllers(paths: FleetPaths) -> int:
@@ -100,15 +104,16 @@ def _first_objects(config: FleetConfig) -> list[Doc]:
     return [*nameserver.cluster_dns_objects(config.service_cidrs), *pool, *doorclasses.first_objects()]
 
 
-def _certify(paths: FleetPaths, name: str, port: int) -> None:
+def _certify(paths: FleetPaths, config: FleetConfig, port: int, inside: str) -> None:
     """Certificates and the kubeconfig, made by the first API server of a fleet and kept for its next ones."""
     if paths.kubeconfig.exists():
         return
     # Not at the head of this module: every process of the fleet would carry it, and only this one needs it, once.
     from portway.apiserver import pki
 
-    pki.create(paths.pki)
+    first = [str(ipaddress.ip_network(cidr)[1]) for cidr in config.service_cidrs]
+    pki.create(paths.pki, [*first, inside])
     draft = paths.kubeconfig.with_suffix(".new")
     draft.touch(mode=0o600)
-    draft.write_text(pki.kubeconfig(paths.pki, f"https://127.0.0.1:{port}", name))
+    draft.write_text(pki.kubeconfig(paths.pki, f"https://127.0.0.1:{port}", config.name))
     draft.replace(paths.kubeconfig)

@@ -24,6 +24,8 @@ LOAD_BALANCER_RANGES: dict[Family, str] = {
 """Addresses on the wire that no node can have: those of LoadBalancer Services, unless the user brings pools."""
 NODE_MASK: dict[Family, int] = {"IPv4": 24, "IPv6": 64}
 """The size of each node's pod range (kube-controller-manager's --node-cidr-mask-size-ipv4/-ipv6 defaults)."""
+API_PORT = 6443
+"""Where pods reach the API server, at the first address of `outside`."""
 DNS_LOOPBACK = 253
 """The host's own programs ask for the fleet's names at 127.x.y.253."""
 _ZONES = 3
@@ -186,6 +188,11 @@ def families(config: FleetConfig) -> list[Family]:
 def wire_address(host: int, family: Family) -> str:
     """The address on the wire with number `host` (its decimal digits, in IPv6 too). outside is 1, node-k is 10+k."""
     return f"172.18.0.{host}" if family == "IPv4" else f"fd00:18::{host}"
+
+
+def api_address(config: FleetConfig) -> str:
+    """Where pods reach the API server: of the primary family."""
+    return wire_address(1, families(config)[0])
 
 
 def wire_prefix(family: Family) -> int:

@@ -2,7 +2,8 @@
 
 A socket belongs to the namespace it was made in, whoever holds it: the relay, in the host's network, connects
 these and so speaks from `outside`. One request is one packet: a kind, answered by BATCH sockets of it, or by no
-sockets and the reason. The request `lead to ADDRESS` makes a route to an address on the wire, and hands out none.
+sockets and the reason. The request `lead to ADDRESS` makes a route to an address on the wire, and hands out none;
+`listen ADDRESS PORT` hands out one that listens, the same each time.
 """
 
 import logging
@@ -18,6 +19,9 @@ log = logging.getLogger("portway.fleet.dialer")
 BATCH = 8
 DONE = b"done"
 _LEAD_TO = b"lead to "
+_LISTEN = b"listen "
+_BACKLOG = 1024
+_PATIENCE_SECONDS = 1.0
 KINDS = {
     b"tcp4": (socket.AF_INET, socket.SOCK_STREAM),
     b"tcp6": (socket.AF_INET6, socket.SOCK_STREAM),
@@ -29,7 +33,7 @@ KINDS = {
 def run(path: Path) -> int:
     """Serve at `path` until killed."""
     raise_file_limit()
-    listening = listen(path)
+    listening, doors = listen(path), Doors()
     with selectors.DefaultSelector() as selector:
         selector.register(listening, selectors.EVENT_READ)
         while True:
@@ -38,7 +42,7 @@ def run(path: Path) -> int:
                 assert isinstance(ready, socket.socket)
                 if ready is listening:
                     selector.register(ready.accept()[0], selectors.EVENT_READ)
-                elif not answer(ready):
+                elif not answer(ready, doors):
                     selector.unregister(ready)
                     ready.close()
 
@@ -54,7 +58,18 @@ def listen(path: Path) -> socket.socket:
     return listening
 
 
-def answer(client: socket.socket) -> bool:
+class Doors(dict[bytes, socket.socket]):
+    """What listens at ADDRESS PORT. It stays open here, so that who serves it can be started anew."""
+
+    def __missing__(self, place: bytes) -> socket.socket:
+        address, port = place.decode().split()
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        # An earlier dialer's socket may be in use still.
+        self[place] = socket.create_server((address, int(port)), family=family, backlog=_BACKLOG, reuse_port=True)
+        return self[place]
+
+
+def answer(client: socket.socket, doors: Doors) -> bool:
     """Answer one request; False when the client is gone."""
     try:
         kind = client.recv(64)
@@ -62,6 +77,8 @@ def answer(client: socket.socket) -> bool:
             return False
         if kind.startswith(_LEAD_TO):
             client.send(_lead_to(kind.removeprefix(_LEAD_TO).decode()))
+        elif kind.startswith(_LISTEN):
+            _hand_over(client, doors, kind.removeprefix(_LISTEN))
         else:
             _hand_out(client, kind)
     except OSError as error:
@@ -74,6 +91,27 @@ def _lead_to(address: str) -> bytes:
     """`outside` finds the address by ARP or NDP on its wire from now on; what was to be said."""
     made = subprocess.run(["ip", "route", "replace", address, "dev", "eth0"], capture_output=True, check=False)
     return made.stderr.strip() or DONE
+
+
+def _hand_over(client: socket.socket, doors: Doors, place: bytes) -> None:
+    try:
+        door = doors[place]
+    except (OSError, ValueError) as error:
+        client.send(str(error).encode())
+    else:
+        socket.send_fds(client, [b"ok"], [door.fileno()])
+
+
+def listening(path: Path, address: str, port: int) -> socket.socket:
+    """A socket that listens in the namespace of the dialer at `path`. OSError when there is no dialer, or no socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+        asking.settimeout(_PATIENCE_SECONDS)
+        asking.connect(str(path))
+        asking.send(_LISTEN + f"{address} {port}".encode())
+        text, fds, _, _ = socket.recv_fds(asking, 512, 1)
+    if not fds:
+        raise OSError(text.decode(errors="replace") or "the dialer is gone")
+    return socket.socket(fileno=fds[0])
 
 
 def _hand_out(client: socket.socket, kind: bytes) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from portway.fleet import linux
 from portway.fleet.config import (
+    API_PORT,
     FleetConfig,
     NodePlan,
     families,
     wire_address,
     wire_prefix,
 )
-from portway.model import family_of
+from portway.model import Family, family_of
 
 OUTSIDE = "outside"
 _POD_GATEWAY = {"IPv4": "169.254.1.1", "IPv6": "fe80::1"}
@@ -66,9 +67,10 @@ def pod_network(uid: str) -> str:
     return f"pod-{uid}"
 
 
-def batch(lines: Iterable[str], force: bool = False) -> None:
+def batch(lines: Iterable[str], force: bool = False, family: Family | None = None) -> None:
     """Run lines of `ip` in the current network namespace; CalledProcessError with ip's words when one fails."""
-    command = ["ip", *(["-force"] if force else []), "-batch", "-"]
+    of_family = ["-6" if family == "IPv6" else "-4"] if family else []
+    command = ["ip", *of_family, *(["-force"] if force else []), "-batch", "-"]
     subprocess.run(command, input="\n".join(lines), text=True, capture_output=True, check=not force)
 
 
@@ -84,6 +86,16 @@ def make(config: FleetConfig, nodes: Sequence[NodePlan]) -> None:
     outside = [(wire_address(1, family), wire_prefix(family)) for family in families(config)]
     inner = {OUTSIDE: _outside_lines(outside)} | {node.name: _node_lines(node, nodes) for node in nodes}
     _run_each(inner)
+    with linux.inside_network(path(OUTSIDE)):
+        # A kernel without policy routing has no way to the API server for pods, and all else.
+        batch(_ways_back(nodes), force=True, family=families(config)[0])
+
+
+def _ways_back(nodes: Sequence[NodePlan]) -> Iterable[str]:
+    """`outside` knows no way to pods, as the world outside of a cluster; what the API server answers them has one."""
+    yield f"rule add ipproto tcp sport {API_PORT} lookup {API_PORT}"
+    for node in nodes:
+        yield f"route add {node.pod_cidrs[0]} via {node.addresses[0]} table {API_PORT}"
 
 
 def _cables(names: Sequence[str]) -> Iterable[str]:

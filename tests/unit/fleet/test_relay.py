@@ -29,7 +29,7 @@ async def dial(tmp_path: Path) -> AsyncIterator[Dialer]:
 
     def serve() -> None:
         client, _ = listening.accept()
-        while dialer.answer(client):
+        while dialer.answer(client, dialer.Doors()):
             pass
         client.close()
 
