@@ -22,33 +22,37 @@ _EVERY_FAMILY = 0
 _PORT = struct.Struct(">H")
 
 
+Answerer = tuple[str, int]
+"""An endpoint's address and port."""
+
+
 class Flow(Struct, frozen=True):
     """One UDP flow: where its client sends, and who answers."""
 
     destination: str
     port: int
-    answers: str
+    answers: Answerer
     tuple: bytes = b""
     """The kernel's own description of the original direction, by which it is deleted."""
     family: int = 2
 
 
-Endpoints = Mapping[tuple[str, int], frozenset[str]]
-"""For each UDP frontend (address, or "" for a nodePort; port) the addresses of its serving endpoints."""
+Endpoints = Mapping[tuple[str, int], frozenset[Answerer]]
+"""For each UDP frontend (address, or "" for a nodePort; port) its serving endpoints."""
 
 
-def serving(service: Service, slices: Iterable[EndpointSlice]) -> dict[tuple[str, int], frozenset[str]]:
+def serving(service: Service, slices: Iterable[EndpointSlice]) -> dict[tuple[str, int], frozenset[Answerer]]:
     """A Service's UDP frontends that have serving endpoints; flows to the others are left alone."""
     if not any(port.protocol == "UDP" for port in service.ports):
         return {}
-    by_name: dict[str, set[str]] = {}
+    by_name: dict[str, set[Answerer]] = {}
     for piece in slices:
         for port in piece.ports if piece.proxied else ():
             if port.protocol == "UDP":
-                ready = (endpoint.address for endpoint in piece.endpoints if endpoint.serving)
+                ready = ((endpoint.address, port.port) for endpoint in piece.endpoints if endpoint.serving)
                 by_name.setdefault(port.name, set()).update(ready)
     addresses = (*service.cluster_ips, *service.external_ips, *service.load_balancer_ips)
-    found: dict[tuple[str, int], frozenset[str]] = {}
+    found: dict[tuple[str, int], frozenset[Answerer]] = {}
     for service_port in service.ports:
         endpoints = frozenset(by_name.get(service_port.name, ())) if service_port.protocol == "UDP" else frozenset()
         if endpoints:
@@ -90,16 +94,16 @@ def _flow(data: bytes, family: int) -> Flow | None:
     protocol, destination, port = _tuple(original, 2)
     if protocol != _UDP:
         return None
-    _, answers, _ = _tuple(found[_REPLY], 1)
-    return Flow(destination, port, answers, original, family)
+    _, address, answering = _tuple(found[_REPLY], 1)
+    return Flow(destination, port, (address, answering), original, family)
 
 
 def _tuple(data: bytes, end: int) -> tuple[int, str, int]:
-    """(protocol, address, destination port) of a tuple; `end` 1 takes the source's address, 2 the destination's."""
+    """(protocol, address, port) of a tuple; `end` 1 takes the source's, 2 the destination's."""
     found = dict(attributes(data))
     ip, ports = dict(attributes(found[_TUPLE_IP])), dict(attributes(found[_TUPLE_PROTOCOL]))
     address = ip[end] if end in ip else ip[end + 2]
-    port = _PORT.unpack(ports[3])[0] if 3 in ports else 0
+    port = _PORT.unpack(ports[end + 1])[0] if end + 1 in ports else 0
     return ports[1][0], str(ipaddress.ip_address(address)), port
 
 

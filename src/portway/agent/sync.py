@@ -219,7 +219,7 @@ class Syncer:
     def _forget_stale_flows(self) -> None:
         """UDP flows to endpoints that left; only changes of slices make any, and Service changes do not."""
         services = self._inputs.snapshot.services
-        endpoints: dict[tuple[str, int], frozenset[str]] = {}
+        endpoints: dict[tuple[str, int], frozenset[conntrack.Answerer]] = {}
         for key in self._reslice & services.keys():
             endpoints.update(conntrack.serving(services[key], self._inputs.slices_of.get(key, {}).values()))
         self._reslice.clear()

@@ -13,7 +13,7 @@ UDP = 17
 
 def flow_of(row: dict[str, Any]) -> Flow:
     """A row of the table; any destination is the node's own address, since that is what a nodePort has."""
-    return Flow(row["origDst"] or "198.51.100.7", row["origDstPort"], row["replySrc"])
+    return Flow(row["origDst"] or "198.51.100.7", row["origDstPort"], (row["replySrc"], row["replySrcPort"]))
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["test"]) for case in cases("conntrack_cleanup")])
@@ -26,3 +26,10 @@ def test_kubernetes_table(case: dict[str, Any]) -> None:
     flows = [flow_of(row) for row in case["before"] if row["protocol"] == UDP]
     gone = set(stale(flows, endpoints))
     assert {flow for flow in flows if flow not in gone} == {flow_of(r) for r in case["after"] if r["protocol"] == UDP}
+
+
+def test_a_flow_to_an_endpoints_former_port_is_stale() -> None:
+    """As when a Service's targetPort changes (e2e: "when UDP service target port changes for a NodePort service")."""
+    endpoints = {("", 30053): frozenset({("10.244.1.2", 9090)})}
+    old, new = (Flow("172.18.0.11", 30053, ("10.244.1.2", port)) for port in (8080, 9090))
+    assert list(stale([old, new], endpoints)) == [old]
