@@ -6,6 +6,7 @@ Importing this imports everything that those processes need: they are forks of t
 import ipaddress
 import socket
 from collections.abc import Sequence
+from functools import partial
 
 from portway import agent, apiserver, controllers, nameserver
 from portway.agent import announce
@@ -30,21 +31,8 @@ def programs(config: FleetConfig) -> Programs:
     def run_apiserver(paths: FleetPaths, https: socket.socket, unix: socket.socket) -> int:
         place = api_address(config), API_PORT
         _certify(paths, config, https.getsockname()[1], place[0])
-        return apiserver.run(
-            apiserver.ServerConfig(
-                data=paths.database,
-                pki=paths.pki,
-                service_cidrs=config.service_cidrs,
-                node_port_range=parse_port_range(config.node_port_range),
-                pod_logs=paths.pods,
-                kubelets=paths.kubelets,
-                inside=place,
-                first_objects=tuple(_first_objects(config)),
-            ),
-            https,
-            unix,
-            lambda: dialer.listening(paths.dial_socket, *place),
-        )
+        door = partial(dialer.listening, paths.dial_socket, *place)
+        return apiserver.run(_server(config, paths, place), https, unix, door)
 
     def run_controllers(paths: FleetPaths) -> int:
         ca_file, metrics_socket = paths.pki / "ca.crt", paths.controllers_socket
@@ -86,6 +74,19 @@ def programs(config: FleetConfig) -> Programs:
         announcer=_announce,
         nameserver=run_nameserver,
         gate=lambda: PodGate(pod_sets()),
+    )
+
+
+def _server(config: FleetConfig, paths: FleetPaths, place: tuple[str, int]) -> apiserver.ServerConfig:
+    return apiserver.ServerConfig(
+        data=paths.database,
+        pki=paths.pki,
+        service_cidrs=config.service_cidrs,
+        node_port_range=parse_port_range(config.node_port_range),
+        pod_logs=paths.pods,
+        kubelets=paths.kubelets,
+        inside=place,
+        first_objects=tuple(_first_objects(config)),
     )
 
 
