@@ -67,7 +67,7 @@ class Answering:
         """Of the present try: `_STALE`, or nothing to add."""
         self._task: asyncio.Task[None] | None = None
         self._started = time.time()
-        self._begun = self._over = self._taking = False
+        self._begun = self._over = self._taking = self._full = False
         self._repeat: list[bytes] | None = []
         """The body as far as it has come; None: it cannot be sent again."""
         self._status = self._sent = 0
@@ -179,7 +179,7 @@ class Answering:
         if self._over:
             upstream.abort()
             return ""
-        self._upstream = upstream
+        self._upstream, self._full = upstream, False
         self._outcome = asyncio.get_running_loop().create_future()
         upstream.ask(self, asked)
         if self._incoming.has_body and self._upstream is not None:
@@ -197,7 +197,7 @@ class Answering:
             self._incoming.take(self._pass_body)
         if self._incoming.complete:
             self.body_ended()
-        self._reply.pause(False)
+        self._reply.pause(self._full)
 
     def _pass_body(self, data: bytes) -> None:
         route = self._route()
@@ -295,7 +295,8 @@ class Answering:
 
     def upstream_writable(self, yes: bool) -> None:
         """Whether the backend takes more: else the client has to wait."""
-        self._reply.pause(not yes)
+        self._full = not yes
+        self._reply.pause(self._full)
 
     def switched(self, rest: bytes) -> None:
         """Another protocol both ways, if the client asked for it."""
