@@ -7,6 +7,7 @@ stdout carries data, stderr everything else.
 """
 
 import importlib
+import os
 
 import click
 
@@ -75,4 +76,5 @@ def main() -> None:
     from portway.cli.failure import told
 
     with told():
-        portway(prog_name="portway")
+        # click colours on a terminal; it does not know of no-color.org
+        portway(prog_name="portway", color=False if os.environ.get("NO_COLOR") else None)

@@ -14,7 +14,7 @@ from portway import fleet
 from portway.analysis.ports import rows
 from portway.analysis.target import Place, parse_target
 from portway.analysis.trace import trace
-from portway.cli import balancers, cluster, demodoors, manifests, webdoors
+from portway.cli import balancers, cluster, demodoors, fitting, manifests, webdoors
 from portway.cli.apply import apply
 from portway.cli.drawing import draw
 from portway.cli.failure import Failure
@@ -84,7 +84,7 @@ def _tour(state: FleetState) -> None:
     _from_a_pod(state, seen)
     _title("The way of one packet", f"portway trace node-1:{_NODE_PORT}")
     found = trace(terrain(state, seen), Place("outside"), parse_target(f"node-1:{_NODE_PORT}"))
-    click.echo("\n".join(draw(found)))
+    click.echo(fitting.shown(draw(found)))
     asyncio.run(_lose_a_backend(state))
 
 

@@ -12,7 +12,7 @@ import click
 
 from portway.analysis.ports import rows
 from portway.analysis.webtrace import follow, parse_url, service_of
-from portway.cli import balancers, cluster, webcluster, webdrawing
+from portway.cli import balancers, cluster, fitting, webcluster, webdrawing
 from portway.cli.failure import Failure
 from portway.client import Api
 from portway.fleet import FleetState
@@ -34,7 +34,7 @@ def ask_each(state: FleetState, documents: Sequence[Doc]) -> None:
     _say("Gateway", f"http://api.example/v1 at {plain}", [_get(plain, "api.example", "/v1") for _ in range(_REQUESTS)])
     _say("TCPRoute", database, [_get(database, "db", "/")])
     table = cluster.ask(api := Api.unix(state.paths.api_socket), webcluster.read(api))
-    click.echo("\n".join(webdrawing.draw(follow(table, parse_url(_URL)))))
+    click.echo(fitting.shown(webdrawing.draw(follow(table, parse_url(_URL)))))
 
 
 def _place(state: FleetState, door: str, port: int) -> str:

@@ -14,7 +14,7 @@ from portway.analysis.finding import Finding
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, parse_target
 from portway.analysis.trace import Trace, trace
 from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
-from portway.cli import webdrawing
+from portway.cli import fitting, webdrawing
 from portway.cli.agreement import agreement
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
@@ -89,7 +89,7 @@ def _shown(here: Ground, found: Trace, fact: dict[str, Any] | None, agrees: bool
     causes = () if answered else because(here.bundle(), found)
     if output == "json":
         return _json(found, fact, agrees, causes, here.assumptions)
-    return "\n".join([*draw(found, fact, agrees), *_causes(causes), *_assumed(here.assumptions)])
+    return fitting.shown([*draw(found, fact, agrees), *_causes(causes), *_assumed(here.assumptions)])
 
 
 def _causes(causes: Sequence[Finding]) -> list[str]:
@@ -121,7 +121,7 @@ def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence
         click.echo(json.dumps(document | {"assumptions": list(here.assumptions)}, indent=2))
     else:
         lines = [*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]
-        click.echo("\n".join([*lines, *_assumed(here.assumptions)]))
+        click.echo(fitting.shown([*lines, *_assumed(here.assumptions)]))
     return 0 if arrives else _DOES_NOT_ARRIVE
 
 
