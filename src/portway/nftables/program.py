@@ -6,7 +6,7 @@ nevertheless): the first by (namespace, name) has it, the other stays listed and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from portway.forwarding.frontend import Contribution, Frontend, ServiceKey
@@ -59,9 +59,10 @@ class _Draft:
 
     def replace(self, old: Compiled, new: Compiled) -> None:
         """One frontend's elements change from `old` to `new`."""
-        for side, compiled in ((self.singles.was, old), (self.singles.now, new)):
-            for (container, key), value in compiled.singles.items():
-                side.setdefault(container, {})[key] = value
+        for (container, key), value in old.singles.items():
+            self.singles.goes(container, key, value)
+        for (container, key), value in new.singles.items():
+            self.singles.comes(container, key, value)
         if old.behaviour != new.behaviour:
             for behaviour, step in ((new.behaviour, 1), (old.behaviour, -1)):
                 if behaviour:
@@ -72,26 +73,26 @@ class _Draft:
         for now in new.columns:
             was = before.pop((now.container, now.prefix), None)
             if was is None:
-                self._whole(self.columns.now, now, 1)
+                self._whole(self.columns.comes, now, 1)
             else:
                 self._edited(was, now)
         for was in before.values():
-            self._whole(self.columns.was, was, -1)
+            self._whole(self.columns.goes, was, -1)
 
-    def _whole(self, side: dict[str, dict[bytes, bytes]], column: Column, step: int) -> None:
+    def _whole(self, note: Callable[[str, bytes, bytes], None], column: Column, step: int) -> None:
         self.in_use[column.container] += step
         if self._keeps_columns:
-            side.setdefault(column.container, {}).update(column.entries())
+            for key, value in column.entries():
+                note(column.container, key, value)
         self._share(column.backends, step)
 
     def _edited(self, was: Column, now: Column) -> None:
-        old, new = (side.setdefault(now.container, {}) for side in (self.columns.was, self.columns.now))
         for slot, old_backend, new_backend in differences(was, now):
             if old_backend:
-                old[was.key(slot)] = backend_bytes(old_backend)
+                self.columns.goes(now.container, was.key(slot), backend_bytes(old_backend))
                 self._share((old_backend,), -1)
             if new_backend:
-                new[now.key(slot)] = backend_bytes(new_backend)
+                self.columns.comes(now.container, now.key(slot), backend_bytes(new_backend))
                 self._share((new_backend,), 1)
 
     def _share(self, backends: Iterable[Backend], step: int) -> None:
@@ -109,6 +110,15 @@ class _Difference:
     def __init__(self) -> None:
         self.was: dict[str, dict[bytes, bytes]] = {}
         self.now: dict[str, dict[bytes, bytes]] = {}
+
+    def goes(self, container: str, key: bytes, value: bytes) -> None:
+        """An element that was there; or one that came in this very change, when a frontend changes hands twice."""
+        if self.now.get(container, {}).pop(key, None) is None:
+            self.was.setdefault(container, {})[key] = value
+
+    def comes(self, container: str, key: bytes, value: bytes) -> None:
+        """An element that will be there, unless it goes again."""
+        self.now.setdefault(container, {})[key] = value
 
     def deleted(self) -> Iterator[Element]:
         """Elements that go, also those that come back with another value."""

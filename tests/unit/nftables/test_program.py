@@ -165,6 +165,16 @@ def test_the_first_by_name_has_a_contested_frontend() -> None:
     assert not program.contested
 
 
+def test_a_frontend_that_changes_hands_twice_in_one_update_leaves_nothing() -> None:
+    """Two Services with one external address go, or change, together: a node that lagged hears of both at once."""
+    a, b = web(1, backends(2), "a"), web(1, backends(3, 20), "b")
+    program = Program(CONFIG)
+    program.update({a.service: a, b.service: b})
+    gone = program.update({a.service: None, b.service: None})
+    assert content(needed(program)) == content(compile(table()))
+    assert {e.container for e in gone.delete} >= {"frontends4", "endpoints4"} and not gone.add
+
+
 MARKS = Container("cluster_ips4", compile(table()).containers["cluster_ips4"].key)
 ONE, OTHER = Element("frontends4", b"k", b"drop"), Element("frontends4", b"k", b"goto no-endpoints")
 
