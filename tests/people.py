@@ -5,6 +5,7 @@ import shutil
 import site
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,3 +93,13 @@ def _copy(place: Path, folder: Path) -> Path:
     target = folder / place.name
     shutil.copytree(place, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "mypy*", "kubectl*"))
     return target
+
+
+def readable_by_others(folder: Path) -> Path:
+    """A temporary folder, opened to other people with all those above it that pytest (and each worker) keeps closed."""
+    top = Path(tempfile.gettempdir()).resolve()
+    for one in (folder, *folder.parents):
+        if one == top or top not in one.parents:
+            break
+        one.chmod(0o755)
+    return folder

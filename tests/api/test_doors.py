@@ -144,7 +144,7 @@ async def test_the_first_ingress_opens_the_door_and_the_last_one_closes_it(world
     template = spec_of(deployment)["template"]
     assert annotations_of(template)["portway.dev/runtime"] == "process"
     assert spec_of(template)["containers"][0]["command"][1:] == [
-        *("-m", "portway", "gateway", "ingress", "--api-socket", "/run/api.sock")
+        *("-m", "portway", "gateway", "ingress", "--api-socket", "/run/api.sock", "--engine", "auto")
     ]
     world.may_run.set()
     await world.until(INGRESSES, "one", lambda i: addresses(i) == addresses(door))

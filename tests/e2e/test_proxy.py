@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Running
+from tests.people import readable_by_others
 
 MANIFEST = """
 apiVersion: v1
@@ -94,9 +95,7 @@ spec:
 
 
 def test_probes_of_a_played_container_are_heeded(fleet: Running, tmp_path_factory: pytest.TempPathFactory) -> None:
-    sign = tmp_path_factory.mktemp("sign") / "ready"
-    for folder in (sign.parent, *sign.parents[1:3]):
-        folder.chmod(0o755)
+    sign = readable_by_others(tmp_path_factory.mktemp("sign")) / "ready"
     fleet.kubectl("apply", "-f", "-", text=UNREADY.replace("FILE", str(sign)))
     unready = "--for=jsonpath={.status.conditions[?(@.type=='Ready')].reason}=ContainersNotReady"
     fleet.kubectl("wait", unready, "pod/unready", "--timeout=30s")

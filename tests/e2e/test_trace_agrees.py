@@ -27,6 +27,7 @@ from tests.e2e.asking import NODES
 from tests.e2e.changing import SECONDS, Changing, changing
 from tests.e2e.conftest import PEOPLE, somebody
 from tests.e2e.worlds import PODS, SPACES, World, a_service, worlds
+from tests.people import readable_by_others
 
 QUESTIONS = 150
 """Pairs that are asked of a cluster."""
@@ -264,6 +265,4 @@ def test_only_a_packet_finds_that_nothing_listens(held: Changing, shared_folder:
 @pytest.fixture
 def shared_folder(tmp_path: Path) -> Path:
     """One that another person may read."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    return tmp_path
+    return readable_by_others(tmp_path)

@@ -11,6 +11,7 @@ from portway.kubeapi.catalogue import by_kind, by_resource
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.pipeline import Prepared, Request
+from portway.kubeapi.servicecidr import FINALIZER
 from portway.store import Key
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,12 @@ async def _default_service_cidr(registry: Registry, config: ServerConfig) -> Non
     if registry.store.get(key_of(target)):
         return
     await _create(
-        registry, Target(kind), {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": list(config.service_cidrs)}}
+        registry,
+        Target(kind),
+        {
+            "metadata": {"name": "kubernetes", "finalizers": [FINALIZER]},
+            "spec": {"cidrs": list(config.service_cidrs)},
+        },
     )
 
     def ready(old: Doc, revision: int, request: Request) -> Prepared:

@@ -9,6 +9,8 @@ from portway.kubeapi import fault, ip
 from portway.kubeapi.errors import Doc, FieldError
 from portway.model import family_of
 
+FINALIZER = "networking.k8s.io/service-cidr-finalizer"
+"""Keeps one from going while Services have addresses of it."""
 _FIELD = "spec.cidrs"
 _IMMUTABLE = "field is immutable"
 

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 
 from portway.kubeapi.errors import Doc
+from portway.kubeapi.servicecidr import FINALIZER
 from portway.reconcile.change import Change, Update
 from portway.reconcile.objects import (
     condition_of,
@@ -19,7 +20,6 @@ from portway.reconcile.objects import (
 )
 from portway.reconcile.resources import SERVICE_CIDRS
 
-FINALIZER = "networking.k8s.io/service-cidr-finalizer"
 GRACE = 1.0
 """Seconds from its deletion in which the news of an address that was given just before arrives."""
 _READY = {"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes Service CIDR is ready"}

@@ -125,7 +125,8 @@ def _terminal(columns: int, lines: int, *argv: str, **environment: str) -> Itera
     pid, terminal = pty.fork()
     if not pid:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.environ.pop("COLUMNS", None)
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
         os.execve(sys.executable, [*PORTWAY, *argv], os.environ | environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     try:
