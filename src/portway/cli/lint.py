@@ -1,5 +1,6 @@
 """`portway lint`."""
 
+import codecs
 import datetime
 import difflib
 import json
@@ -201,9 +202,10 @@ def _fix_file(file: str, text: str, edits: list[Edit], dry: bool) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, with the file's own mode."""
+    """Whole or not at all, with the file's own mode and byte order mark."""
     draft = path.with_name(f".{path.name}.portway")
-    draft.write_text(text)
+    marked = path.exists() and path.read_bytes().startswith(codecs.BOM_UTF8)
+    draft.write_bytes((codecs.BOM_UTF8 if marked else b"") + text.encode())
     if path.exists():
         draft.chmod(path.stat().st_mode & 0o7777)
     os.replace(draft, path)  # noqa: PTH105 - one rename

@@ -110,3 +110,11 @@ def test_what_a_tool_rendered_is_not_mended(tmp_path: Path, monkeypatch: pytest.
     text += 'spec: {ports: [{port: 80, targetPort: "8080"}]}\n'
     run = CliRunner().invoke(command, ["-f", "-", "--fix"], input=text)
     assert "is not mended: a tool rendered it" in run.stderr and not list(tmp_path.iterdir())
+
+
+def test_a_byte_order_mark_outlives_a_fix(bad: Path) -> None:
+    ports = '[{port: 80, targetPort: "8080"}]'
+    text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {{ports: {ports}}}\n"
+    (bad / "bad.yaml").write_text(text, encoding="utf-8-sig")
+    _run("-f", "bad.yaml", "--fix", "--check", "PW-W07")
+    assert (bad / "bad.yaml").read_bytes() == b"\xef\xbb\xbf" + text.replace('"8080"', "8080").encode()
