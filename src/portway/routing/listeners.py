@@ -81,12 +81,17 @@ def _accepted(listener: Doc, conflict: str) -> Condition:
     if protocol not in KINDS:
         known = ", ".join(KINDS)
         return Condition("Accepted", False, "UnsupportedProtocol", f"protocol {protocol} is none of {known}")
-    if protocol == "TLS" and (listener.get("tls") or {}).get("mode") != "Passthrough":
+    if _ends_tls(listener):
         why = "of protocol TLS only mode Passthrough is supported; HTTPS ends TLS here"
-        return Condition("Accepted", False, "UnsupportedProtocol", why)
+        return Condition("Accepted", False, "UnsupportedValue", why)
     if conflict:
         return Condition("Accepted", False, conflict, _CONFLICTS[conflict])
     return Condition("Accepted", True, "Accepted")
+
+
+def _ends_tls(listener: Doc) -> bool:
+    """A listener that would hand TCP on behind TLS, for which nothing is made here."""
+    return listener["protocol"] == "TLS" and (listener.get("tls") or {}).get("mode") != "Passthrough"
 
 
 def _transport(listener: Doc) -> tuple[int, bool]:
@@ -114,7 +119,7 @@ def _conflicts(listeners: Sequence[Doc]) -> dict[str, str]:
 
 def _kinds(listener: Doc) -> tuple[tuple[str, ...], Condition | None]:
     """The kinds of routes that it takes; the condition when it names others."""
-    fitting = KINDS.get(listener["protocol"], ())
+    fitting = () if _ends_tls(listener) else KINDS.get(listener["protocol"], ())
     wanted = (listener.get("allowedRoutes") or {}).get("kinds")
     if not wanted:
         return fitting, None

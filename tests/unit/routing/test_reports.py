@@ -74,8 +74,8 @@ A_TLS = tls_secret("a-tls", "a.com")
         (
             http(protocol="TLS", tls={"mode": "Terminate", "certificateRefs": [{"name": "a-tls"}]}),
             (A_TLS,),
-            ["TLSRoute"],
-            {**GOOD, "Accepted": "!UnsupportedProtocol", "Programmed": "!Invalid"},
+            [],
+            {**GOOD, "Accepted": "!UnsupportedValue", "Programmed": "!Invalid"},
         ),
         (
             http(allowedRoutes=allows("Same", "TCPRoute")),
