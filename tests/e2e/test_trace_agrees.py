@@ -9,6 +9,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +28,6 @@ from tests.e2e.asking import NODES
 from tests.e2e.changing import SECONDS, Changing, changing
 from tests.e2e.conftest import PEOPLE, somebody
 from tests.e2e.worlds import PODS, SPACES, World, a_service, worlds
-from tests.people import readable_by_others
 
 QUESTIONS = 150
 """Pairs that are asked of a cluster."""
@@ -263,6 +263,8 @@ def test_only_a_packet_finds_that_nothing_listens(held: Changing, shared_folder:
 
 
 @pytest.fixture
-def shared_folder(tmp_path: Path) -> Path:
-    """One that another person may read."""
-    return readable_by_others(tmp_path)
+def shared_folder() -> Iterator[Path]:
+    """One that another person may read, which pytest's own are not."""
+    with TemporaryDirectory(prefix="pw-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -41,11 +41,20 @@ def _parsed(text: str, name: str) -> Iterator[Doc]:
         yield document.value
 
 
-def _check(document: yaml.Document) -> None:
+def fault(document: yaml.Document) -> str:
+    """What keeps a document from being an object at all; empty for nothing."""
     value = document.value
-    for field in ("apiVersion", "kind"):
+    for field, example in (("apiVersion", "v1"), ("kind", "Service")):
         if not isinstance(value.get(field), str):
-            example = "v1" if field == "apiVersion" else "Pod"
-            raise Failure(f"{document.where()}: {field} is missing (a string such as {example})")
-    if not isinstance(value.get("metadata"), dict) or not value["metadata"].get("name"):
-        raise Failure(f"{document.where('metadata')}: {value['kind']}: metadata.name is missing")
+            return f"{document.where(field)}: {field} is missing (a string such as {example})"
+    if not isinstance(value.get("metadata", {}), dict):
+        return f"{document.where('metadata')}: {value['kind']}: metadata must be an object"
+    return ""
+
+
+def _check(document: yaml.Document) -> None:
+    """The same for what is applied, which needs a name besides."""
+    if wrong := fault(document):
+        raise Failure(wrong)
+    if not document.value.get("metadata", {}).get("name"):
+        raise Failure(f"{document.where('metadata')}: {document.value['kind']}: metadata.name is missing")

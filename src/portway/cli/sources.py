@@ -15,6 +15,7 @@ import click
 from msgspec import Struct
 
 from portway.analysis.bundle import Bundle, Item
+from portway.cli import manifests
 from portway.cli.texts import Problem, Text, texts
 from portway.client import Api
 from portway.kubeapi import yaml
@@ -118,22 +119,11 @@ def _items(document: yaml.Document, text: Text, problems: list[Problem]) -> Iter
         problems.append(Problem(str(error)))
         return
     for one in found:
-        if wrong := _untyped(one):
+        if wrong := manifests.fault(one):
             problems.append(Problem(wrong))
         else:
             origin = text.rendering.origin if text.rendering else None
             yield Item(one.value, one.file, one.position, text.text, origin)
-
-
-def _untyped(document: yaml.Document) -> str:
-    """What keeps a document from being an object at all; empty for none."""
-    value = document.value
-    for field, example in (("apiVersion", "v1"), ("kind", "Service")):
-        if not isinstance(value.get(field), str):
-            return f"{document.where(field)}: {field} is missing (a string such as {example})"
-    if not isinstance(value.get("metadata", {}), dict):
-        return f"{document.where('metadata')}: {value['kind']}: metadata must be an object"
-    return ""
 
 
 async def from_cluster(api: Api, namespace: str = "") -> Inputs:
