@@ -91,8 +91,9 @@ async def _echo_websocket(request: web.BaseRequest) -> web.WebSocketResponse:
     return answer
 
 
-_PORTS = iter(range(10000 + os.getpid() % 10000, 32000))
-"""Below those that the kernel gives to backends and clients."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
+_PORTS = iter(range(10000 + 4000 * _WORKER + os.getpid() % 2000, 14000 + 4000 * _WORKER))
+"""Below those that the kernel gives to backends and clients; each worker of pytest-xdist has its own."""
 
 
 def free_port() -> int:
