@@ -126,7 +126,7 @@ def svg(unit: str, lines: dict[str, Points], axis: str = "Services") -> str:
         parts += [_text(at - 14, _HEIGHT - _MARGIN + 20, f"{x:,.0f}"), _rule(at, _TOP, at, _HEIGHT - _MARGIN)]
     for y in (min(y for _, y in every), max(y for _, y in every)):
         _, at = place(every[0][0], y)
-        parts += [_text(4, at + 4, f"{y:.3g}"), _rule(_MARGIN, at, _WIDTH - _MARGIN, at)]
+        parts += [_text(4, at + 4, _short(y)), _rule(_MARGIN, at, _WIDTH - _MARGIN, at)]
     for number, (name, points) in enumerate(lines.items()):
         parts += _series(name, [place(*point) for point in points], growth(points), number)
     style = f"<style>{_TEXT}{_DARK}</style>"
@@ -146,6 +146,11 @@ def _series(name: str, points: Points, exponent: float, number: int) -> list[str
     label = f'<tspan fill="{colour}">●</tspan> {name}: n^{exponent:.2f}'
     line = f'<polyline points="{way}" fill="none" stroke="{colour}" stroke-width="2"/>'
     return [line, *dots, _text(_MARGIN + 110, 20 + 17 * number, label)]
+
+
+def _short(value: float) -> str:
+    """`1,370`, `63.3`, `0.588`."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _text(x: float, y: float, text: str) -> str:
