@@ -179,7 +179,7 @@ async def test_a_connection_that_was_made_for_another_listener(
     if status == 421:
         assert b"for another host" in answer
         async with asyncio.timeout(10):
-            while not any((one.code, one.status) == ("MISDIRECTED", 421) for one in run.served):
+            while ("MISDIRECTED", 421, asked, "") not in [(s.code, s.status, s.host, s.route) for s in run.served]:
                 run.heard.clear()
                 await run.heard.wait()
 

@@ -109,7 +109,7 @@ def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], ent
         path=_known(line.path),
         status=max(0, line.status),
         code=_code(line, pools.get(line.section, "")),
-        route=routes.get(line.target, ""),
+        route="" if _is_misdirected(line) else routes.get(line.target, ""),
         pool=pools.get(line.section, ""),
         backend=(line.backend, port) if port else None,
         bytes_in=line.in_,
@@ -117,11 +117,16 @@ def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], ent
     )
 
 
+def _is_misdirected(line: Line) -> bool:
+    """Answered 421 and no backend asked: so it was the door that said it, whatever route it had thought of before."""
+    return line.status == 421 and line.backend == "-"
+
+
 def _code(line: Line, pool: str) -> str:
     """What `decide` would have said, from what is left of it."""
     if line.method == "-":
         return "BAD_REQUEST"
-    if line.status == 421 and line.target == line.backend == "-":
+    if _is_misdirected(line):
         return "MISDIRECTED"
     if line.known == "-":
         return "NO_HOST"
