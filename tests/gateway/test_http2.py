@@ -121,6 +121,8 @@ async def test_a_client_of_http_1_in_front_of_pods_of_http_2(run: Run) -> None:
 
 async def test_a_client_that_takes_nothing_holds_its_own_stream_only(run: Run) -> None:
     """What is on its way is bounded by windows and buffers, not by what the backend has."""
+    if run.name == "haproxy":
+        pytest.skip("HAProxy 2.6 reads no stream of a connection while the buffer of one is full")
     sent = 0
 
     async def serve(peer: Peer, number: int) -> None:
