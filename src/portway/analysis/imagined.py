@@ -22,7 +22,7 @@ from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.pipeline.create import create
 from portway.kubeapi.pipeline.request import Request
 from portway.model import Node, PolicySnapshot, Protocol, Snapshot, contains
-from portway.reconcile import endpointslices
+from portway.reconcile import backends, endpointslices
 from portway.reconcile.change import Create
 from portway.reconcile.objects import labels_of, name_of, namespace_of, spec_of
 
@@ -45,6 +45,7 @@ POD_CIDRS = ("10.244.0.0/16", "fd00:244::/48")
 OUTSIDE = ("172.18.0.1", "fd00:18::1")
 MOST_REPLICAS = 10
 """More pods of one workload are not imagined: one more says nothing new."""
+_OF_DOORS = ("Ingress", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "ReferenceGrant")
 _NOW = "2000-01-01T00:00:00Z"
 
 
@@ -65,7 +66,7 @@ class Imagined(Struct, frozen=True):
     drawn: frozenset[tuple[str, str, int]]
     """(namespace, Service, port) of the nodePorts that nobody wrote."""
     documents: Mapping[str, tuple[Doc, ...]]
-    """Services, Pods, Nodes and EndpointSlices as they are in it, by kind."""
+    """Services, Pods, Nodes, EndpointSlices, and of manifests what makes doors, as they are in it, by kind."""
 
 
 def imagine(bundle: Bundle, nodes: int = 3, node_port_range: tuple[int, int] = NODE_PORT_RANGE) -> Imagined:
@@ -91,6 +92,7 @@ class _Maker:
             "Pod": self._pods,
             "Service": self._services,
             "EndpointSlice": self._slices,
+            **self._doors(),
         }
         snapshot = self._snapshot()
         cidrs = self._pod_cidrs(snapshot)
@@ -171,15 +173,25 @@ class _Maker:
             self._assume("ASSUME_ALLOCATED")
         return tuple(made.values())
 
+    def _doors(self) -> dict[str, tuple[Doc, ...]]:
+        """What routes requests, as the API server would have it: nothing that it refuses, and all defaults."""
+        if self._bundle.complete:
+            return {}
+        return {
+            kind: tuple(doc for item in self._bundle.of(kind) if (doc := self._created(item)) is not None)
+            for kind in _OF_DOORS
+        }
+
     def _created(self, item: Item) -> Doc | None:
-        kind = catalogue.by_kind("v1", "Service")
-        assert kind is not None
+        kind = catalogue.by_kind(str(item.value.get("apiVersion")), item.kind) or catalogue.by_kind("v1", item.kind)
+        if kind is None:
+            return item.value  # of a version that is served no more
         request = Request(
             kind=kind,
             namespace=item.namespace,
             cluster=self._cluster,
             now=_NOW,
-            uid=f"service-{item.namespace}-{item.name}",
+            uid=f"{item.kind.lower()}-{item.namespace}-{item.name}",
             suffix="00000",
             field_validation="Ignore",
         )
@@ -189,9 +201,9 @@ class _Maker:
             self._refused.append(Refusal(item, error))
             return None
         prepared.commit()
-        self._drawn |= {
-            (*item.key, p["port"]) for p in item.draft()["spec"].get("ports") or () if not p.get("nodePort")
-        }
+        if item.kind == "Service":
+            ports = item.draft()["spec"].get("ports") or ()
+            self._drawn |= {(*item.key, port["port"]) for port in ports if not port.get("nodePort")}
         return prepared.doc
 
     def _balance(self, service: Doc, number: int) -> None:
@@ -363,12 +375,7 @@ def _pod(pod: Doc) -> Pod:
     # the address of a pod that finished may be another's by now
     ended = status.get("phase") in ("Succeeded", "Failed")
     addresses = () if ended else tuple(entry["ip"] for entry in status.get("podIPs") or [])
-    return Pod(*_key(pod), spec.get("nodeName") or "", addresses, frozenset(_declared(spec)))
-
-
-def _declared(spec: Doc) -> Iterator[tuple[Protocol, int]]:
-    """Of its containers and sidecars."""
-    sidecars = [one for one in spec.get("initContainers") or () if one and one.get("restartPolicy") == "Always"]
-    for container in filter(None, (*(spec.get("containers") or ()), *sidecars)):
-        for port in filter(None, container.get("ports") or ()):
-            yield port.get("protocol") or "TCP", port.get("containerPort") or 0
+    declared: set[tuple[Protocol, int]] = {
+        (p.get("protocol") or "TCP", p.get("containerPort") or 0) for p in backends.declared_ports(pod)
+    }
+    return Pod(*_key(pod), spec.get("nodeName") or "", addresses, frozenset(declared))

@@ -14,8 +14,12 @@ _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
 
 
 def readable(inputs: Inputs) -> Inputs:
-    """Without the documents that have a field of a wrong type, each of which is a Problem now."""
-    wrong = {item: said for item in inputs.bundle.items if (said := _mismatch(item))}
+    """Without the documents that have a field of a wrong type, each of which is a Problem now. Nulls are what an API
+    server makes of them. What comes from one has been through all that.
+    """
+    if inputs.served:
+        return inputs
+    wrong = {item: said for item in inputs.bundle.items if (said := _read(item))}
     if not wrong:
         return inputs
     items = [item for item in inputs.bundle.items if item not in wrong]
@@ -24,13 +28,20 @@ def readable(inputs: Inputs) -> Inputs:
     return Inputs(bundle, (*inputs.problems, *problems), inputs.left_out)
 
 
-def _mismatch(item: Item) -> str:
-    """What the API server would say; it changes what it reads, so it gets a copy."""
+def _read(item: Item) -> str:
+    """What the API server would complain of; it changes what it reads, so it gets a copy."""
     kind = catalogue.by_kind(str(item.value.get("apiVersion")), item.kind)
+    if kind is None:
+        return ""
     try:
-        return strict.check(kind, _decode(_encode(item.value))).mismatch if kind else ""
+        text = _encode(item.value)
+        document = _decode(text)
+        mismatch = strict.check(kind, document, keep_unknown=True).mismatch
     except (TypeError, ValueError) as error:
         return f"no JSON: {error}"
+    if b"null" in text:
+        item.value = document
+    return mismatch
 
 
 def _place(item: Item, said: str) -> str:

@@ -35,6 +35,8 @@ class Inputs(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     left_out: tuple[str, ...] = ()
     """Files in folders that are no manifests."""
+    served: bool = False
+    """An API server told all of it."""
 
 
 def from_files(sources: Sequence[str], namespace: str = "default") -> Inputs:
@@ -134,7 +136,7 @@ async def from_cluster(api: Api, namespace: str = "") -> Inputs:
     problems: list[Problem] = []
     lists = await asyncio.gather(*(_listed(api, resource, namespace, problems) for resource in resources()))
     items = [Item(slim(value)) for found in lists for value in found]
-    return Inputs(Bundle(items, complete=not namespace, partial=bool(problems)), tuple(problems))
+    return Inputs(Bundle(items, complete=not namespace, partial=bool(problems)), tuple(problems), served=True)
 
 
 async def _listed(api: Api, resource: Resource, namespace: str, problems: list[Problem]) -> list[Doc]:

@@ -44,13 +44,13 @@ class Problems(Struct, frozen=True):
         return f"strict decoding error: {', '.join(self.strict)}" if self.strict else ""
 
 
-def check(kind: Kind, doc: Doc, duplicates: tuple[str, ...] = ()) -> Problems:
+def check(kind: Kind, doc: Doc, duplicates: tuple[str, ...] = (), *, keep_unknown: bool = False) -> Problems:
     """What is wrong with the form of `doc`; brings it into its canonical form in place.
 
     `duplicates` are paths from `duplicate_fields`, seen only in the text. A Kind without schema is free in all but
-    its metadata.
+    its metadata. `keep_unknown`: leave fields there that it does not have, for others who look for them.
     """
-    walk = _Walk()
+    walk = _Walk(keep_unknown)
     strict = walk.strict
     strict += [f'duplicate field "{path}"' for path in duplicates]
     if kind.schema:
@@ -157,7 +157,8 @@ class _Walk:
     `where` is the field path without indexes, as mismatches show it; `path` has them, as strict errors do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_unknown: bool) -> None:
+        self._keep_unknown = keep_unknown
         self.mismatch = ""
         self.strict: list[str] = []
 
@@ -167,7 +168,8 @@ class _Walk:
             field = type_.fields.get(name)
             if field is None:
                 self.strict.append(f'unknown field "{_join(path, name)}"')
-                del value[name]
+                if not self._keep_unknown:
+                    del value[name]
             elif value[name] is None:
                 del value[name]
             else:

@@ -97,17 +97,17 @@ def find_port(pod: Doc, service_port: Doc) -> int | None:
     if isinstance(target, int):
         return target
     protocol = service_port.get("protocol") or "TCP"
-    for port in _declared(pod):
+    for port in declared_ports(pod):
         if port.get("name") == target and (port.get("protocol") or "TCP") == protocol:
             return port.get("containerPort")
     return None
 
 
-def _declared(pod: Doc) -> Iterable[Doc]:
+def declared_ports(pod: Doc) -> Iterable[Doc]:
+    """Those of its containers and sidecars, in the order in which names are looked up."""
     spec = spec_of(pod)
     sidecars = [c for c in spec.get("initContainers") or [] if c.get("restartPolicy") == "Always"]
-    listed = (port for c in [*(spec.get("containers") or []), *sidecars] for port in c.get("ports") or [])
-    return filter(None, listed)  # of files nobody has asked an API server
+    return (port for c in [*(spec.get("containers") or []), *sidecars] for port in c.get("ports") or [])
 
 
 def endpoint_ports(pod: Doc, service: Doc) -> list[Doc]:

@@ -107,6 +107,61 @@ def test_what_has_a_wrong_shape_is_named_and_left_out(here: Path, said: str, nam
     assert found.stdout == whole.stdout, "the rest is as without it"
 
 
+NULLS = f"""\
+{_CORE}
+kind: Pod
+metadata: {{name: a, labels: {{app: a}}}}
+spec: {{initContainers: [null], containers: [null, {{name: x, ports: [null, {{name: http, containerPort: 8080}}]}}]}}
+---
+{_CORE}
+kind: Service
+metadata: {{name: a}}
+spec: {{type: NodePort, selector: {{app: a}}, ports: [{{port: 80, targetPort: http, nodePort: 30081}}, null]}}
+---
+{_NET}
+kind: NetworkPolicy
+metadata: {{name: a}}
+spec: {{podSelector: {{}}, ingress: [null, {{from: [null], ports: [null]}}], egress: [null]}}
+---
+{_NET}
+kind: Ingress
+metadata: {{name: a}}
+spec: {{rules: [null, {{http: {{paths: [null]}}}}], tls: [null]}}
+---
+{_GATEWAY}
+kind: Gateway
+metadata: {{name: a}}
+spec: {{gatewayClassName: x, listeners: [null]}}
+---
+{_GATEWAY}
+kind: HTTPRoute
+metadata: {{name: a}}
+spec: {{parentRefs: [null], rules: [null, {{matches: [null], backendRefs: [null], filters: [null]}}]}}
+---
+{_SLICE}
+kind: EndpointSlice
+metadata: {{name: a}}
+addressType: IPv4
+endpoints: [null]
+ports: [null]
+---
+{_CORE}
+kind: Node
+metadata: {{name: node-9}}
+status: {{addresses: [null]}}
+spec: {{taints: [null]}}
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("document", NULLS.split("---\n"), ids=lambda text: text.split("kind: ")[1].split("\n")[0])
+def test_nulls_are_what_an_api_server_makes_of_them(here: Path, document: str, name: str) -> None:
+    (here / "all.yaml").write_text(f"{document}---\n{GOOD}")
+    found = _run(name)
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    assert "left out" not in found.stderr
+
+
 @pytest.mark.parametrize("said", WRONG, ids=lambda said: said.split(": ")[1])
 def test_lint_has_it_as_a_finding(here: Path, said: str) -> None:
     (here / "all.yaml").write_text(WRONG[said])
