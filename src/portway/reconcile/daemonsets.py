@@ -4,18 +4,15 @@ Source: kube-controller-manager pkg/controller/daemon (daemon_controller.go, upd
 by maxUnavailable; maxSurge is taken for more of the same.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
 from portway.kubeapi.errors import Doc
-from portway.reconcile import replicas, scheduler
-from portway.reconcile.change import Change, Create, Delete, Event, Update
+from portway.reconcile import replicas, rollout, scheduler
+from portway.reconcile.change import Change, Event, Update
 from portway.reconcile.objects import (
     by_creation,
-    controller_reference,
     has_ended,
     is_available,
     is_controlled_by,
@@ -29,10 +26,9 @@ from portway.reconcile.objects import (
     selects,
     spec_of,
     status_of,
-    uid_of,
     with_metadata,
 )
-from portway.reconcile.resources import DAEMON_SETS, PODS
+from portway.reconcile.resources import DAEMON_SETS
 from portway.reconcile.revisions import LABEL, History, history
 
 KIND, COMPONENT = "DaemonSet", "daemonset-controller"
@@ -112,7 +108,8 @@ def node_of(pod: Doc) -> str:
     """The node that it has, or that its affinity names."""
     if node := spec_of(pod).get("nodeName"):
         return str(node)
-    terms = dig(spec_of(pod), "affinity", "nodeAffinity", _REQUIRED, "nodeSelectorTerms") or []
+    nodes = (spec_of(pod).get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (nodes.get(_REQUIRED) or {}).get("nodeSelectorTerms") or []
     named = [field for term in terms for field in term.get("matchFields") or [] if field.get("key") == "metadata.name"]
     return str((named[0].get("values") or [""])[0]) if named else ""
 
@@ -120,19 +117,12 @@ def node_of(pod: Doc) -> str:
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def dig(value: Any, *names: str) -> Any:
-    """What is below these names; None where one is missing."""
-    for name in names:
-        value = (value or {}).get(name)
-    return value
-
-
 def _failed(this: _Daemons) -> Iterator[Change]:
     for pod in this.ended:
         if not is_deleting(pod):
             named = f"{namespace_of(pod)}/{name_of(pod)} on node {node_of(pod)}"
             message = f"Found failed daemon pod {named}, will try to kill it"
-            yield from _deleted(this.owner, pod)
+            yield from replicas.deleted(FLAVOUR, this.owner, pod)
             if phase_of(pod) == "Failed":
                 yield Event(this.owner, "Warning", "FailedDaemonPod", message, COMPONENT)
 
@@ -144,7 +134,7 @@ def _managed(this: _Daemons, suffix: Callable[[], str]) -> Iterator[Change]:
         if wanted and not this.pods.get(node):
             yield from _created(this, node, suffix())
         for pod in there[1:] if wanted else there:
-            yield from _deleted(this.owner, pod)
+            yield from replicas.deleted(FLAVOUR, this.owner, pod)
 
 
 def _rolled(this: _Daemons) -> list[Change]:
@@ -158,28 +148,21 @@ def _rolled(this: _Daemons) -> list[Change]:
     room = _allowed(strategy.get("rollingUpdate") or {}, this.desired) - missing
     idle = [pod for pod in old if not this.is_there(pod)]
     chosen = [*idle, *[pod for pod in old if this.is_there(pod)][: max(0, room)]]
-    return [change for pod in chosen for change in _deleted(this.owner, pod)]
+    return [change for pod in chosen for change in replicas.deleted(FLAVOUR, this.owner, pod)]
 
 
 def _allowed(rolling: Doc, desired: int) -> int:
     """How many may be missing: at least one."""
-    return max(1, *(_amount(rolling.get(name), desired) for name in ("maxUnavailable", "maxSurge")))
-
-
-def _amount(value: object, whole: int) -> int:
-    """A number, or a percentage rounded up."""
-    if isinstance(value, str) and value.endswith("%"):
-        return math.ceil(int(value[:-1]) * whole / 100)
-    return int(value) if isinstance(value, int) else 0
+    amounts = (rolling.get(name) or 0 for name in ("maxUnavailable", "maxSurge"))
+    return max(1, *(rollout.scaled(amount, desired, up=True) for amount in amounts))
 
 
 def _created(this: _Daemons, node: str, suffix: str) -> list[Change]:
-    pod = replicas.new_pod(this.owner, controller_reference(this.owner, "apps/v1", KIND), suffix)
+    pod = replicas.new_pod(FLAVOUR, this.owner, suffix)
     generation = str(meta(this.owner).get("generation") or 1)
     pod = with_metadata(pod, labels={**labels_of(pod), LABEL: this.past.hash, _GENERATION: generation})
     pod["spec"] = _bound(_spec(this.owner, this.past), node)
-    message = f"Created pod: {name_of(pod)}"
-    return [Create(PODS, pod), Event(this.owner, "Normal", "SuccessfulCreate", message, COMPONENT)]
+    return replicas.created(FLAVOUR, this.owner, pod)
 
 
 def _spec(owner: Doc, past: History) -> Doc:
@@ -196,14 +179,6 @@ def _bound(spec: Doc, node: str) -> Doc:
     affinity = spec.get("affinity") or {}
     nodes = {**(affinity.get("nodeAffinity") or {}), _REQUIRED: {"nodeSelectorTerms": [{"matchFields": [field]}]}}
     return {**spec, "affinity": {**affinity, "nodeAffinity": nodes}}
-
-
-def _deleted(owner: Doc, pod: Doc) -> list[Change]:
-    message = f"Deleted pod: {name_of(pod)}"
-    return [
-        Delete(PODS, namespace_of(pod), name_of(pod), uid_of(pod)),
-        Event(owner, "Normal", "SuccessfulDelete", message, COMPONENT),
-    ]
 
 
 def _status(this: _Daemons) -> list[Change]:

@@ -6,16 +6,16 @@ succeeded or failed still counts. Not here: podFailurePolicy, successPolicy, bac
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
 from portway.kubeapi.errors import Doc
 from portway.reconcile import replicas
-from portway.reconcile.change import Change, Create, Delete, Event, Update
+from portway.reconcile.change import Change, Delete, Event, Update
 from portway.reconcile.objects import (
     annotations_of,
     condition_of,
-    controller_reference,
     has_ended,
     is_deleting,
     is_ready,
@@ -31,7 +31,7 @@ from portway.reconcile.objects import (
     uid_of,
     with_metadata,
 )
-from portway.reconcile.resources import JOBS, PODS
+from portway.reconcile.resources import JOBS
 
 KIND, COMPONENT = "Job", "job-controller"
 INDEX = "batch.kubernetes.io/job-completion-index"
@@ -40,38 +40,38 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
 """Seconds after a failure until the next try: each twice the one before (DefaultJobPodFailureBackOff)."""
 
 
-class _Job(Struct, frozen=True):
+class _Job(Struct, frozen=True, dict=True):
     """A Job and its pods."""
 
     owner: Doc
     pods: Sequence[Doc]
     now: float
 
-    @property
+    @cached_property
     def spec(self) -> Doc:
         return spec_of(self.owner)
 
-    @property
+    @cached_property
     def active(self) -> list[Doc]:
         return [pod for pod in self.pods if not has_ended(pod) and not is_deleting(pod)]
 
-    @property
+    @cached_property
     def indexed(self) -> bool:
         return self.spec.get("completionMode") == "Indexed"
 
-    @property
+    @cached_property
     def done(self) -> set[int]:
         """The indexes that have succeeded."""
         now = {number for pod in self.pods if phase_of(pod) == "Succeeded" and (number := index_of(pod)) is not None}
         return now | set(indexes(str(status_of(self.owner).get("completedIndexes") or "")))
 
-    @property
+    @cached_property
     def succeeded(self) -> int:
         if self.indexed:
             return len(self.done)
         return self._counted("Succeeded", "succeeded")
 
-    @property
+    @cached_property
     def failed(self) -> int:
         return self._counted("Failed", "failed")
 
@@ -80,14 +80,14 @@ class _Job(Struct, frozen=True):
         here = sum(phase_of(pod) == phase for pod in self.pods)
         return max(here, int(status_of(self.owner).get(field) or 0))
 
-    @property
+    @cached_property
     def is_complete(self) -> bool:
         wanted = self.spec.get("completions")
         if wanted is None:
             return self.succeeded > 0 and not self.active
         return self.succeeded >= int(wanted)
 
-    @property
+    @cached_property
     def failure(self) -> tuple[str, str] | None:
         """(reason, message) of why no more is tried."""
         if self.failed > int(self.spec.get("backoffLimit") or 0):
@@ -97,7 +97,7 @@ class _Job(Struct, frozen=True):
             return "DeadlineExceeded", "Job was active longer than specified deadline"
         return None
 
-    @property
+    @cached_property
     def pause(self) -> float:
         """Seconds until a pod may be made after the last failure."""
         moments = [moment for pod in self.pods if phase_of(pod) == "Failed" and (moment := _ended(pod)) is not None]
@@ -184,7 +184,7 @@ def _expired(job: Doc, now: float) -> list[Change]:
 def _pods(this: _Job, suffix: Callable[[], str]) -> list[Change]:
     """As many as may run at once, and no more than are missing."""
     if this.is_complete or this.failure or this.spec.get("suspend"):
-        return [change for pod in this.active for change in _deleted(this.owner, pod)]
+        return [change for pod in this.active for change in replicas.deleted(FLAVOUR, this.owner, pod)]
     wanted = int(this.spec.get("parallelism") or 0)
     if (completions := this.spec.get("completions")) is not None:
         wanted = min(wanted, int(completions) - this.succeeded)
@@ -193,17 +193,20 @@ def _pods(this: _Job, suffix: Callable[[], str]) -> list[Change]:
     surplus = len(this.active) - wanted
     if surplus > 0:
         chosen = replicas.victims(this.active, surplus, this.now, this.active)
-        return [change for pod in chosen for change in _deleted(this.owner, pod)]
-    return [] if this.pause else [change for each in _new(this, -surplus, suffix) for change in _created(this, each)]
+        return [change for pod in chosen for change in replicas.deleted(FLAVOUR, this.owner, pod)]
+    return (
+        []
+        if this.pause
+        else [change for pod in _new(this, -surplus, suffix) for change in replicas.created(FLAVOUR, this.owner, pod)]
+    )
 
 
 def _new(this: _Job, count: int, suffix: Callable[[], str]) -> Iterable[Doc]:
-    reference = controller_reference(this.owner, "batch/v1", KIND)
     if not this.indexed:
-        return [replicas.new_pod(this.owner, reference, suffix()) for _ in range(count)]
+        return [replicas.new_pod(FLAVOUR, this.owner, suffix()) for _ in range(count)]
     taken = this.done | {index_of(pod) for pod in this.pods if not has_ended(pod)}
     free = [number for number in range(int(this.spec.get("completions") or 0)) if number not in taken]
-    return [_with_index(this.owner, replicas.new_pod(this.owner, reference, suffix()), n) for n in free[:count]]
+    return [_with_index(this.owner, replicas.new_pod(FLAVOUR, this.owner, suffix()), n) for n in free[:count]]
 
 
 def _with_index(owner: Doc, pod: Doc, number: int) -> Doc:
@@ -224,19 +227,6 @@ def _with_index(owner: Doc, pod: Doc, number: int) -> Doc:
         if spec.get(field):
             spec[field] = [{**one, "env": [*(one.get("env") or []), variable]} for one in spec[field]]
     return {**marked, "spec": spec}
-
-
-def _created(this: _Job, pod: Doc) -> list[Change]:
-    message = f"Created pod: {name_of(pod)}"
-    return [Create(PODS, pod), Event(this.owner, "Normal", "SuccessfulCreate", message, COMPONENT)]
-
-
-def _deleted(owner: Doc, pod: Doc) -> list[Change]:
-    message = f"Deleted pod: {name_of(pod)}"
-    return [
-        Delete(PODS, namespace_of(pod), name_of(pod), uid_of(pod)),
-        Event(owner, "Normal", "SuccessfulDelete", message, COMPONENT),
-    ]
 
 
 def _status(this: _Job) -> list[Change]:

@@ -72,9 +72,11 @@ def sync(
     active = [pod for pod in claimed if is_active(pod)]
     surplus = len(active) - replicas_of(owner)
     if surplus < 0:
-        changes += _creations(flavour, owner, -surplus, suffix)
+        for _ in range(-surplus):
+            changes += created(flavour, owner, new_pod(flavour, owner, suffix()))
     elif surplus > 0:
-        changes += _deletions(flavour, owner, victims(active, surplus, now, [*active, *related]))
+        for pod in victims(active, surplus, now, [*active, *related]):
+            changes += deleted(flavour, owner, pod)
     return changes + _status_changes(flavour, owner, active, now)
 
 
@@ -109,27 +111,19 @@ def _reference(flavour: Flavour, owner: Doc) -> Doc:
     return controller_reference(owner, flavour.resource.api_version, flavour.kind)
 
 
-def _creations(flavour: Flavour, owner: Doc, count: int, suffix: Callable[[], str]) -> list[Change]:
-    changes: list[Change] = []
-    for _ in range(count):
-        pod = new_pod(owner, _reference(flavour, owner), suffix())
-        message = f"Created pod: {name_of(pod)}"
-        changes += [Create(PODS, pod), Event(owner, "Normal", "SuccessfulCreate", message, flavour.component)]
-    return changes
+def created(flavour: Flavour, owner: Doc, pod: Doc) -> list[Change]:
+    """The pod, and the news of it."""
+    news = Event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name_of(pod)}", flavour.component)
+    return [Create(PODS, pod), news]
 
 
-def _deletions(flavour: Flavour, owner: Doc, chosen: Sequence[Doc]) -> list[Change]:
-    changes: list[Change] = []
-    for pod in chosen:
-        message = f"Deleted pod: {name_of(pod)}"
-        changes += [
-            Delete(PODS, namespace_of(pod), name_of(pod), uid_of(pod)),
-            Event(owner, "Normal", "SuccessfulDelete", message, flavour.component),
-        ]
-    return changes
+def deleted(flavour: Flavour, owner: Doc, pod: Doc) -> list[Change]:
+    """Its end, and the news of it."""
+    news = Event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", flavour.component)
+    return [Delete(PODS, namespace_of(pod), name_of(pod), uid_of(pod)), news]
 
 
-def new_pod(owner: Doc, reference: Doc, suffix: str) -> Doc:
+def new_pod(flavour: Flavour, owner: Doc, suffix: str) -> Doc:
     """A pod of the owner's template, named after the owner."""
     template = spec_of(owner).get("template") or {}
     prefix = f"{name_of(owner)}-"
@@ -137,7 +131,7 @@ def new_pod(owner: Doc, reference: Doc, suffix: str) -> Doc:
         "name": prefix[:_LONGEST_PREFIX] + suffix,
         "generateName": prefix,
         "namespace": namespace_of(owner),
-        "ownerReferences": [reference],
+        "ownerReferences": [_reference(flavour, owner)],
     }
     for part in ("labels", "annotations", "finalizers"):
         if meta(template).get(part):
