@@ -25,7 +25,7 @@ class StatefulSetController(PodOwnerController):
 
     def step(self, owner: Doc, pods: Sequence[Doc], now: float) -> list[Change]:
         """See statefulsets.reconcile."""
-        claims = {name for _, name in self.caches[PERSISTENT_VOLUME_CLAIMS].objects}
+        claims = self.caches[PERSISTENT_VOLUME_CLAIMS].objects
         revisions = self.caches[CONTROLLER_REVISIONS].owned_by(owner)
         return statefulsets.reconcile(owner, pods, revisions, claims, now)
 

@@ -194,11 +194,8 @@ def _pods(this: _Job, suffix: Callable[[], str]) -> list[Change]:
     if surplus > 0:
         chosen = replicas.victims(this.active, surplus, this.now, this.active)
         return [change for pod in chosen for change in replicas.deleted(FLAVOUR, this.owner, pod)]
-    return (
-        []
-        if this.pause
-        else [change for pod in _new(this, -surplus, suffix) for change in replicas.created(FLAVOUR, this.owner, pod)]
-    )
+    missing = [] if this.pause else _new(this, -surplus, suffix)
+    return [change for pod in missing for change in replicas.created(FLAVOUR, this.owner, pod)]
 
 
 def _new(this: _Job, count: int, suffix: Callable[[], str]) -> Iterable[Doc]:

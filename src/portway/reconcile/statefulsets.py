@@ -4,7 +4,7 @@ Source: kube-controller-manager pkg/controller/statefulset (stateful_set_control
 takes one step; the next is taken when the pods have moved.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -45,8 +45,8 @@ class _Set(Struct, frozen=True):
     pods: Mapping[int, Doc]
     """By ordinal."""
     past: History
-    claims: Collection[str]
-    """The names of the namespace's claims."""
+    claims: Container[tuple[str, str]]
+    """(namespace, name) of those there are."""
     now: float
 
     @property
@@ -84,9 +84,11 @@ def ordinal_of(owner: Doc, pod: Doc) -> int | None:
 
 
 def reconcile(
-    owner: Doc, pods: Sequence[Doc], revisions: Iterable[Doc], claims: Collection[str], now: float
+    owner: Doc, pods: Sequence[Doc], revisions: Iterable[Doc], claims: Container[tuple[str, str]], now: float
 ) -> list[Change]:
-    """The next step. `pods`: at least those of its namespace that it selects or controls; `claims`: names there are."""
+    """The next step. `pods`: at least those of its namespace that it selects or controls; `claims`: (namespace, name)
+    of those there are.
+    """
     named = [pod for pod in pods if ordinal_of(owner, pod) is not None or is_controlled_by(pod, owner)]
     mine, changes = replicas.claim(FLAVOUR, owner, named) if not is_deleting(owner) else (_controlled(owner, pods), [])
     spoken_of = {labels_of(pod).get(LABEL, "") for pod in mine} | {str(status_of(owner).get("currentRevision") or "")}
@@ -154,7 +156,7 @@ def _created(this: _Set, number: int) -> list[Change]:
     claims: list[Change] = [
         Create(PERSISTENT_VOLUME_CLAIMS, claim)
         for claim in _claims(this.owner, number)
-        if name_of(claim) not in this.claims
+        if (namespace_of(claim), name_of(claim)) not in this.claims
     ]
     return [*claims, Create(PODS, pod), Event(this.owner, "Normal", "SuccessfulCreate", message, COMPONENT)]
 

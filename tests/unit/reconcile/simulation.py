@@ -23,6 +23,8 @@ class Simulation:
         self.log: list[tuple[str, str]] = []
         """("made" | "deleted", pod) in order."""
         self.news: list[Event] = []
+        self.elsewhere: set[tuple[str, str]] = set()
+        """(namespace, name) of claims of other namespaces."""
         self.gone = False
         self._numbers = itertools.count()
 

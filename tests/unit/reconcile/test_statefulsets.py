@@ -32,7 +32,7 @@ def owner(replicas: int = 3, image: str = "one", **spec: Any) -> Doc:
 
 def step(this: Simulation) -> list[Change]:
     revisions = list(this.stored[CONTROLLER_REVISIONS].values())
-    claims = set(this.stored[PERSISTENT_VOLUME_CLAIMS])
+    claims = {("shop", name) for name in this.stored[PERSISTENT_VOLUME_CLAIMS]} | this.elsewhere
     return statefulsets.reconcile(this.owner, list(this.pods.values()), revisions, claims, this.now)
 
 
@@ -74,6 +74,13 @@ def test_who_each_is() -> None:
     assert labels_of(pod)["apps.kubernetes.io/pod-index"] == "6"
     assert pod["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-6"}}]
     assert sorted(this.stored[PERSISTENT_VOLUME_CLAIMS]) == ["data-db-5", "data-db-6"]
+
+
+def test_a_claim_of_another_namespace_is_none_of_its() -> None:
+    this = Simulation(owner(1, volumeClaimTemplates=[{"metadata": {"name": "data"}, "spec": {}}]), step)
+    this.elsewhere = {("other", "data-db-0")}
+    this.settle()
+    assert list(this.stored[PERSISTENT_VOLUME_CLAIMS]) == ["data-db-0"]
 
 
 def test_fewer_go_from_the_highest_down_and_claims_stay() -> None:
