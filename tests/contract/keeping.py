@@ -181,11 +181,15 @@ def hold_open(address: str, port: int, count: int, stop: Path) -> None:
         one.close()
 
 
-def listen(port: int, stop: Path) -> None:
-    """A process of the node's own that says hello at that port until there is such a file."""
+def listen(port: int, stop: Path, ready_file: Path) -> None:
+    """A process of the node's own that says hello at that port until there is such a file.
+
+    It makes `ready_file` when it can.
+    """
     tcp = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
     udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     udp.bind(("::", port))
+    ready_file.touch()
     while not stop.exists():
         ready, _, _ = select.select([tcp, udp], [], [], 0.05)
         if tcp in ready:

@@ -189,10 +189,11 @@ def _agree(clients: list[Client], records: list[Record]) -> None:
 def test_unused_node_ports_are_logged_and_nobodys_sockets_are(place: Cluster, log: Log) -> None:
     """Of a scan each port once; a listener, its connections and a client's own ports in the range are the node's."""
     assert log.node.run(nft.finds_sockets), "the agent asks before it relies on it"
-    stop = log.keeper.folder / "stop"
-    listening = place.world.spawn(log.node, keeping.listen, 30777, stop)
+    stop, ready = log.keeper.folder / "stop", log.keeper.folder / "ready"
+    listening = place.world.spawn(log.node, keeping.listen, 30777, stop, ready)
     try:
-        log.expect(lambda: place.ask("outside", NODE, 30777) == Counter({"hello": 1}), "the node's own server answers")
+        log.expect(ready.exists, "the node's own server is there: before, its port is refused, and logged")
+        assert place.ask("outside", NODE, 30777) == Counter({"hello": 1})
         assert place.ask("outside", NODE, 30777, "UDP") == Counter({"hello": 1})
         # the other way round: the node's client has a port of the range, and gets its answers
         assert place.ask_from("node-1", 30778, "10.244.1.1", 8080) == f"a sees {NODE}"
