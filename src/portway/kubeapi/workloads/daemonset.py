@@ -11,9 +11,9 @@ from portway.kubeapi.workloads.deployment import int_or_percent
 from portway.kubeapi.workloads.template import (
     default_template,
     immutable,
-    pod_warnings,
     validate_counts,
     validate_selected_template,
+    warnings_of_changes,
 )
 
 name_rule = names.is_dns1123_subdomain
@@ -71,8 +71,4 @@ def _strategy(strategy: Doc, path: str) -> list[FieldError]:
     return found
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template."""
-    if old is not None and old["spec"].get("template") == new["spec"].get("template"):
-        return []
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
+warnings = warnings_of_changes

@@ -13,9 +13,9 @@ from portway.kubeapi.workloads.probes import nonnegative
 from portway.kubeapi.workloads.template import (
     default_template,
     immutable,
-    pod_warnings,
     validate_counts,
     validate_selected_template,
+    warnings_of_changes,
 )
 
 name_rule = names.is_dns1123_subdomain
@@ -53,11 +53,7 @@ def validate(new: Doc, old: Doc | None) -> list[FieldError]:
     return found + (immutable(new, old, "selector") if old else [])
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template."""
-    if old is not None and old["spec"].get("template") == new["spec"].get("template"):
-        return []
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
+warnings = warnings_of_changes
 
 
 def _strategy(strategy: Doc, path: str) -> list[FieldError]:

@@ -7,7 +7,7 @@ pkg/registry/batch/job/strategy.go (generateSelector).
 from portway.kubeapi import fault, names
 from portway.kubeapi.errors import Doc, FieldError
 from portway.kubeapi.workloads.pod_spec import validate_labels, validate_spec
-from portway.kubeapi.workloads.template import default_template, immutable, pod_warnings, validate_counts
+from portway.kubeapi.workloads.template import default_template, immutable, validate_counts, warnings_on_create
 
 name_rule = names.is_dns1123_subdomain
 _POLICIES = ("OnFailure", "Never")
@@ -64,6 +64,4 @@ def validate(new: Doc, old: Doc | None) -> list[FieldError]:
     return found + (immutable(new, old, "selector") + immutable(new, old, "template") if old else [])
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template, on create."""
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec") if old is None else []
+warnings = warnings_on_create

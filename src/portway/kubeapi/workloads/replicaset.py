@@ -4,26 +4,21 @@ Source: k8s.io/kubernetes pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation
 pkg/registry/apps/replicaset/strategy.go.
 """
 
-from collections.abc import Callable, Mapping
-
 from portway.kubeapi import names
 from portway.kubeapi.errors import Doc, FieldError
 from portway.kubeapi.workloads.template import (
+    COUNTED,
     default_template,
     immutable,
-    pod_warnings,
     validate_counts,
     validate_selected_template,
+    warnings_on_create,
 )
 
 name_rule = names.is_dns1123_subdomain
 
 
-def _replicas(doc: Doc) -> str:
-    return str((doc.get("status") or {}).get("replicas") or 0)
-
-
-fields: Mapping[str, Callable[[Doc], str]] = {"status.replicas": _replicas}
+fields = COUNTED
 
 
 def default(doc: Doc) -> None:
@@ -46,6 +41,4 @@ def validate(new: Doc, old: Doc | None) -> list[FieldError]:
     return found + (immutable(new, old, "selector") if old else [])
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template, on create."""
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec") if old is None else []
+warnings = warnings_on_create

@@ -4,20 +4,20 @@ Source: k8s.io/kubernetes pkg/apis/core/v1/defaults.go, pkg/apis/core/validation
 (ValidateReplicationControllerSpec), pkg/registry/core/replicationcontroller/strategy.go.
 """
 
-from collections.abc import Callable, Mapping
-
 from portway.kubeapi import fault, names, selectors
 from portway.kubeapi.errors import Doc, FieldError
-from portway.kubeapi.workloads.template import default_template, pod_warnings, validate_counts, validate_template
+from portway.kubeapi.workloads.template import (
+    COUNTED,
+    default_template,
+    validate_counts,
+    validate_template,
+    warnings_on_create,
+)
 
 name_rule = names.is_dns1123_subdomain
 
 
-def _replicas(doc: Doc) -> str:
-    return str((doc.get("status") or {}).get("replicas") or 0)
-
-
-fields: Mapping[str, Callable[[Doc], str]] = {"status.replicas": _replicas}
+fields = COUNTED
 
 
 def default(doc: Doc) -> None:
@@ -48,6 +48,4 @@ def validate(new: Doc, old: Doc | None) -> list[FieldError]:
     return found + validate_template(spec, selector, "spec", "ReplicationController")
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template, on create."""
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec") if old is None else []
+warnings = warnings_on_create

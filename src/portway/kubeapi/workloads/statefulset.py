@@ -4,16 +4,15 @@ Source: k8s.io/kubernetes pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation
 pkg/registry/apps/statefulset/strategy.go.
 """
 
-from collections.abc import Callable, Mapping
-
 from portway.kubeapi import fault, names
 from portway.kubeapi.errors import Doc, FieldError
 from portway.kubeapi.patch.equality import same
 from portway.kubeapi.workloads.template import (
+    COUNTED,
     default_template,
-    pod_warnings,
     validate_counts,
     validate_selected_template,
+    warnings_of_changes,
 )
 
 name_rule = names.is_dns1123_label
@@ -28,11 +27,7 @@ _MAY_CHANGE = (
 )
 
 
-def _replicas(doc: Doc) -> str:
-    return str((doc.get("status") or {}).get("replicas") or 0)
-
-
-fields: Mapping[str, Callable[[Doc], str]] = {"status.replicas": _replicas}
+fields = COUNTED
 
 
 def default(doc: Doc) -> None:
@@ -82,8 +77,4 @@ def _unchanged(spec: Doc, before: Doc) -> list[FieldError]:
     return [fault.forbidden("spec", complaint)]
 
 
-def warnings(new: Doc, old: Doc | None) -> list[str]:
-    """Those of its template."""
-    if old is not None and old["spec"].get("template") == new["spec"].get("template"):
-        return []
-    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
+warnings = warnings_of_changes

@@ -4,6 +4,8 @@ Source: k8s.io/kubernetes pkg/apis/apps/validation, pkg/apis/core/validation (Va
 apimachinery pkg/apis/meta/v1/validation (ValidateLabelSelector).
 """
 
+from collections.abc import Callable, Mapping
+
 from portway.kubeapi import fault, names, selectors
 from portway.kubeapi.errors import ApiError, Doc, FieldError
 from portway.kubeapi.patch.equality import same
@@ -91,6 +93,26 @@ def immutable(new: Doc, old: Doc, name: str) -> list[FieldError]:
     if same(value, old["spec"].get(name)):
         return []
     return [fault.invalid(f"spec.{name}", value, "field is immutable")]
+
+
+def warnings_of_changes(new: Doc, old: Doc | None) -> list[str]:
+    """Kind hook: those of a template that is another than before."""
+    if old is not None and old["spec"].get("template") == new["spec"].get("template"):
+        return []
+    return pod_warnings(new["spec"]["template"]["spec"], "spec.template.spec")
+
+
+def warnings_on_create(new: Doc, old: Doc | None) -> list[str]:
+    """Kind hook: those of the template of a new document."""
+    return warnings_of_changes(new, None) if old is None else []
+
+
+def _replicas(doc: Doc) -> str:
+    return str((doc.get("status") or {}).get("replicas") or 0)
+
+
+COUNTED: Mapping[str, Callable[[Doc], str]] = {"status.replicas": _replicas}
+"""Kind hook `fields`: what field selectors know of kinds that count their pods."""
 
 
 def pod_warnings(spec: Doc, path: str) -> list[str]:
