@@ -40,7 +40,8 @@ class Cluster:
         """
         if not service_cidrs:
             raise ValueError(f"service CIDRs: at least one is required, e.g. {SERVICE_CIDRS[0]}")
-        self._cidrs = self._configured = tuple(service_cidrs)
+        self._configured = tuple(service_cidrs)
+        self._more: tuple[str, ...] = ()
         self.addresses = {
             family: Addresses(ranges, pick, bare=bare_allocators) for family, ranges in _ranges(service_cidrs).items()
         }
@@ -73,12 +74,14 @@ class Cluster:
 
     def _follow(self) -> None:
         """Addresses come from the ServiceCIDRs of this moment, the configured ones first."""
-        cidrs = tuple(dict.fromkeys((*self._configured, *filter(_can_be_served, self.more_cidrs()))))
-        if cidrs != self._cidrs:
-            self._cidrs = cidrs
-            for family, ranges in _ranges(cidrs).items():
-                if pool := self.addresses.get(family):
-                    pool.serve(ranges)
+        more = tuple(self.more_cidrs())
+        if more == self._more:
+            return
+        self._more = more
+        cidrs = dict.fromkeys((*self._configured, *filter(_can_be_served, more)))
+        for family, ranges in _ranges(cidrs).items():
+            if pool := self.addresses.get(family):
+                pool.serve(ranges)
 
 
 def _can_be_served(cidr: str) -> bool:

@@ -10,14 +10,20 @@ from collections.abc import Callable
 from portway.dns import Zone
 from portway.dns.quick import Quick
 from portway.dns.respond import Elsewhere, Said, passed_on, respond
+from portway.nameserver.recent import Recent
 from portway.nameserver.upstream import Upstream
 
 _MOST = 8192
-"""Responses remembered, of each transport; one more, and all are forgotten: those asked often soon come back."""
+"""Responses remembered, of each transport, at least; twice as many at most."""
 _LONGEST_QUERY, _LONGEST = 300, 1500
 """Bytes; longer queries and responses are not remembered."""
 _MOST_WAITING = 4096
 """Clients that wait for upstream; there is no answer for more at once."""
+
+
+def _nothing_known() -> dict[bool, Recent[bytes, bytes]]:
+    """By whether it is TCP: responses without their id, by queries without theirs."""
+    return {False: Recent(_MOST), True: Recent(_MOST)}
 
 
 class Desk:
@@ -26,7 +32,7 @@ class Desk:
     def __init__(self, zone: Zone | None, upstream: Upstream) -> None:
         self._zone, self._upstream = zone, upstream
         self._quick = Quick(zone) if zone is not None else None
-        self._known: dict[bool, dict[bytes, bytes]] = {False: {}, True: {}}
+        self._known = _nothing_known()
         self._known_of = 0
         self._waiting: set[asyncio.Task[None]] = set()
         self._turn = 0
@@ -37,7 +43,7 @@ class Desk:
         if zone is None or quick is None:
             return None
         if self._known_of != zone.changes:
-            self._known, self._known_of = {False: {}, True: {}}, zone.changes
+            self._known, self._known_of = _nothing_known(), zone.changes
         known = self._known[tcp].get(packet[2:])
         if known is not None:
             return packet[:2] + known
@@ -68,10 +74,7 @@ class Desk:
     def _remember(self, packet: bytes, tcp: bool, said: Said) -> None:
         if self._zone is None or said.turns > 1 or len(packet) > _LONGEST_QUERY or len(said.packet) > _LONGEST:
             return
-        known = self._known[tcp]
-        if len(known) >= _MOST:
-            known.clear()
-        known[packet[2:]] = said.packet[2:]
+        self._known[tcp].put(packet[2:], said.packet[2:])
 
     def _ask(self, asked: Elsewhere, tcp: bool, say: Callable[[bytes], object]) -> None:
         if (known := self._upstream.known(asked.wanted)) is not None:
