@@ -1,6 +1,5 @@
 """No request and no call fails while all behind a door changes, and while the door itself is replaced."""
 
-import base64
 import json
 import os
 import shutil
@@ -13,33 +12,14 @@ import pytest
 
 from portway.testing.doordocs import key_pair
 from tests.e2e.conftest import Running, portway, somebody
+from tests.e2e.doors import WEB, key_secret, place, wait_for_doors
 from tests.e2e.load import SERVER, Load
-from tests.e2e.test_doors import place
 from tests.people import Person
 
 CHAIN, KEY = key_pair("shop.example", "*.shop.example")
 NEXT_CHAIN, NEXT_KEY = key_pair("*.shop.example", "shop.example")
 
 _MANIFEST = """
-apiVersion: v1
-kind: Namespace
-metadata: {{name: shop}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: web, namespace: shop}}
-spec:
-  replicas: 2
-  selector: {{matchLabels: {{app: web}}}}
-  template:
-    metadata: {{labels: {{app: web}}}}
-    spec: {{containers: [{{name: web, image: web, ports: [{{name: http, containerPort: 8080}}]}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: web, namespace: shop}}
-spec: {{selector: {{app: web}}, ports: [{{name: http, port: 80, targetPort: http}}]}}
----
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: cart, namespace: shop}}
@@ -90,13 +70,6 @@ spec:
 """
 
 
-def _secret(chain: str, key: str) -> str:
-    data = {name: base64.b64encode(pem.encode()).decode() for name, pem in (("tls.crt", chain), ("tls.key", key))}
-    metadata = {"name": "keys", "namespace": "shop"}
-    document = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "data": data}
-    return json.dumps(document)
-
-
 @pytest.fixture(scope="module", params=["haproxy", "builtin"])
 def changing(request: pytest.FixtureRequest) -> Iterator[Running]:
     if request.param == "haproxy" and not shutil.which("haproxy"):
@@ -113,17 +86,14 @@ def _fleet(person: Person, engine: str) -> Iterator[Running]:
         server=json.dumps(textwrap.dedent(SERVER)),
         environment=json.dumps([{"name": "PYTHONPATH", "value": known}] if known else []),
     )
-    text = f"{manifest}---\n{_secret(CHAIN, KEY)}\n"
+    text = f"{WEB}{manifest}---\n{key_secret('keys', CHAIN, KEY)}\n"
     portway(
         person, "up", "--name", "changing", "--nodes", "2", "--gateway-engine", engine, "-f", "-", "--detach",
         text=text,
     )  # fmt: skip
     fleet = Running(person, "changing")
-    fleet.kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/door", "--timeout=60s")
+    wait_for_doors(fleet)
     fleet.kubectl("-n", "shop", "rollout", "status", "deployment/cart", "--timeout=60s")
-    fleet.kubectl(
-        "-n", "shop", "wait", "--for=jsonpath={.status.loadBalancer.ingress}", "ingress/shop", "--timeout=60s"
-    )
     yield fleet
     portway(person, "down", "--name", "changing")
 
@@ -173,7 +143,7 @@ def test_routes_and_certificates_that_change_fail_nothing(changing: Running) -> 
         load.wait(20)
         for number in range(4 * ROUNDS):
             chain, key = ((CHAIN, KEY), (NEXT_CHAIN, NEXT_KEY))[number % 2]
-            changing.kubectl("apply", "-f", "-", text=_secret(chain, key))
+            changing.kubectl("apply", "-f", "-", text=key_secret("keys", chain, key))
             backend = {"service": {"name": "web", "port": {"number": 80}}}
             path = {"path": f"/{number}", "pathType": "Exact", "backend": backend}
             patch = [{"op": "add", "path": "/spec/rules/0/http/paths/0", "value": path}]

@@ -1,6 +1,5 @@
 """Doors in a fleet, by curl: Ingress with TLS, Gateway API, TCP by the kernel; traces; rollouts that nobody notices."""
 
-import base64
 import json
 import subprocess
 import threading
@@ -16,84 +15,58 @@ import pytest
 
 from portway.testing.doordocs import key_pair
 from tests.e2e.conftest import Running, portway
+from tests.e2e.doors import WEB, key_secret, place, wait_for_doors
 from tests.people import Person
 
 CHAIN, KEY = key_pair("shop.example", "*.shop.example")
 
-MANIFEST = f"""
-apiVersion: v1
-kind: Namespace
-metadata: {{name: shop}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: web, namespace: shop}}
-spec:
-  replicas: 2
-  selector: {{matchLabels: {{app: web}}}}
-  template:
-    metadata: {{labels: {{app: web}}}}
-    spec: {{containers: [{{name: web, image: web, ports: [{{name: http, containerPort: 8080}}]}}]}}
----
+DOORS = """
 apiVersion: v1
 kind: Service
-metadata: {{name: web, namespace: shop}}
-spec: {{selector: {{app: web}}, ports: [{{name: http, port: 80, targetPort: http}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: nobody, namespace: shop}}
-spec: {{selector: {{app: nobody}}, ports: [{{port: 80}}]}}
----
-apiVersion: v1
-kind: Secret
-metadata: {{name: shop-tls, namespace: shop}}
-type: kubernetes.io/tls
-data:
-  tls.crt: {base64.b64encode(CHAIN.encode()).decode()}
-  tls.key: {base64.b64encode(KEY.encode()).decode()}
+metadata: {name: nobody, namespace: shop}
+spec: {selector: {app: nobody}, ports: [{port: 80}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
-metadata: {{name: shop, namespace: shop}}
+metadata: {name: shop, namespace: shop}
 spec:
-  tls: [{{hosts: [shop.example, "*.shop.example"], secretName: shop-tls}}]
+  tls: [{hosts: [shop.example, "*.shop.example"], secretName: shop-tls}]
   rules:
   - host: shop.example
     http:
       paths:
-      - {{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{name: http}}}}}}}}
-      - {{path: /nobody, pathType: Prefix, backend: {{service: {{name: nobody, port: {{number: 80}}}}}}}}
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {name: http}}}}
+      - {path: /nobody, pathType: Prefix, backend: {service: {name: nobody, port: {number: 80}}}}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {{name: door, namespace: shop}}
+metadata: {name: door, namespace: shop}
 spec:
   gatewayClassName: portway
   listeners:
-  - {{name: http, port: 80, protocol: HTTP}}
-  - {{name: tcp, port: 5432, protocol: TCP}}
+  - {name: http, port: 80, protocol: HTTP}
+  - {name: tcp, port: 5432, protocol: TCP}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
-metadata: {{name: api, namespace: shop}}
+metadata: {name: api, namespace: shop}
 spec:
-  parentRefs: [{{name: door, sectionName: http}}]
+  parentRefs: [{name: door, sectionName: http}]
   hostnames: [api.example]
   rules:
-  - matches: [{{path: {{type: PathPrefix, value: /v1}}}}]
+  - matches: [{path: {type: PathPrefix, value: /v1}}]
     filters:
-    - {{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /}}}}}}
-    backendRefs: [{{name: web, port: 80}}]
-  - matches: [{{path: {{type: PathPrefix, value: /old}}}}]
-    filters: [{{type: RequestRedirect, requestRedirect: {{hostname: new.example, statusCode: 301}}}}]
+    - {type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}
+    backendRefs: [{name: web, port: 80}]
+  - matches: [{path: {type: PathPrefix, value: /old}}]
+    filters: [{type: RequestRedirect, requestRedirect: {hostname: new.example, statusCode: 301}}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: TCPRoute
-metadata: {{name: tcp, namespace: shop}}
+metadata: {name: tcp, namespace: shop}
 spec:
-  parentRefs: [{{name: door, sectionName: tcp}}]
-  rules: [{{backendRefs: [{{name: web, port: 80}}]}}]
+  parentRefs: [{name: door, sectionName: tcp}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
 """
 
 
@@ -101,21 +74,12 @@ spec:
 def doors(person: Person) -> Iterator[Running]:
     """Root's has whatever is installed, an ordinary user's the built-in router."""
     engine = ["--gateway-engine", "auto" if person.name == "root" else "builtin"]
-    portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", *engine, text=MANIFEST)
+    manifest = f"{WEB}{key_secret('shop-tls', CHAIN, KEY)}\n---{DOORS}"
+    portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", *engine, text=manifest)
     fleet = Running(person, "doors")
-    fleet.kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/door", "--timeout=60s")
-    fleet.kubectl(
-        "-n", "shop", "wait", "--for=jsonpath={.status.loadBalancer.ingress}", "ingress/shop", "--timeout=60s"
-    )
+    wait_for_doors(fleet)
     yield fleet
     portway(person, "down", "--name", "doors")
-
-
-def place(fleet: Running, service: str, port: int) -> str:
-    """Where a door's port answers from this machine: ADDRESS:PORT."""
-    rows = json.loads(fleet.portway("ports", "-A", "-o", "json").stdout)
-    (row,) = [row for row in rows if (row["service"], row["port"]) == (service, port)]
-    return str(row["fromThisMachine"])
 
 
 def curl(url: str, *more: str) -> "subprocess.CompletedProcess[str]":
