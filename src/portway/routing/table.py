@@ -21,6 +21,22 @@ class Endpoint(Struct, frozen=True, order=True):
     """`namespace/name`, for logs and traces; empty when unknown."""
 
 
+class BackendTls(Struct, frozen=True):
+    """What a backend that is spoken to by TLS must prove, and what the door shows it in turn.
+
+    Source: BackendTLSPolicy `spec.validation`; Gateway `spec.tls.backend.clientCertificateRef`.
+    """
+
+    hostname: str = ""
+    """Sent as SNI; without `names` a name that the backend's certificate must have. Empty: nothing is verified."""
+    authorities: str = ""
+    """PEM of all that `caCertificateRefs` lead to; empty: those of this machine (`wellKnownCACertificates: System`)."""
+    names: tuple[tuple[Literal["Hostname", "URI"], str], ...] = ()
+    """`subjectAltNames`: one of them must be in the certificate, instead of `hostname`."""
+    certificate: str = ""
+    """A key of `RouteTable.certificates`, shown to a backend that asks for one; empty: none."""
+
+
 class Pool(Struct, frozen=True):
     """A Service port as a door sees it."""
 
@@ -32,6 +48,8 @@ class Pool(Struct, frozen=True):
     protocol: UpstreamProtocol = "http"
     endpoints: tuple[Endpoint, ...] = ()
     """Ready ones, sorted; empty: requests are answered 503."""
+    tls: BackendTls | None = None
+    """Of protocol https; None: nothing is verified."""
 
 
 class ValueMatch(Struct, frozen=True):
@@ -95,6 +113,29 @@ class Timeouts(Struct, frozen=True):
     backend_request: float = 0.0
 
 
+class Cors(Struct, frozen=True):
+    """The `CORS` filter, as HTTPCORSFilter writes it: who answers a preflight, and what others are told."""
+
+    origins: tuple[str, ...] = ()
+    """`https://shop.example`, `https://*.example`, `http://*:8080`, `*`; a request's Origin is compared whole."""
+    methods: tuple[str, ...] = ()
+    """`*`: any."""
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    credentials: bool = False
+    max_age: int = 5
+    """Seconds."""
+
+
+class Mirror(Struct, frozen=True):
+    """`requestMirror`: a share of the requests is copied to a pool, whose answers nobody reads."""
+
+    pool: str
+    numerator: int = 1
+    denominator: int = 1
+    """`fraction`, or `percent` of 100."""
+
+
 class WeightedBackend(Struct, frozen=True):
     """Where a share of a route's requests goes."""
 
@@ -121,6 +162,7 @@ class Route(Struct, frozen=True):
     response_headers: HeaderEdit | None = None
     mirrors: tuple[str, ...] = ()
     """Pools that get a copy of each request, whose answers nobody reads."""
+    cors: Cors | None = None
     timeouts: Timeouts = Timeouts()
     max_body: int = 0
     """Bytes of a request's body; more is answered 413; 0: no limit."""
@@ -138,6 +180,15 @@ class VirtualHost(Struct, frozen=True):
     routes: tuple[Route, ...] = ()
 
 
+class ClientValidation(Struct, frozen=True):
+    """What clients of a listener that ends TLS must show (Gateway `spec.tls.frontend`, FrontendTLSValidation)."""
+
+    authorities: str
+    """PEM of all that `caCertificateRefs` lead to."""
+    is_required: bool = True
+    """`AllowValidOnly`; False: `AllowInsecureFallback`, whoever comes is served."""
+
+
 class Listener(Struct, frozen=True):
     """A port of a door."""
 
@@ -150,7 +201,12 @@ class Listener(Struct, frozen=True):
     hostname: str = ""
     """Several listeners may share a port: the most specific hostname takes the request (SNI first, then Host)."""
     certificates: tuple[str, ...] = ()
-    """Keys of `RouteTable.certificates`; the first one serves who names no host that another one covers."""
+    """Keys of `RouteTable.certificates`; the first one serves who names no host that another one covers.
+
+    A listener of protocol TLS with certificates ends TLS (mode Terminate) and hands on the bytes inside.
+    """
+    clients: ClientValidation | None = None
+    """None: clients need no certificate."""
     hosts: tuple[VirtualHost, ...] = ()
     entry: Literal["Ingress", "Gateway"] = "Gateway"
     """How the access log calls it."""
