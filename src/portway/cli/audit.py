@@ -12,18 +12,20 @@ from portway.analysis.drift import Change, compare
 from portway.analysis.exposure import Exposure
 from portway.cli import audittext, moments
 from portway.cli.readable import readable
-from portway.cli.sources import select, source_options, tell_problems
+from portway.cli.sources import file_arguments, select, source_options, tell_problems
 
 _UNREADABLE = 3
 
 
 @click.command()
+@file_arguments
 @source_options
 @click.option("--since", metavar="MOMENT", help=f"Also what changed since then: {moments.FORMS}.")
 @click.option(
     *("-o", "--output"), type=click.Choice(["table", "json", "markdown", "html"]), default="table", show_default=True
 )
 def command(
+    files: Sequence[str],
     sources: Sequence[str],
     name: str,
     kubeconfig: str | None,
@@ -39,7 +41,7 @@ def command(
 
     Exit code 3: a part of the input could not be read; the rest is audited.
     """
-    inputs = readable(select(sources, name, context, kubeconfig, namespace))
+    inputs = readable(select((*files, *sources), name, context, kubeconfig, namespace))
     found = moments.audited(inputs)
     changes = compare(moments.audited(moments.read(since)), found) if since else ()
     click.echo(_shown(found, changes, output))

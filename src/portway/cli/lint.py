@@ -26,7 +26,7 @@ from portway.analysis.mend import CannotMend, mended
 from portway.analysis.suppression import Suppression, baseline
 from portway.cli import linttext
 from portway.cli.failure import Failure
-from portway.cli.sources import Inputs, select, source_options, tell_problems
+from portway.cli.sources import Inputs, file_arguments, select, source_options, tell_problems
 from portway.kubeapi import yaml
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _CONFIG = ".portway.yaml"
 
 
 @click.command()
+@file_arguments
 @source_options
 @click.option("-o", "--output", type=click.Choice(["text", *FORMATS]), default="text", show_default=True)
 @click.option(
@@ -55,6 +56,7 @@ _CONFIG = ".portway.yaml"
 @click.option("--fix", is_flag=True, help="Make the certain fixes in the files; everything else in them stays.")
 @click.option("--diff", is_flag=True, help="With --fix: show what would change, and change nothing.")
 def command(
+    files: Sequence[str],
     sources: Sequence[str],
     name: str,
     kubeconfig: str | None,
@@ -74,14 +76,14 @@ def command(
 ) -> None:
     """Find what is wrong on the way from outside to the pods, before traffic does.
 
-    All -f of a run form one model: a reference from one file into another is followed. Without -f the running fleet
-    is looked at, with --kubeconfig or --context a live cluster.
+    All files of a run form one model: a reference from one file into another is followed. Without any the running
+    fleet is looked at, with --kubeconfig or --context a live cluster.
 
     Exit code 0: nothing as bad as --fail-on; 1: something is; 2: wrong usage; 3: a part of the input could not be read
     (the rest is reported all the same).
     """
     told = _config(config)
-    inputs = select(sources, name, context, kubeconfig, namespace)
+    inputs = select((*files, *sources), name, context, kubeconfig, namespace)
     report = _report(inputs, told, only, style, _baseline(baseline))
     if write_baseline:
         _write_baseline(write_baseline, report.findings, reason, until)

@@ -230,6 +230,10 @@ def source_options(command: Any) -> Any:
     return command
 
 
+file_arguments = click.argument("files", nargs=-1, metavar="[FILE|DIR|-]...")
+"""Files without -f, as linters take them: for commands that have no other arguments."""
+
+
 def tell_problems(inputs: Inputs) -> None:
     """Each on a line of stderr; and what was left out."""
     for problem in inputs.problems:

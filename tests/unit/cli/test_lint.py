@@ -32,6 +32,12 @@ def test_exit_codes(bad: Path) -> None:
     assert "worse.yaml:2:1" in run.stderr and json.loads(run.stdout)["findings"]
 
 
+def test_files_need_no_option(bad: Path) -> None:
+    told = _run("-f", "bad.yaml", "-o", "json")
+    assert '"code"' in told.stdout
+    assert _run("bad.yaml", "-o", "json").stdout == told.stdout
+
+
 def test_what_a_person_reads_fits_eighty_columns(bad: Path) -> None:
     run = _run("-f", "bad.yaml", "--check", "PW-W01")
     assert run.stdout.startswith("error PW-W01 Service default/shop: no selected pod")
