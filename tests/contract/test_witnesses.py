@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from portway.forwarding import ForwardingTable, compute, lookup
-from portway.model import Packet, ProxyConfig, Snapshot, Verdict
+from portway.model import LocalDetector, Packet, ProxyConfig, Snapshot, Verdict
 from portway.nftables import compile
 from portway.testing.builders import endpoint, endpoint_slice, service, snapshot
 from tests.contract.crossing import Crossing, Fate, enough, is_loopback, meant
@@ -77,3 +78,20 @@ def test_a_kernel_that_does_something_else_is_found_out(node: Crossing) -> None:
     assert _ask(node, two, compute(two, config), [packet])
     masquerading = replace(config, masquerade_all=True)
     assert _ask(node, one, compute(one, masquerading), [packet])
+
+
+LET_THROUGH = [("10.244.1.2", ("", False)), ("172.18.0.11", ("", True)), ("203.0.113.5", ("DROP", False))]
+"""A pod, the node itself and somebody outside under policy Local, and what becomes of each."""
+
+
+@pytest.mark.parametrize("client,fate", LET_THROUGH)
+def test_an_endpoint_that_is_what_was_dialled(node: Crossing, client: str, fate: tuple[str, bool]) -> None:
+    """The kernel calls it no translation: another node's own address as externalIP, with the port of its pod there."""
+    detector = LocalDetector("ClusterCIDR", ("10.244.0.0/16",))
+    config = ProxyConfig("node-1", strategies.NODE_ADDRESSES, local_detector=detector)
+    web = service(port=80, external_ips=("172.18.0.12",), external_traffic_policy="Local")
+    table = compute(snapshot(web, endpoint_slice("web", endpoint("172.18.0.12", "node-2"), port=80)), config)
+    packet, ruleset = Packet(client, "172.18.0.12", "TCP", 80), compile(table)
+    assert not disagreement(table, ruleset, packet)
+    node.load(ruleset)
+    assert node.fates(sendable([packet]), [1]) == [{fate}]

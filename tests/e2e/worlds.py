@@ -114,10 +114,6 @@ def services(draw: st.DrawFn, number: int) -> Doc:
         spec["trafficDistribution"] = "PreferSameNode"
     if draw(_seldom):
         spec["externalIPs"] = draw(st.lists(st.sampled_from(EXTERNAL), min_size=1, max_size=2, unique=True))
-        for port in spec["ports"]:
-            # The kernel does not count a translation to what was dialled: under policy Local such pods' packets are
-            # dropped where no endpoint is (a host-network pod behind its node's address and the same port).
-            port.setdefault("targetPort", 8080)
     _door(draw, kind, number, spec)
     metadata = {"name": f"svc-{number}", "namespace": draw(st.sampled_from(("a", "a", "b")))}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

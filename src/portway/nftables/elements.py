@@ -19,6 +19,7 @@ from portway.nftables.structure import (
     digit,
     guard,
     guard_unserved,
+    no_local_endpoint,
 )
 
 _STRIDE = 256
@@ -96,11 +97,17 @@ def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
                 singles[f"{name}{ports}{d}", key] = value
                 shared.append(Element(f"remember{d}", value, f"goto {behaviour.remember}".encode()))
     if not frontend.backends:
-        dropped = frontend.without_backends is Disposition.DROP
-        end = f"goto {NO_LOCAL_ENDPOINT if dropped else NO_ENDPOINTS}".encode()
+        end = f"goto {_ending(frontend, behaviour)}".encode()
         unserved = f"no_{name}endpoints{d}"
         singles.update(_verdicts(frontend, key, unserved, "guarded_no_endpoints" + d, guard_unserved, end))
     return Compiled(singles, columns_of(frontend, behaviour, key), behaviour, tuple(shared))
+
+
+def _ending(frontend: Frontend, behaviour: Behaviour | None) -> str:
+    """The chain for those who get no endpoint of it."""
+    if frontend.without_backends is not Disposition.DROP:
+        return NO_ENDPOINTS
+    return no_local_endpoint(frontend.family) if behaviour and frontend.address else NO_LOCAL_ENDPOINT
 
 
 def _key(frontend: Frontend) -> bytes:

@@ -58,6 +58,11 @@ def digit(family: Family) -> str:
     return family[-1]
 
 
+def no_local_endpoint(family: Family) -> str:
+    """The chain for what has endpoints on other nodes only, under externalTrafficPolicy Local."""
+    return f"{NO_LOCAL_ENDPOINT}{digit(family)}"
+
+
 def frontend_key(family: Family) -> Key:
     """`daddr . l4proto . dport`: a frontend with an address."""
     return (Operand("daddr", family), PROTOCOL, PORT)
@@ -309,6 +314,15 @@ def _endings(config: ProxyConfig) -> Iterator[Chain]:
         yield Chain(name, (*log, *rules))
 
 
+def _elsewhere(config: ProxyConfig, family: Family) -> Chain:
+    """Policy Local lets pods and the node itself go to other nodes' endpoints. They come by here if one is what they
+    dialled anyway (an externalIP that is its node's own address): the kernel does not call that a translation.
+    """
+    pods: tuple[Rule, ...] = tuple((pods, Return()) for pods in from_pods(config, family))
+    node: Rule = (IsLocalAddress(Operand("saddr", family)), Return())
+    return Chain(no_local_endpoint(family), (*pods, node, (Goto(NO_LOCAL_ENDPOINT),)))
+
+
 def _masquerading() -> tuple[Rule, ...]:
     hairpins: list[Rule] = [
         (IsTranslated(True), InSet((Operand("saddr", f), Operand("daddr", f)), f"hairpin{digit(f)}"), Masquerade())
@@ -353,6 +367,7 @@ def standing_chains(config: ProxyConfig, service_cidrs: tuple[str, ...]) -> Iter
     yield from _endings(config)
     yield from _unset_node_port(config)
     for family in FAMILIES:
+        yield _elsewhere(config, family)
         yield from _guards(family)
         yield _services(config, family)
         yield _unserved(family, service_cidrs)

@@ -154,6 +154,11 @@ class _Way(Struct):
             return bytes((protocol_number(self.packet.protocol), 0, 0, 0))
         return service_bytes("TCP", self.port)[4:]
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the kernel calls it translated: not if it was to what the client dialled anyway."""
+        return self.translated and (self.destination, self.port) != (self.packet.destination, self.packet.port)
+
     def key(self, key: Key, slot: int = 0) -> bytes:
         """The concatenation of its parts."""
         return b"".join(self.value(operand, slot) for operand in key)
@@ -175,7 +180,7 @@ def trace(
     """
     local = frozenset(local_addresses)
     way = _Way(ruleset, packet, local, flow, routes, packet.destination, packet.port, flow.mark)
-    end = _pass_hooks(way, ("output",) if packet.source in way.local else ("prerouting",))
+    end = _pass_hooks(way, ("output",) if packet.source in way.local else ("prerouting",), translating=True)
     if not end and not way.translated:
         end = _pass_hooks(way, _onwards(way))
     if end:
@@ -189,10 +194,8 @@ def trace(
 
 def _onwards(way: _Way) -> tuple[str, ...]:
     """The hooks between the choice of where it goes and the way out."""
-    if way.destination in way.local:
-        return ("input",)
-    # what a process of the machine sends to another has met its output chains already
-    return () if way.packet.source in way.local else ("forward",)
+    own = ("output",) if way.packet.source in way.local else ()
+    return (*own, "input") if way.destination in way.local else own or ("forward",)
 
 
 def _arrive(way: _Way) -> Trace:
@@ -214,11 +217,13 @@ def _arrive(way: _Way) -> Trace:
     return Trace(tuple(way.steps), "FORWARD", tuple(names), marked, tuple(hairpin), way.holes, stopped=stopped)
 
 
-def _pass_hooks(way: _Way, hooks: tuple[str, ...]) -> End:
-    """The end that stops the packet (or translates its source), or ""."""
+def _pass_hooks(way: _Way, hooks: tuple[str, ...], translating: bool = False) -> End:
+    """The end that stops the packet (or translates its source), or "". `translating`: what comes before it is known
+    where it goes, and only that; else what comes after.
+    """
     for hook in hooks:
         way.hook = hook
-        for chain in _base_chains(way.ruleset, hook):
+        for chain in _base_chains(way.ruleset, hook, translating):
             if way.flow.opened and chain.hook and chain.hook.type == "nat":
                 continue
             end = _pass_chain(way, chain)
@@ -227,8 +232,9 @@ def _pass_hooks(way: _Way, hooks: tuple[str, ...]) -> End:
     return ""
 
 
-def _base_chains(ruleset: Ruleset, hook: str) -> list[Chain]:
-    found = [(c.hook.priority, c) for c in ruleset.chains.values() if c.hook and c.hook.name == hook]
+def _base_chains(ruleset: Ruleset, hook: str, translating: bool) -> list[Chain]:
+    hooks = [(c.hook, c) for c in ruleset.chains.values() if c.hook and c.hook.name == hook]
+    found = [(on.priority, chain) for on, chain in hooks if (on.priority < 0) == translating]
     return [chain for _, chain in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -351,7 +357,7 @@ def _set_mark(way: _Way, marked: bool) -> bool:
 _MEANINGS: Mapping[type[Statement], Callable[..., bool | str]] = {
     IsFamily: lambda way, s: s.family == family_of(way.destination),
     IsNew: lambda way, s: not way.flow.opened,
-    IsTranslated: lambda way, s: way.translated == s.wanted,
+    IsTranslated: lambda way, s: way.is_elsewhere == s.wanted,
     IsTcp: lambda way, s: way.packet.protocol == "TCP",
     DialsRange: lambda way, s: way.packet.protocol in ("TCP", "UDP") and s.first <= way.port <= s.last,
     # the machine's processes are nobody's here

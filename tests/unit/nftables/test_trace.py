@@ -48,8 +48,9 @@ def disagreement(table: ForwardingTable, ruleset: Ruleset, packet: Packet) -> st
     verdict, way = lookup(table, packet), trace(ruleset, packet, table.config.node_addresses)
     said = OUTPUT.get(verdict.disposition) or ", ".join(sorted(map(str, verdict.backends)))
     masquerade = verdict.masquerade and verdict.disposition is Disposition.FORWARD
-    meant = (said, masquerade, sorted(map(str, verdict.hairpin)), 0)
-    done = (way.output, way.masquerade, sorted(way.hairpin) if not way.masquerade else meant[2], way.holes)
+    hairpin = sorted(map(str, verdict.hairpin))
+    meant = (said, masquerade, hairpin, 0, dict[str, str]())
+    done = (way.output, way.masquerade, sorted(way.hairpin) if not way.masquerade else hairpin, way.holes, way.stopped)
     return (
         ""
         if meant == done
