@@ -131,6 +131,12 @@ _WEB: Mapping[str, tuple[str, str, str]] = {
     "NO_HOST": (_REQUESTS, "an Ingress or route with this host", "Ingress.spec.rules[].host"),
     "BACKEND_INVALID": (_REQUESTS, "a Service and port that exist; a ReferenceGrant across namespaces", "backendRefs"),
     "BODY_TOO_LARGE": (_REQUESTS, "a smaller body, or a higher limit", "nginx.ingress.kubernetes.io/proxy-body-size"),
+    "PREFLIGHT": ("curl -v -X OPTIONS URL", "", "HTTPRoute cors"),
+    "ORIGIN_REFUSED": (
+        _REQUESTS,
+        "the origin in allowOrigins, with its scheme and port",
+        "HTTPRoute cors.allowOrigins",
+    ),
     "NO_DOOR": (_REQUESTS, "an Ingress or Gateway listener on this port", "Gateway.spec.listeners"),
 }
 

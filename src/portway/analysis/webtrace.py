@@ -17,6 +17,8 @@ MEANING = {
     "BACKEND_INVALID": "the door answers an error: the route's backend does not exist or may not be used",
     "NO_ENDPOINTS": "the door answers 503: no pod is ready behind the route's Service",
     "BODY_TOO_LARGE": "the door answers 413: the body is larger than the route allows",
+    "PREFLIGHT": "the door itself answers the preflight: this origin may ask (CORS)",
+    "ORIGIN_REFUSED": "the door answers 403: a preflight from an origin that is none of the route's allowOrigins",
     "NO_DOOR": "no Ingress or Gateway listens on this port with this protocol",
 }
 _PORTS = {"http": 80, "https": 443}
@@ -114,7 +116,7 @@ def _told(table: RouteTable, url: Url, listener: Listener, decision: Decision, o
     return WebTrace(
         url.text,
         decision.code,
-        decision.code in ("ROUTED", "REDIRECTED"),
+        decision.code in ("ROUTED", "REDIRECTED", "PREFLIGHT"),
         decision.status,
         listener.door,
         service_of(listener.door),

@@ -62,14 +62,17 @@ def response_head(status: int, headers: Headers, framing: Iterable[tuple[str, st
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def answer(status: int, text: str, *, close: bool, location: str = "", body: bool = True) -> bytes:
-    """An answer of the door's own, in plain text; `body` False: to HEAD."""
+def answer(status: int, text: str, *, close: bool, headers: Headers = (), body: bool = True) -> bytes:
+    """An answer of the door's own, in plain text, if there is any; `body` False: to HEAD."""
     content = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
-    if location:
-        headers.append(("Location", location))
-    framing = [("Content-Length", str(len(content)))] + ([("Connection", "close")] if close else [])
-    return response_head(status, headers, framing) + (content if body else b"")
+    framing = [("Content-Length", str(len(content)))] if content else []
+    framing += [("Connection", "close")] if close else []
+    return response_head(status, [*plain_text(text), *headers], framing) + (content if body else b"")
+
+
+def plain_text(text: str) -> Headers:
+    """What says so of an answer of the door's own; of an empty one there is nothing to say."""
+    return [("content-type", "text/plain; charset=utf-8")] if text else []
 
 
 def chunk(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ from portway.gateway.engine import Served
 from portway.routing import host_of
 from portway.routing.table import Endpoint, Pool
 
-_FORWARDED = ("ROUTED", "REDIRECTED")
+_FORWARDED = ("ROUTED", "REDIRECTED", "PREFLIGHT")
 
 
 def record_of(served: Served, node: str, pools: Mapping[str, Pool]) -> Record:

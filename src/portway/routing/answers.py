@@ -5,6 +5,7 @@ from portway.routing.table import Route
 NO_HOST = "no route for this host"
 MISDIRECTED = "this connection is for another host"
 NO_ROUTE = "no route for this path, method or headers"
+ORIGIN_REFUSED = "CORS: this origin is none of the route's allowOrigins"
 
 
 def answer_text(code: str, route: Route | None = None, pool: str = "", reason: str = "") -> str:
@@ -17,7 +18,9 @@ def answer_text(code: str, route: Route | None = None, pool: str = "", reason: s
             return MISDIRECTED
         case "NO_ROUTE":
             return NO_ROUTE
-        case "REDIRECTED":
+        case "ORIGIN_REFUSED":
+            return ORIGIN_REFUSED
+        case "REDIRECTED" | "PREFLIGHT":
             return ""
         case "NO_ENDPOINTS":
             return f"no endpoint of {pool} is ready{where}"

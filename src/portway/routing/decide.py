@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from portway.routing.cors import preflight, told_origin
 from portway.routing.edits import edited_path, location
 from portway.routing.hosts import host_of, virtual_host
 from portway.routing.matching import matches
 from portway.routing.table import Decision, Listener, Request, Route, RouteTable, VirtualHost, WeightedBackend
 
+NO_CONTENT = 204
+REFUSED = 403
 NOT_FOUND = 404
 BODY_TOO_LARGE = 413
 NO_ENDPOINTS = 503
@@ -17,15 +20,27 @@ def decide(table: RouteTable, listener: Listener, request: Request) -> Decision:
     host = virtual_host(listener.hosts, host_of(request.host))
     if host is None:
         return Decision("NO_HOST", NOT_FOUND)
-    route = next((route for route in host.routes if matches(route.match, request)), None)
+    asked = preflight(request)
+    route = next((route for route in host.routes if _takes(route, request, asked)), None)
     if route is None:
         return Decision("NO_ROUTE", NOT_FOUND, host)
+    if route.cors is not None and asked is not None:
+        if told_origin(route.cors, request):
+            return Decision("PREFLIGHT", NO_CONTENT, host, route)
+        return Decision("ORIGIN_REFUSED", REFUSED, host, route)
     if route.redirect is not None:
         where = location(route.redirect, route.match, listener, request)
         return Decision("REDIRECTED", route.redirect.status, host, route, location=where)
     if 0 < route.max_body < _length(request):
         return Decision("BODY_TOO_LARGE", BODY_TOO_LARGE, host, route)
     return _forwarded(table, host, route, request)
+
+
+def _takes(route: Route, request: Request, asked: Request | None) -> bool:
+    """A route with CORS also takes preflights that ask for what it takes: it need not match OPTIONS itself."""
+    if matches(route.match, request):
+        return True
+    return asked is not None and route.cors is not None and matches(route.match, asked)
 
 
 def _length(request: Request) -> int:

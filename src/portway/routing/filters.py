@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from portway.routing.documents import Doc
-from portway.routing.table import HeaderEdit, PathEdit, Redirect, Rewrite
+from portway.routing.table import Cors, HeaderEdit, PathEdit, Redirect, Rewrite
 
 BACKEND_FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier")
 """Those that a single backend may have."""
-ROUTE_FILTERS = (*BACKEND_FILTERS, "RequestRedirect", "URLRewrite", "RequestMirror")
+ROUTE_FILTERS = (*BACKEND_FILTERS, "RequestRedirect", "URLRewrite", "RequestMirror", "CORS")
 
 
 def header_edit(modifier: Doc) -> HeaderEdit:
@@ -42,6 +42,14 @@ def rewrite(of: Doc) -> Rewrite:
     return Rewrite(of.get("hostname") or "", path_edit(of.get("path")))
 
 
+def cors(of: Doc) -> Cors:
+    """`cors`."""
+    origins, methods, headers, exposed = (
+        tuple(of.get(name) or ()) for name in ("allowOrigins", "allowMethods", "allowHeaders", "exposeHeaders")
+    )
+    return Cors(origins, methods, headers, exposed, bool(of.get("allowCredentials")), of.get("maxAge") or 5)
+
+
 def effects(filters: Sequence[Doc]) -> dict[str, Any]:
     """The fields of a Route or WeightedBackend that the filters fill; mirrors are not among them."""
     found: dict[str, Any] = {}
@@ -54,6 +62,8 @@ def effects(filters: Sequence[Doc]) -> dict[str, Any]:
             found["redirect"] = redirect(filter_["requestRedirect"])
         elif filter_["type"] == "URLRewrite":
             found["rewrite"] = rewrite(filter_["urlRewrite"])
+        elif filter_["type"] == "CORS":
+            found["cors"] = cors(filter_["cors"])
     return found
 
 

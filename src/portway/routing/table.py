@@ -250,7 +250,7 @@ class Decision(Struct, frozen=True):
 
     code: str
     """`ROUTED`, `REDIRECTED`, `NO_HOST` (404), `NO_ROUTE` (404), `BACKEND_INVALID` (500 or 503), `NO_ENDPOINTS` (503),
-    `BODY_TOO_LARGE` (413).
+    `BODY_TOO_LARGE` (413), `PREFLIGHT` (204), `ORIGIN_REFUSED` (403, a preflight).
     """
     status: int = 0
     """What the door itself answers; 0: the backend does."""

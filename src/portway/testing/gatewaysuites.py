@@ -30,6 +30,9 @@ _HOSTS = [
 ]
 
 
+_EXTENSION = {"group": "example.com", "kind": "Limit", "name": "x"}
+
+
 def _edit(**edit: object) -> Doc:
     return {"type": "RequestHeaderModifier", "requestHeaderModifier": edit}
 
@@ -314,7 +317,7 @@ GATEWAY_SUITES = (
                 rule(path("/zero"), to=[backend("one", weight=0)]),
                 rule(path("/good"), to="one"),
                 rule(path("/part"), to=[backend("one"), backend("gone", weight=3)]),
-                rule(path("/cors"), to="one", filters=[{"type": "CORS", "cors": {}}]),
+                rule(path("/more"), to="one", filters=[{"type": "ExtensionRef", "extensionRef": _EXTENSION}]),
             ),
         ),
         (
@@ -328,7 +331,7 @@ GATEWAY_SUITES = (
             Row(get("/zero"), "500"),
             Row(get("/good"), "one"),
             Row(get("/part"), "one"),
-            Row(get("/cors"), "500"),
+            Row(get("/more"), "500"),
         ),
     ),
     Suite(

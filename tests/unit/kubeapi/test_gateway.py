@@ -98,6 +98,12 @@ REDIRECT = {
     "type": "RequestRedirect",
     "requestRedirect": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
 }
+
+
+def _cors(**fields: Any) -> Doc:
+    return {"type": "CORS", "cors": fields}
+
+
 LISTENER = {"name": "a", "port": 80, "protocol": "HTTP"}
 REFUSED: list[tuple[str, str, Any, str]] = [
     ("GatewayClass", "spec.controllerName", "example", "spec.controllerName in body should match"),
@@ -176,6 +182,12 @@ REFUSED: list[tuple[str, str, Any, str]] = [
         [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath"}}}],
         "replaceFullPath must be specified when type is set to 'ReplaceFullPath'",
     ),
+    ("HTTPRoute", FILTERS, [_cors(allowOrigins=["shop.example"])], "allowOrigins[0] in body should match"),
+    ("HTTPRoute", FILTERS, [_cors(allowOrigins=["*", "https://a"])], "AllowOrigins cannot contain '*' alongside other"),
+    ("HTTPRoute", FILTERS, [_cors(allowMethods=["*", "GET"])], "AllowMethods cannot contain '*' alongside other"),
+    ("HTTPRoute", FILTERS, [_cors(allowHeaders=["*", "X"])], "AllowHeaders cannot contain '*' alongside other"),
+    ("HTTPRoute", FILTERS, [_cors(allowMethods=["get"])], 'allowMethods[0]: Unsupported value: "get"'),
+    ("HTTPRoute", FILTERS, [_cors(maxAge=0)], "maxAge in body should be greater than or equal to 1"),
     ("HTTPRoute", "spec.rules.0.backendRefs.0.port", None, "Must have port for Service reference"),
     ("HTTPRoute", "spec.rules.0.backendRefs.0.weight", -1, "should be greater than or equal to 0"),
     ("HTTPRoute", "spec.rules.0.timeouts", {"request": "1"}, "spec.rules[0].timeouts.request in body should match"),

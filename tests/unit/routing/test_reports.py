@@ -238,7 +238,12 @@ FINE = {"Accepted": "Accepted", "ResolvedRefs": "ResolvedRefs"}
         ),
         (
             "door",
-            [rule(to="web", filters=[{"type": "CORS", "cors": {}}])],
+            [
+                rule(
+                    to="web",
+                    filters=[{"type": "ExtensionRef", "extensionRef": {"group": "", "kind": "X", "name": "x"}}],
+                )
+            ],
             (),
             FINE | {"Accepted": "!UnsupportedValue"},
         ),

@@ -134,11 +134,15 @@ def _code(line: Line, pool: str) -> str:
         return "NO_ROUTE"
     if line.backend != "-":
         return "ROUTED"
-    if line.status == 413:
-        return "BODY_TOO_LARGE"
+    if line.status in _OWN:
+        return _OWN[line.status]
     if pool:
         return "NO_ENDPOINTS"
     return "REDIRECTED" if 300 <= line.status < 400 else "BACKEND_INVALID"
+
+
+_OWN = {204: "PREFLIGHT", 403: "ORIGIN_REFUSED", 413: "BODY_TOO_LARGE"}
+"""What the door answers for one reason only."""
 
 
 def _known(text: str) -> str:

@@ -7,7 +7,7 @@ from h2.errors import ErrorCodes
 from h2.events import PingAckReceived, RequestReceived
 
 from portway.gateway.fields import request_of, response_fields
-from portway.gateway.head import Headers
+from portway.gateway.head import Headers, plain_text
 from portway.gateway.router.asked import Lost
 from portway.gateway.router.farewell import ALL, CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, REFUSED_STREAM, farewell
 from portway.gateway.router.http2 import Http2, Stream
@@ -84,11 +84,11 @@ class Http2Request(Stream):
         """The answer is whole."""
         self.finish(trailers)
 
-    def answer(self, status: int, text: str, location: str, keep: bool) -> None:
+    def answer(self, status: int, text: str, headers: Headers, keep: bool) -> None:
         """In plain text; other streams do not mind."""
-        headers = [("content-type", "text/plain; charset=utf-8"), *([("location", location)] if location else [])]
         content = b"" if self._request.method == "HEAD" else text.encode()
-        self.begin(status, headers, len(text.encode()), not content)
+        length = len(text.encode()) if text else None
+        self.begin(status, [*plain_text(text), *headers], length, not content)
         if content:
             self.write(content)
             self.finish()
@@ -204,7 +204,7 @@ class Http2Downstream(Http2):
         if request.complete:
             stream.ended()
         if request.bad is not None:
-            stream.answer(request.bad[0], f"{request.bad[1]}\n", "", keep=True)
+            stream.answer(request.bad[0], f"{request.bad[1]}\n", (), keep=True)
             self.home.refused(self, request.bad[0])
             stream.done()
         else:

@@ -15,8 +15,9 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
 from portway.gateway.router.request import Incoming, Reply
 from portway.gateway.router.upstream import Http1Upstream
-from portway.routing import backend_status, decide, edited_headers, pick
+from portway.routing import backend_status, decide, edited_headers, pick, with_cors
 from portway.routing.answers import answer_text
+from portway.routing.decide import NO_CONTENT
 from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Answering:
         self._house, self._reply, self._incoming = house, reply, request
         self._table = house.table
         self._listener: Listener | None = None
-        self._decision = Decision("NO_HOST", 404)
+        self._decision, self._request = Decision("NO_HOST", 404), Request()
         self._backend = WeightedBackend("")
         self._code = "NO_HOST"
         self._endpoint: Endpoint | None = None
@@ -133,13 +134,13 @@ class Answering:
             return 0.0
         self._listener = listener
         headers = tuple((name.lower(), value) for name, value in incoming.headers)
-        request = Request(incoming.method, incoming.host, incoming.target, headers)
+        request = self._request = Request(incoming.method, incoming.host, incoming.target, headers)
         decision = self._decision = decide(self._table, listener, request)
         route, self._code = decision.route, decision.code
         if decision.status:
             first = decision.backends[0] if decision.backends else WeightedBackend("")
             text = answer_text(decision.code, route, first.pool, first.reason)
-            self._own(decision.status, text, decision.location)
+            self._own(decision.status, text, [("Location", decision.location)] if decision.location else [])
             return 0.0
         assert route is not None
         backend = self._backend = pick(decision.backends, self._house.chance())
@@ -263,7 +264,7 @@ class Answering:
 
     def _edited(self, headers: Headers) -> Headers:
         edits = (self._route().response_headers, self._backend.response_headers)
-        return edited_headers(end_to_end(headers), edits)
+        return with_cors(self._route().cors, self._request, edited_headers(end_to_end(headers), edits))
 
     def response_body(self, data: bytes) -> None:
         """Pass it on."""
@@ -312,10 +313,12 @@ class Answering:
 
     # the end
 
-    def _own(self, status: int, text: str, location: str = "", *, keep: bool = True) -> None:
+    def _own(self, status: int, text: str, headers: Headers = (), *, keep: bool = True) -> None:
         """An answer of the door's own."""
-        self._begun, self._status, self._sent = True, status, len(text) + 1
-        self._reply.answer(status, text + "\n", location, keep)
+        text = f"{text}\n" if status != NO_CONTENT else ""
+        self._begun, self._status, self._sent = True, status, len(text)
+        route = self._decision.route
+        self._reply.answer(status, text, with_cors(route.cors if route else None, self._request, headers), keep)
         self._finish()
 
     def _fail(self, status: int, text: str, code: int = INTERNAL_ERROR) -> None:

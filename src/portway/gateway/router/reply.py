@@ -57,11 +57,11 @@ class Http1Reply:
         if self._chunking:
             self._write(last_chunk(trailers))
 
-    def answer(self, status: int, text: str, location: str, keep: bool) -> None:
+    def answer(self, status: int, text: str, headers: Headers, keep: bool) -> None:
         """A body that nobody read makes the connection useless."""
         self._close |= not keep or not self._request.complete or self._connection.home.draining
         body = self._request.method != "HEAD"
-        self._write(answer(status, text, close=self._close, location=location, body=body))
+        self._write(answer(status, text, close=self._close, headers=headers, body=body))
 
     def switch(self, headers: Headers, upgrade: str, rest: bytes, backend: Tunnel) -> None:
         """101, and what came too early goes through first."""

@@ -122,8 +122,8 @@ class Reply(Protocol):
     def end(self, trailers: Headers = ()) -> None:
         """The answer is whole."""
 
-    def answer(self, status: int, text: str, location: str, keep: bool) -> None:
-        """All of an answer of the door's own, in plain text; `keep` False: nothing more of this connection."""
+    def answer(self, status: int, text: str, headers: Headers, keep: bool) -> None:
+        """All of an answer of the door's own, in plain text; `text` empty: 204; `keep` False: the connection ends."""
 
     def switch(self, headers: Headers, upgrade: str, rest: bytes, backend: Tunnel) -> None:
         """101: from now on bytes of another protocol both ways, `rest` first."""

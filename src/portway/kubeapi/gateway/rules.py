@@ -173,6 +173,21 @@ def _fraction(fraction: Doc) -> Messages:
         yield "numerator must be less than or equal to denominator"
 
 
+def _cors_origins(origins: list[str]) -> Messages:
+    if "*" in origins and len(origins) > 1:
+        yield "AllowOrigins cannot contain '*' alongside other origins"
+
+
+def _cors_methods(methods: list[str]) -> Messages:
+    if "*" in methods and len(methods) > 1:
+        yield "AllowMethods cannot contain '*' alongside other methods"
+
+
+def _cors_headers(headers: list[str]) -> Messages:
+    if "*" in headers and len(headers) > 1:
+        yield "AllowHeaders cannot contain '*' alongside other methods"
+
+
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 
 
@@ -228,6 +243,11 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "HTTPPathModifier": (("", _path_modifier),),
     "HTTPRequestMirrorFilter": (("", _mirror),),
     "gateway.Fraction": (("", _fraction),),
+    "HTTPCORSFilter": (
+        ("allowOrigins", _cors_origins),
+        ("allowMethods", _cors_methods),
+        ("allowHeaders", _cors_headers),
+    ),
     "HTTPRouteTimeouts": (("", _timeouts),),
     "GRPCMethodMatch": (("", _grpc_method),),
 }

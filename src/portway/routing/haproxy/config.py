@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from portway.routing.door import routes_of
 from portway.routing.haproxy import handover, limiting, mirroring
+from portway.routing.haproxy.cors import cors_entries
 from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
@@ -161,7 +162,7 @@ def _host(table: RouteTable, listener: Listener, host: VirtualHost, ways: _Ways)
         ways.maps["prefix"] += prefix
     else:
         rules = ways.conditions.setdefault(listener.port, [])
-        rules += [Condition(where, route.match, target) for route, target in targets]
+        rules += [Condition(where, route.match, target, route.cors is not None) for route, target in targets]
 
 
 def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Route, ways: _Ways) -> str:
@@ -173,6 +174,8 @@ def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Rou
         ways.sections.update({section.name: section for section in mirrors_of(table, route)})
     target = digest(listener.name, route.name, *(f"{section.name}={weight}" for section, weight in found))
     ways.routes[target] = route.name
+    for name, entries in cors_entries(target, route.cors).items() if route.cors else ():
+        ways.maps[name] += entries
     if len(found) == 1:
         ways.maps["target"].append((target, found[0][0].name))
     elif found:

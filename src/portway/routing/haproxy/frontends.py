@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from portway.routing.answers import answer_text
 from portway.routing.door import routes_of
+from portway.routing.haproxy import cors
 from portway.routing.haproxy.handover import ENDING, again, handing_over, taking_over
 from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.words import digest, plain, quoted
@@ -30,6 +31,8 @@ class Condition(Struct, frozen=True):
     host: str
     match: Match
     target: str
+    preflights: bool = False
+    """Whether it also takes those that ask for its method."""
 
 
 class Share(Struct, frozen=True):
@@ -67,6 +70,8 @@ def http_frontend(
     yield from (f"  {line}" for rule in rules for line in _condition(rule))
     yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }} !{ENDING}"
     yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }} !{ENDING}"
+    if any(route.cors for listener in listeners for route in routes_of(listener)):
+        yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
     yield f"  use_backend again-{port} if {ENDING}"
     yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
     yield from again(place.folder, port)
@@ -197,11 +202,18 @@ def _parameter(name: str) -> str:
 def _condition(rule: Condition) -> Iterator[str]:
     """One route that is tried; each is tried while none has matched."""
     tests = ["!{ var(txn.to) -m found }", f"{{ var(txn.vh) -m str {quoted(rule.host)} }}", _path(rule.match)]
-    if rule.match.method:
-        tests.append(f"{{ method {quoted(rule.match.method)} }}")
     tests += [_value(f"req.fhdr({plain(header.name)})", header) for header in rule.match.headers]
     tests += [_value(f"var({_parameter(query.name)})", query) for query in rule.match.query]
-    yield f"http-request set-var(txn.to) str({rule.target}) if {' '.join(test for test in tests if test)}"
+    for method in _methods(rule):
+        told = " ".join(test for test in (*tests, method) if test)
+        yield f"http-request set-var(txn.to) str({rule.target}) if {told}"
+
+
+def _methods(rule: Condition) -> list[str]:
+    if not rule.match.method:
+        return [""]
+    itself = f"{{ method {quoted(rule.match.method)} }}"
+    return [itself, cors.asks_for(rule.match.method)] if rule.preflights else [itself]
 
 
 def _path(match: Match) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from portway.routing.haproxy import cors
 from portway.routing.hosts import specificity
 from portway.routing.table import Listener, Route, VirtualHost
 
@@ -10,7 +11,7 @@ _SENDABLE = re.compile(r"[!-~]+")
 """No request has another path, and no map another key."""
 
 Entries = list[tuple[str, str]]
-NAMES = ("at", "at-wild", "hosts", "hosts-wild", "exact", "prefix", "target")
+NAMES = ("at", "at-wild", "hosts", "hosts-wild", "exact", "prefix", "target", *cors.NAMES)
 
 
 def listener_entries(listeners: Iterable[Listener]) -> tuple[Entries, Entries]:

@@ -13,7 +13,7 @@ from portway.routing.haproxy.words import server_address, server_name
 from portway.routing.table import Endpoint
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._*|:=~%+@,-]+")
-"""Keys that a command can name without quoting."""
+"""Words that a command can have without quoting."""
 
 
 class Server(Struct, frozen=True):
@@ -142,7 +142,8 @@ def _maps(old: Rendered, new: Rendered, place: Place) -> tuple[list[str], list[s
         if old.maps[name] == new.maps[name]:
             continue
         changed = [key for key in (*after, *before) if before.get(key) != after.get(key)]
-        if name.endswith("-wild") or len(changed) > 1000 or not all(map(_PLAIN.fullmatch, changed)):
+        words = (*changed, *(after.get(key) or "-" for key in changed))
+        if name.endswith("-wild") or len(changed) > 1000 or not all(map(_PLAIN.fullmatch, words)):
             replaced.append(name)  # its order counts, or a command cannot say it
             continue
         file = place.map(name)

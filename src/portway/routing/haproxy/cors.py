@@ -1,0 +1,91 @@
+"""CORS in a frontend. What the filters say is in maps, so that only a port's first and last CORS route is a reload.
+
+    cors                target -> who/credentials/methods/headers/exposed/age
+    origins             host|port|scheme|target, for hosts that are named
+    origins-end         the same from the end, for hosts with `*` in front
+
+`who` is `any` (everybody is told `*`), `each` (every origin is told itself) or `some` (those in the other two maps).
+A port without such a route has none of these lines. Rules run while `txn.cors` is there, which is its route's entry.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from portway.routing.answers import answer_text
+from portway.routing.cors import ANY, ASKED_HEADERS, ASKED_METHOD, PREFIX, echoes, exposed_names, parse_origin, says_any
+from portway.routing.haproxy.handover import ENDING
+from portway.routing.haproxy.words import quoted
+from portway.routing.table import Cors
+
+Entries = list[tuple[str, str]]
+NAMES = ("origins-end", "origins", "cors")
+_PREFLIGHT = f"{{ method OPTIONS }} {{ req.fhdr(origin,1) -m len gt 0 }} {{ req.fhdr({ASKED_METHOD},1)"
+_WHO, _CREDENTIALS, _METHODS, _HEADERS, _EXPOSED, _AGE = (f"var(txn.cors),field({n},/)" for n in range(1, 7))
+_ECHO = "="
+_ORIGIN = r"'^https?://(\[[^/\]]*\]|[^/:]+)(:[0-9]+)?$'"
+
+
+def cors_entries(target: str, cors: Cors) -> dict[str, Entries]:
+    """By map."""
+    who = "any" if says_any(cors) else "each" if ANY in cors.origins else "some"
+    permitted = (_ECHO if echoes(cors, allowed) else ",".join(allowed) for allowed in (cors.methods, cors.headers))
+    value = (who, "true" if cors.credentials else "", *permitted, ",".join(exposed_names(cors)), str(cors.max_age))
+    found: dict[str, Entries] = {"cors": [(target, "/".join(value))], "origins": [], "origins-end": []}
+    for pattern in dict.fromkeys(filter(None, map(parse_origin, cors.origins))):
+        key = f"{pattern.host.removeprefix(ANY)}|{pattern.port}|{pattern.scheme}|{target}"
+        found["origins-end" if pattern.host.startswith(ANY) else "origins"].append((key, "1"))
+    return found
+
+
+def asks_for(method: str) -> str:
+    """Conditions: a preflight that asks for this method."""
+    return f"{_PREFLIGHT} -m str {quoted(method)} }}"
+
+
+def cors_lines(maps: Iterable[str]) -> Iterator[str]:
+    """The rules, behind those that choose a target; `maps`: the files of NAMES."""
+    ends, exact, of_target = maps
+    yield f"http-request set-var(txn.cors) var(txn.to),map_str({of_target}) if !{ENDING}"
+    yield "http-request set-var(txn.origin) req.fhdr(origin,1) if { var(txn.cors) -m found }"
+    yield from _told(exact, ends)
+    asks = f"{{ var(txn.cors) -m found }} {_PREFLIGHT} -m len gt 0 }}"
+    yield f"http-request set-var(txn.asked) req.fhdr({ASKED_METHOD},1) if {asks}"
+    yield f"http-request set-var(txn.fields) req.fhdr({ASKED_HEADERS},1) if {{ var(txn.asked) -m found }}"
+    refusal = f"content-type 'text/plain; charset=utf-8' string {quoted(answer_text('ORIGIN_REFUSED'))}"
+    yield "http-request return status 204 if { var(txn.asked) -m found } { var(txn.told) -m found }"
+    yield f"http-request return status 403 {refusal} if {{ var(txn.asked) -m found }}"
+    yield from _answers()
+
+
+def _told(exact: str, ends: str) -> Iterator[str]:
+    """`told_origin` in txn.told."""
+    some = f"{{ var(txn.cors) -m found }} {{ {_WHO} -m str some }} {{ var(txn.origin) -m reg -i {_ORIGIN} }}"
+    yield f"http-request set-var(txn.told) str({ANY}) if {{ {_WHO} -m str any }}"
+    itself = "http-request set-var(txn.told) var(txn.origin)"
+    yield f"{itself} if {{ {_WHO} -m str each }} {{ var(txn.origin) -m len gt 0 }}"
+    yield f"http-request set-var(txn.of) var(txn.origin),lower,field(3,/),regsub(:[0-9]*$,) if {some}"
+    yield "http-request set-var(txn.scheme) var(txn.origin),lower,field(1,:) if { var(txn.of) -m found }"
+    yield "http-request set-var(txn.port) var(txn.origin),regsub(.*:,) if { var(txn.of) -m found }"
+    for scheme, port in (("http", 80), ("https", 443)):
+        own = f"{{ var(txn.scheme) -m str {scheme} }} !{{ var(txn.origin) -m reg ':[0-9]+$' }}"
+        yield f"http-request set-var(txn.port) str({port}) if {own}"
+    key = "var(txn.of),concat(|,txn.port,|),concat(,txn.scheme,|),concat(,txn.to)"
+    for way in (f"map_str({exact})", f"map_end({ends})"):
+        yield f"{itself} if {{ var(txn.of) -m found }} !{{ var(txn.told) -m found }} {{ {key},{way} -m found }}"
+
+
+def _answers() -> Iterator[str]:
+    """As `with_cors`, of everybody's answers: the door's own are among them."""
+    told, rule = "{ var(txn.told) -m found }", "http-after-response"
+    yield f"{rule} del-header {PREFIX} -m beg if {{ var(txn.cors) -m found }}"
+    varies = f"{{ var(txn.cors) -m found }} !{{ {_WHO} -m str any }} !{{ res.hdr(vary) -m str -i origin }}"
+    yield f"{rule} add-header Vary Origin if {varies}"
+    yield f"{rule} set-header Access-Control-Allow-Origin %[var(txn.told)] if {told}"
+    yield f"{rule} set-header Access-Control-Allow-Credentials true if {told} {{ {_CREDENTIALS} -m str true }}"
+    yield f"{rule} set-header Access-Control-Expose-Headers %[{_EXPOSED}] if {told} {{ {_EXPOSED} -m len gt 0 }}"
+    for name, listed, asked in (("Methods", _METHODS, "txn.asked"), ("Headers", _HEADERS, "txn.fields")):
+        allowed = f"{told} {{ var(txn.asked) -m found }}"
+        echoed = f"{{ {listed} -m str {_ECHO} }}"
+        field = f"{rule} set-header Access-Control-Allow-{name}"
+        yield f"{field} %[{listed}] if {allowed} {{ {listed} -m len gt 0 }} !{echoed}"
+        yield f"{field} %[var({asked})] if {allowed} {echoed} {{ var({asked}) -m len gt 0 }}"
+    yield f"{rule} set-header Access-Control-Max-Age %[{_AGE}] if {told} {{ var(txn.asked) -m found }}"

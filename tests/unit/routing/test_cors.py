@@ -1,0 +1,141 @@
+"""Who may read an answer, and what preflights are told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portway.routing import with_cors
+from portway.routing.compute import compute
+from portway.routing.cors import cors_headers, told_origin
+from portway.routing.haproxy.cors import cors_entries
+from portway.routing.table import Cors, Request
+from portway.testing.doordocs import documents, gateway, route, rule, service
+
+
+def asking(origin: str = "https://shop.example", method: str = "PUT", fields: str = "") -> Request:
+    """A preflight."""
+    named = {"origin": origin, "access-control-request-method": method, "access-control-request-headers": fields}
+    return Request("OPTIONS", "a", "/", tuple((name, value) for name, value in named.items() if value))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "origin", "taken"),
+    [
+        ("https://shop.example", "https://shop.example", True),
+        ("https://shop.example", "http://shop.example", False),
+        ("https://shop.example", "https://shop.example:443", True),
+        ("https://shop.example", "https://shop.example:8443", False),
+        ("https://Shop.example:443", "https://shop.example", True),
+        ("http://shop.example:8080", "http://shop.example:8080", True),
+        ("https://*.bar.com", "https://a.b.bar.com", True),
+        ("https://*.bar.com", "https://bar.com", False),
+        ("https://*.bar.com", "https://evilbar.com", False),
+        ("https://*", "https://any.example", True),
+        ("https://*", "https://any.example:8443", False),
+        ("https://*", "https://[::1]", True),
+        ("http://*:8080", "http://any.example:8080", True),
+        ("https://*", "null", False),
+        ("*", "null", True),
+        ("*", "", False),
+        ("https://shop.example", "https://shop.example/", False),
+    ],
+)
+def test_origins(pattern: str, origin: str, taken: bool) -> None:
+    request = Request(headers=(("origin", origin),) if origin else ())
+    assert told_origin(Cors((pattern,), credentials=True), request) == (origin if taken else "")
+
+
+@pytest.mark.parametrize(
+    ("cors", "request_", "told"),
+    [
+        (Cors(("*",)), Request(), [("Access-Control-Allow-Origin", "*")]),
+        (Cors(("*",), credentials=True), Request(), [("Vary", "Origin")]),
+        (Cors(), asking(), [("Vary", "Origin")]),
+        (
+            Cors(("*",), ("*",), ("*",), ("*",)),
+            asking(fields="x-a, x-b"),
+            [
+                ("Access-Control-Allow-Origin", "*"),
+                ("Access-Control-Expose-Headers", "*"),
+                ("Access-Control-Allow-Methods", "*"),
+                ("Access-Control-Allow-Headers", "*"),
+                ("Access-Control-Max-Age", "5"),
+            ],
+        ),
+        (
+            Cors(("*",), ("*",), ("*",), ("*", "X-C"), credentials=True, max_age=60),
+            asking(fields="x-a, x-b"),
+            [
+                ("Vary", "Origin"),
+                ("Access-Control-Allow-Origin", "https://shop.example"),
+                ("Access-Control-Allow-Credentials", "true"),
+                ("Access-Control-Expose-Headers", "X-C"),
+                ("Access-Control-Allow-Methods", "PUT"),
+                ("Access-Control-Allow-Headers", "x-a, x-b"),
+                ("Access-Control-Max-Age", "60"),
+            ],
+        ),
+        (
+            Cors(("*",), ("GET", "PUT"), ("*",), credentials=True),
+            asking(),
+            [
+                ("Vary", "Origin"),
+                ("Access-Control-Allow-Origin", "https://shop.example"),
+                ("Access-Control-Allow-Credentials", "true"),
+                ("Access-Control-Allow-Methods", "GET,PUT"),
+                ("Access-Control-Max-Age", "5"),
+            ],
+        ),
+    ],
+)
+def test_headers(cors: Cors, request_: Request, told: list[tuple[str, str]]) -> None:
+    assert list(cors_headers(cors, request_)) == told
+
+
+_WORDS = st.lists(st.sampled_from(["*", "GET", "X-A"]), max_size=2, unique=True).map(tuple)
+_CORS = st.builds(Cors, st.sampled_from([("*",), (), ("https://shop.example",)]), _WORDS, _WORDS, _WORDS, st.booleans())
+_ANSWERS = st.lists(
+    st.tuples(st.sampled_from(["Vary", "ACCESS-CONTROL-ALLOW-ORIGIN", "x"]), st.sampled_from(["*", "origin", "a"]))
+)
+_REQUESTS = st.builds(asking, st.sampled_from(["", "https://shop.example", "x"]), st.sampled_from(["", "PUT"]))
+
+
+@given(_CORS, _REQUESTS, _ANSWERS.map(tuple))
+def test_no_answer_says_what_it_must_not(cors: Cors, request: Request, answer: tuple[tuple[str, str], ...]) -> None:
+    told = with_cors(cors, request, answer)
+    about = {name.lower(): value for name, value in told if name.lower().startswith("access-control-")}
+    names = [name.lower() for name, _ in told]
+    assert all(names.count(name) == 1 for name in about), "a backend's own are replaced"
+    assert [one for one in told if one[0] == "x"] == [one for one in answer if one[0] == "x"]
+    if cors.credentials:
+        assert "*" not in about.values()
+    if about.get("access-control-allow-origin") != "*":
+        assert any("origin" in value.lower() for name, value in told if name == "Vary")
+        assert not about or about["access-control-allow-origin"] == dict(request.headers)["origin"]
+
+
+def test_without_a_filter_backends_speak_for_themselves() -> None:
+    own = (("Access-Control-Allow-Origin", "*"),)
+    assert with_cors(None, asking(), own) == own
+
+
+def test_documents_say_who_may_read() -> None:
+    cors = {
+        "allowOrigins": ["https://*.example"],
+        "allowMethods": ["GET"],
+        "allowHeaders": ["X-A"],
+        "exposeHeaders": ["X-B"],
+        "allowCredentials": True,
+    }
+    shop = route("web", "door", rule(to="web", filters=[{"type": "CORS", "cors": cors}]))
+    (listener,) = compute(documents(service("web"), gateway("door"), shop)).listeners
+    assert listener.hosts[0].routes[0].cors == Cors(("https://*.example",), ("GET",), ("X-A",), ("X-B",), True, 5)
+
+
+def test_maps_have_what_filters_say() -> None:
+    cors = Cors(("https://shop.example", "http://*.example:80", "https://*"), ("*",), ("X-A", "X-B"), credentials=True)
+    assert cors_entries("t", cors) == {
+        "cors": [("t", "some/true/=/X-A,X-B//5")],
+        "origins": [("shop.example|443|https|t", "1")],
+        "origins-end": [(".example|80|http|t", "1"), ("|443|https|t", "1")],
+    }
