@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from portway.client import Api, Key, Reflector
@@ -91,6 +92,26 @@ class World:
                             return found
                     except ApiError as error:
                         assert error.code == 404
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(found) from None
+
+    async def forwards(self, *wanted: tuple[str, str, int]) -> None:
+        """Until doors' own slices lead to these: (address, the door's port by its name, the pod's port)."""
+        selector = "endpointslice.kubernetes.io/managed-by=doors.portway.dev"
+        found: list[tuple[str, str, int]] = []
+        try:
+            async with asyncio.timeout(10):
+                while True:
+                    slices, _ = await self.api.list(ENDPOINT_SLICES, "shop", label_selector=selector)
+                    found = sorted(
+                        (e["addresses"][0], port["name"], port["port"])
+                        for piece in slices
+                        for e in piece["endpoints"]
+                        for port in piece["ports"]
+                    )
+                    if found == sorted(wanted):
+                        return
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(found) from None
@@ -210,22 +231,50 @@ async def test_tcp_listeners_lead_straight_to_the_pods_behind_their_route(world:
     assert {(p["name"], p["targetPort"]) for p in spec_of(made)["ports"]} == {("tcp-5432", "forwarded"), ("tcp-80", 80)}
     await world.until(TCP_ROUTES, "db", lambda r: status_of(r).get("parents"))
 
-    async def forwarded() -> list[tuple[str, list[tuple[str, int]]]]:
-        selector = "endpointslice.kubernetes.io/managed-by=doors.portway.dev"
-        found, _ = await world.api.list(ENDPOINT_SLICES, "shop", label_selector=selector)
-        return sorted(
-            (e["addresses"][0], [(p["name"], p["port"]) for p in s["ports"]]) for s in found for e in s["endpoints"]
-        )
+    await world.forwards(("10.244.0.5", "tcp-5432", 5433))
+    await world.api.patch(ENDPOINT_SLICES, "shop", "db", {"endpoints": [{"addresses": ["10.244.0.6"]}]})
+    await world.forwards(("10.244.0.6", "tcp-5432", 5433))
+    await world.api.delete(TCP_ROUTES, "shop", "db")
+    await world.forwards()
 
-    async with asyncio.timeout(10):
-        while await forwarded() != [("10.244.0.5", [("tcp-5432", 5433)])]:
-            await asyncio.sleep(0.01)
-        await world.api.patch(ENDPOINT_SLICES, "shop", "db", {"endpoints": [{"addresses": ["10.244.0.6"]}]})
-        while await forwarded() != [("10.244.0.6", [("tcp-5432", 5433)])]:
-            await asyncio.sleep(0.01)
-        await world.api.delete(TCP_ROUTES, "shop", "db")
-        while await forwarded() != []:
-            await asyncio.sleep(0.01)
+
+async def test_a_tcp_route_may_name_one_service_several_times(world: World) -> None:
+    ports = [{"port": 5432, "name": "pg", "targetPort": 5433}, {"port": 6432, "name": "pool", "targetPort": 6433}]
+    source = endpoint_slice("db", "10.244.0.5", port=5433, port_name="pg")
+    source["ports"].append({**source["ports"][0], "name": "pool", "port": 6433})
+    to = [backend("db", 5432), backend("db", 6432), backend("db", 5432)]
+    await world.create(
+        service("db", *ports),
+        source,
+        gateway("door", http("db", 5432, protocol="TCP")),
+        route("db", "door", rule(to=to), kind="TCPRoute"),
+    )
+    await world.forwards(("10.244.0.5", "tcp-5432", 5433), ("10.244.0.5", "tcp-5432", 6433))
+
+
+@pytest.mark.parametrize("leaves", ["the class", "the Gateway"])
+async def test_a_gateway_that_is_no_longer_ours_has_no_door(world: World, leaves: str) -> None:
+    await world.create(
+        service("db", 5432),
+        endpoint_slice("db", "10.244.0.5", port=5432),
+        gateway("door", http("db", 5432, protocol="TCP"), http("web", 80)),
+        route("db", "door", rule(to=[backend("db", 5432)]), kind="TCPRoute"),
+        route("web", "door", rule(to=[backend("db", 5432)])),
+    )
+    await world.until(SERVICES, "door-portway", addresses)
+    await world.until(DEPLOYMENTS, "door-portway", spec_of)
+    await world.forwards(("10.244.0.5", "tcp-5432", 5432))
+    for resource, name in ((TCP_ROUTES, "db"), (HTTP_ROUTES, "web")):
+        await world.until(resource, name, lambda r: status_of(r).get("parents"))
+    if leaves == "the class":
+        await world.api.delete(GATEWAY_CLASSES, "", "portway")
+    else:
+        await world.api.patch(GATEWAYS, "shop", "door", {"spec": {"gatewayClassName": "theirs"}})
+    await world.until_gone(SERVICES, "door-portway")
+    await world.until_gone(DEPLOYMENTS, "door-portway")
+    await world.forwards()
+    for resource, name in ((TCP_ROUTES, "db"), (HTTP_ROUTES, "web")):
+        await world.until(resource, name, lambda r: status_of(r).get("parents") == [])
 
 
 async def test_what_has_a_doors_name_and_is_somebody_elses_stays_as_it_is(world: World) -> None:

@@ -112,6 +112,14 @@ class DoorController(Controller):
         yield from self._ingress_objects(computed)
         for report in computed.gateways:
             yield from self._gateway_objects(computed, report)
+        wanted = {(doors.NAMESPACE, doors.INGRESS_NAME), *map(_door_key, computed.gateways)}
+        for key in sorted(self._doors() - wanted):
+            yield from doors.remove(self._existing(*key))
+
+    def _doors(self) -> set[Key]:
+        """All doors that were made, also for Gateways that are no longer of our classes."""
+        found = (document for resource in (SERVICES, DEPLOYMENTS) for document in self._all(resource))
+        return {key_of(document) for document in found if doors.is_of_door(document)}
 
     def _ingress_objects(self, computed: Doors) -> Iterator[Change]:
         existing = self._existing(doors.NAMESPACE, doors.INGRESS_NAME)
@@ -151,7 +159,7 @@ class DoorController(Controller):
 
     def _forwarded(self, door: Door, forward: Forward, computed: Doors) -> Iterator[Doc]:
         port = DoorPort(forward.port, forward.protocol, forwarded=True)
-        for (namespace, service), port_name in _sources(computed, forward):
+        for (namespace, service), port_name in dict.fromkeys(_sources(computed, forward)):
             for source in self.caches[ENDPOINT_SLICES].labelled(namespace, {doors.SERVICE_NAME: service}):
                 for source_port in source.get("ports") or ():
                     if (source_port.get("name") or "") == port_name and source_port.get("port"):
@@ -237,6 +245,12 @@ def _sources(computed: Doors, forward: Forward) -> Iterator[tuple[Key, str]]:
         if backend.pool and backend.weight:
             pool = computed.pools[backend.pool]
             yield (pool.namespace, pool.service), pool.port_name
+
+
+def _door_key(report: GatewayReport) -> Key:
+    """Namespace and name of the objects of a Gateway's door."""
+    namespace, name = report.name
+    return namespace, doors.object_name(name)
 
 
 def _door(gateway: Doc, report: GatewayReport, computed: Doors) -> Door:

@@ -128,8 +128,14 @@ def reconcile(door: Door, existing: Existing, program: Program, slices: Sequence
 
 
 def remove(existing: Existing) -> list[Change]:
-    """Nobody needs the door any more."""
-    return _gone(SERVICES, [existing.service]) + _gone(DEPLOYMENTS, [existing.deployment])
+    """Nobody needs the door any more. Its slices go first: they are found by the rest of it."""
+    slices = _gone(ENDPOINT_SLICES, existing.slices)
+    return slices + _gone(SERVICES, [existing.service]) + _gone(DEPLOYMENTS, [existing.deployment])
+
+
+def is_of_door(document: Doc) -> bool:
+    """Whether this Service or Deployment was made here."""
+    return labels_of(document).get(LABEL) == name_of(document) and HASH in annotations_of(document)
 
 
 def _gone(resource: Resource, documents: Iterable[Doc | None]) -> list[Change]:
@@ -232,7 +238,8 @@ def _beside(door: Door) -> Doc:
 
 def forwards(door: Door, port: DoorPort, source: Doc, source_port: Doc) -> Doc:
     """The EndpointSlice that leads a forwarded port to the endpoints of a slice of a Service behind a route."""
-    digest = hashlib.sha256(f"{namespace_of(source)}/{name_of(source)}".encode()).hexdigest()[:8]
+    origin = f"{namespace_of(source)}/{name_of(source)}:{source_port.get('name') or ''}"
+    digest = hashlib.sha256(origin.encode()).hexdigest()[:8]
     labels = {SERVICE_NAME: door.name, MANAGED_BY: CONTROLLER}
     metadata: Doc = {"namespace": door.namespace, "name": f"{door.name}-{port.name}-{digest}", "labels": labels}
     if door.owner:
