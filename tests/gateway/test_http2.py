@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from portway.routing.table import Endpoint, HeaderEdit, RouteTable, Timeouts
+from portway.routing.table import Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts
 from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
 from tests.gateway.backends import Backend, exchange, free_port
@@ -402,7 +402,7 @@ async def test_copies_for_a_mirror_of_http_2(run: Run) -> None:
     async def serve(peer: Peer, number: int) -> None:
         answer(peer, number)
 
-    mirrored = (route("/copy", "copy"), route("/", "web", mirrors=("shop/copy:80/TCP",)))
+    mirrored = (route("/copy", "copy"), route("/", "web", mirrors=(Mirror("shop/copy:80/TCP"),)))
     async with backend(keep) as copy, backend(serve) as endpoint:
         await run.apply(_table("h2c", *mirrored, web=[endpoint], copy=[copy]))
         async with client(PORT) as peer:

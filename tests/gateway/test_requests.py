@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from portway.routing.table import Endpoint, HeaderEdit, RouteTable, Timeouts, VirtualHost
+from portway.routing.table import Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts, VirtualHost
 from portway.testing.doors import host, listener, prefix, route, to, with_endpoints
 from portway.testing.doors import table as table_of
 from tests.gateway.backends import Backend, backend, exchange, free_port
@@ -359,13 +359,29 @@ async def test_each_request_is_told(run: Run, web: list[Backend]) -> None:
 
 async def test_a_copy_for_a_mirror(run: Run, web: list[Backend]) -> None:
     async with backend("copy") as copy:
-        routes = [route("/copy", "copy"), route("/", "web", mirrors=("shop/copy:80/TCP",))]
+        routes = [route("/copy", "copy"), route("/", "web", mirrors=(Mirror("shop/copy:80/TCP"),))]
         await _apply(run, web[:1], *routes, copy=[copy.endpoint])
         assert _told(await exchange(PORT, _get("/m", "Content-Length: 2", method="POST", body="ab")))["name"] == "web-0"
         async with asyncio.timeout(10):
             while not copy.requests:
                 await asyncio.sleep(0.01)
         assert copy.requests == ["POST /m"]
+
+
+async def test_copies_of_a_share(run: Run, web: list[Backend]) -> None:
+    """Of 400 requests half are 200, give or take five standard deviations; the last one says that all are through."""
+    shares = {"/none": (0, 1), "/half": (17, 34), "/all": (1, 1)}
+    async with backend("copy") as copy:
+        mirrored = [route(path, "web", mirrors=(Mirror("shop/copy:80/TCP", *of),)) for path, of in shares.items()]
+        await _apply(run, web[:1], route("/copy", "copy"), *mirrored, copy=[copy.endpoint])
+        paths = [*["/none"] * 10, *["/half"] * 400, *["/all"] * 10]
+        asked = [_get(path, close=number == len(paths)) for number, path in enumerate(paths, 1)]
+        await exchange(PORT, b"".join(asked))
+        async with asyncio.timeout(10):
+            while copy.requests.count("GET /all") < 10 or copy.requests.count("GET /half") < 150:
+                await asyncio.sleep(0.01)
+        assert 150 <= copy.requests.count("GET /half") <= 250
+        assert copy.requests.count("GET /none") == 0
 
 
 async def test_virtual_hosts_of_thousands(run: Run, web: list[Backend]) -> None:

@@ -14,7 +14,7 @@ certificates and are imported by those who need them.
 """
 
 from portway.routing.cors import with_cors
-from portway.routing.decide import backend_status, decide, pick
+from portway.routing.decide import backend_status, decide, is_copied, pick
 from portway.routing.edits import edited_headers
 from portway.routing.hosts import certificate_for, host_of, is_misdirected, listener_for
 
@@ -24,6 +24,7 @@ __all__ = [
     "decide",
     "edited_headers",
     "host_of",
+    "is_copied",
     "is_misdirected",
     "listener_for",
     "pick",

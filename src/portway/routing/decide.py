@@ -6,7 +6,7 @@ from portway.routing.cors import preflight, told_origin
 from portway.routing.edits import edited_path, location
 from portway.routing.hosts import host_of, virtual_host
 from portway.routing.matching import matches
-from portway.routing.table import Decision, Listener, Request, Route, RouteTable, VirtualHost, WeightedBackend
+from portway.routing.table import Decision, Listener, Mirror, Request, Route, RouteTable, VirtualHost, WeightedBackend
 
 NO_CONTENT = 204
 REFUSED = 403
@@ -79,6 +79,11 @@ def backend_status(table: RouteTable, route: Route, backend: WeightedBackend) ->
     if backend.pool not in table.pools:
         return route.status_without_backend
     return 0 if table.pools[backend.pool].endpoints else NO_ENDPOINTS
+
+
+def is_copied(mirror: Mirror, point: float) -> bool:
+    """Whether the mirror gets the request at a point (0 <= point < 1) that is drawn evenly."""
+    return point * mirror.denominator < mirror.numerator
 
 
 def pick(candidates: Sequence[WeightedBackend], point: float) -> WeightedBackend:

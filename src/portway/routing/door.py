@@ -28,4 +28,5 @@ def pools_of(route: Route) -> Iterator[str]:
     for backend in route.backends:
         if backend.pool:
             yield backend.pool
-    yield from route.mirrors
+    for mirror in route.mirrors:
+        yield mirror.pool

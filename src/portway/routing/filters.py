@@ -67,16 +67,21 @@ def effects(filters: Sequence[Doc]) -> dict[str, Any]:
     return found
 
 
-def mirrored(filters: Sequence[Doc]) -> list[Doc]:
-    """The backendRefs of mirrors."""
-    return [filter_["requestMirror"]["backendRef"] for filter_ in filters if filter_["type"] == "RequestMirror"]
+def mirrored(filters: Sequence[Doc]) -> list[tuple[Doc, int, int]]:
+    """Of mirrors: the backendRef, and of how many requests (the last number) how many are copied."""
+    given = [filter_["requestMirror"] for filter_ in filters if filter_["type"] == "RequestMirror"]
+    return [(mirror["backendRef"], *_share(mirror)) for mirror in given]
+
+
+def _share(mirror: Doc) -> tuple[int, int]:
+    if (fraction := mirror.get("fraction")) is not None:
+        return fraction["numerator"], fraction.get("denominator") or 100
+    percent = mirror.get("percent")
+    return (1, 1) if percent is None else (percent, 100)
 
 
 def unsupported(filters: Sequence[Doc], known: Sequence[str]) -> Iterator[str]:
     """What of them nobody here does."""
     for filter_ in filters:
-        mirror = filter_.get("requestMirror") or {}
         if filter_["type"] not in known:
             yield f"filter {filter_['type']} is not supported"
-        elif mirror.get("percent") not in (None, 100) or mirror.get("fraction"):
-            yield "a mirror of some of the requests is not supported"

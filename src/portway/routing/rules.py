@@ -14,7 +14,7 @@ from portway.kubeapi.gateway.rules import milliseconds
 from portway.routing.documents import Doc, Documents, meta, name_of, shown, spec
 from portway.routing.filters import BACKEND_FILTERS, ROUTE_FILTERS, effects, mirrored, unsupported
 from portway.routing.references import Resolved, backend, pool_key
-from portway.routing.table import Match, PathType, Pool, Route, Timeouts, ValueMatch, WeightedBackend
+from portway.routing.table import Match, Mirror, PathType, Pool, Route, Timeouts, ValueMatch, WeightedBackend
 
 Precedence = tuple[object, ...]
 
@@ -73,7 +73,7 @@ class _Reader:
         done = Route(
             name=f"{shown(self._document)} rules[{index}]",
             backends=tuple(self._backend(ref, problems) for ref in rule.get("backendRefs") or ()),
-            mirrors=tuple(key for ref in mirrored(filters) if (key := self._pool(ref))),
+            mirrors=tuple(Mirror(key, *share) for ref, *share in mirrored(filters) if (key := self._pool(ref))),
             timeouts=_timeouts(rule.get("timeouts") or {}),
             **effects(filters),
         )

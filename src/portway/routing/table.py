@@ -133,7 +133,7 @@ class Mirror(Struct, frozen=True):
     pool: str
     numerator: int = 1
     denominator: int = 1
-    """`fraction`, or `percent` of 100."""
+    """`fraction`, or `percent` of 100: of so many requests `numerator` are copied, each by chance."""
 
 
 class WeightedBackend(Struct, frozen=True):
@@ -160,8 +160,7 @@ class Route(Struct, frozen=True):
     rewrite: Rewrite | None = None
     request_headers: HeaderEdit | None = None
     response_headers: HeaderEdit | None = None
-    mirrors: tuple[str, ...] = ()
-    """Pools that get a copy of each request, whose answers nobody reads."""
+    mirrors: tuple[Mirror, ...] = ()
     cors: Cors | None = None
     timeouts: Timeouts = Timeouts()
     max_body: int = 0

@@ -15,7 +15,7 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
 from portway.gateway.router.request import Incoming, Reply
 from portway.gateway.router.upstream import Http1Upstream
-from portway.routing import backend_status, decide, edited_headers, pick, with_cors
+from portway.routing import backend_status, decide, edited_headers, is_copied, pick, with_cors
 from portway.routing.answers import answer_text
 from portway.routing.decide import NO_CONTENT
 from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
@@ -221,9 +221,9 @@ class Answering:
             self._repeat.append(data)
 
     def _mirror(self, asked: Asked) -> None:
-        for key in self._route().mirrors:
-            pool = self._table.pools.get(key)
-            endpoint = next(iter(self._house.endpoints(key, pool)), None) if pool else None
+        for mirror in self._route().mirrors:
+            pool = self._table.pools.get(mirror.pool) if is_copied(mirror, self._house.chance()) else None
+            endpoint = next(iter(self._house.endpoints(mirror.pool, pool)), None) if pool else None
             if pool is not None and endpoint is not None:
                 target = Target(endpoint.address, endpoint.port, pool.protocol)
                 self._mirrors.append(Mirror(self._house.kept, target, asked))

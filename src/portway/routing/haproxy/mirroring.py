@@ -6,14 +6,17 @@ are servers like any others.
 
 from collections.abc import Iterator
 
+from portway.routing.table import Mirror
+
 FILE, SOCKET = "mirror.lua", "mirror.sock"
 _HEADER = "x-portway-mirror"
 _MILLISECONDS = 10_000
 
 
-def mirror_line(section: str) -> str:
+def mirror_line(section: str, mirror: Mirror) -> str:
     """The rule that makes a copy for a section; the last of its section's, so that the copy is what is sent."""
-    return f"http-request lua.mirror {section}"
+    some = f" if {{ rand({mirror.denominator}) lt {mirror.numerator} }}"
+    return f"http-request lua.mirror {section}{some if mirror.numerator < mirror.denominator else ''}"
 
 
 def mirror_frontend(folder: str) -> Iterator[str]:

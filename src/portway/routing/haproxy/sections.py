@@ -13,6 +13,7 @@ from portway.routing.table import (
     HeaderEdit,
     Listener,
     Match,
+    Mirror,
     PathEdit,
     Pool,
     Route,
@@ -64,18 +65,22 @@ def _section(table: RouteTable, route: Route, backend: WeightedBackend) -> Secti
     if pool is None:
         text = answer_text("BACKEND_INVALID", route, reason=backend.reason)
         return _own([*_limit(route), _return(route.status_without_backend, text)])
-    lines = tuple(_lines(pool, route, backend, mirrors_of(table, route)))
+    copies = zip(mirrors_of(table, route), _known_mirrors(table, route), strict=True)
+    lines = tuple(_lines(pool, route, backend, [mirror_line(copy.name, mirror) for copy, mirror in copies]))
     return Section(section_name(pool, lines), lines, backend.pool)
 
 
 def mirrors_of(table: RouteTable, route: Route) -> list[Section]:
     """Sections for copies: of each pool the one that changes nothing."""
     plain = Route(route.name)
-    known = [key for key in route.mirrors if key in table.pools]
-    return [_section(table, plain, WeightedBackend(key)) for key in known]
+    return [_section(table, plain, WeightedBackend(mirror.pool)) for mirror in _known_mirrors(table, route)]
 
 
-def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence[Section]) -> Iterator[str]:
+def _known_mirrors(table: RouteTable, route: Route) -> list[Mirror]:
+    return [mirror for mirror in route.mirrors if mirror.pool in table.pools]
+
+
+def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence[str]) -> Iterator[str]:
     key = f"{pool.namespace}/{pool.service}:{pool.port}/TCP"
     yield "balance roundrobin"
     yield from _limit(route)
@@ -95,7 +100,7 @@ def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence
         yield from _edit_lines("http-response", edit)
     if mirrors:
         yield "option http-buffer-request"
-        yield from (mirror_line(section.name) for section in mirrors)
+        yield from mirrors
 
 
 def _limit(route: Route) -> list[str]:
