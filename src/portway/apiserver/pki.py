@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from msgspec import Struct
 
+from portway.kubeapi.clusterdns import DOMAIN
+
 _VALID = timedelta(days=3650)
 _BACKDATED = timedelta(hours=1)
 _NAMES = (
@@ -23,7 +25,6 @@ _NAMES = (
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
 )
 _ADDRESSES = ("127.0.0.1", "::1")
 
@@ -47,16 +48,17 @@ class Pair(Struct, frozen=True):
         )
 
 
-def create(folder: Path, addresses: Sequence[str] = ()) -> None:
+def create(folder: Path, addresses: Sequence[str] = (), domain: str = DOMAIN) -> None:
     """Fill `folder` (made with mode 0700) with ca, server and admin `.crt` and `.key`, unless it is filled already.
 
     `addresses`: what the server's certificate holds besides loopback, e.g. the first service IPs.
+    `domain`: the cluster's.
     """
     if (folder / "admin.key").exists():
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca = _authority()
-    pairs = {"ca": ca, "server": _server(ca, addresses), "admin": _admin(ca)}
+    pairs = {"ca": ca, "server": _server(ca, addresses, domain), "admin": _admin(ca)}
     for name, pair in pairs.items():
         _write(folder / f"{name}.crt", pair.certificate_pem)
         _write(folder / f"{name}.key", pair.key_pem)
@@ -99,9 +101,10 @@ def _authority() -> Pair:
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def _server(ca: Pair, addresses: Sequence[str]) -> Pair:
+def _server(ca: Pair, addresses: Sequence[str], domain: str) -> Pair:
     ips = dict.fromkeys([*_ADDRESSES, *addresses])
-    names = [*map(x509.DNSName, _NAMES), *(x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips)]
+    called = (*_NAMES, f"kubernetes.default.svc.{domain}")
+    names = [*map(x509.DNSName, called), *(x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips)]
     return _leaf(ca, _name("kube-apiserver"), ExtendedKeyUsageOID.SERVER_AUTH, x509.SubjectAlternativeName(names))
 
 

@@ -47,6 +47,9 @@ _DOORS_SECONDS = 10.0
     metavar="IMAGE[=PROGRAM]",
     help="Containers of that image run their command as a process of this machine; PROGRAM, if they name none.",
 )
+@click.option(
+    "--cluster-domain", default=_DEFAULTS.cluster_domain, show_default=True, help="What names of Services end in."
+)
 @gateway_engine
 def command(
     name: str,
@@ -58,6 +61,7 @@ def command(
     service_cidr: str,
     pod_cidr: str,
     programs: Sequence[str],
+    cluster_domain: str,
     engine: GatewayEngine,
 ) -> None:
     """Start a fleet of nodes and pods, or apply files to the one that runs.
@@ -73,6 +77,7 @@ def command(
         service_cidrs=tuple(service_cidr.split(",")),
         pod_cidrs=tuple(pod_cidr.split(",")),
         programs=dict(_program(each) for each in programs),
+        cluster_domain=cluster_domain,
         gateway_engine=engine,
     )
     documents = manifests.documents(sources)

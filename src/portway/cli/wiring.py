@@ -60,6 +60,7 @@ def programs(config: FleetConfig) -> Programs:
             nameserver.NameserverConfig(
                 api_socket=str(paths.api_socket),
                 handover_socket=str(paths.dns_socket),
+                domain=config.cluster_domain,
                 addresses=clusterdns.addresses(config.service_cidrs),
                 ranges=(*config.service_cidrs, *config.pod_cidrs),
                 inside=(*config.service_cidrs, *config.pod_cidrs, *WIRE_CIDRS),
@@ -113,7 +114,7 @@ def _certify(paths: FleetPaths, config: FleetConfig, port: int, inside: str) -> 
     from portway.apiserver import pki
 
     first = [str(ipaddress.ip_network(cidr)[1]) for cidr in config.service_cidrs]
-    pki.create(paths.pki, [*first, inside])
+    pki.create(paths.pki, [*first, inside], config.cluster_domain)
     draft = paths.kubeconfig.with_suffix(".new")
     draft.touch(mode=0o600)
     draft.write_text(pki.kubeconfig(paths.pki, f"https://127.0.0.1:{port}", config.name))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from portway.dns.decode import Endpoint, Port, Service, Slice
 from portway.dns.name import Name, from_text, lower
 from portway.dns.record import AAAA, CNAME, NS, SOA, SRV, TXT, A, Data, Raw, Soa, Srv, Target, text
+from portway.kubeapi.clusterdns import DOMAIN
 
 Key = tuple[str, str]
 """(namespace, name)."""
@@ -28,7 +29,7 @@ _NOTHING: Types = {}
 class Zone:
     """All names below the cluster domain, and the PTR names of the cluster's addresses."""
 
-    def __init__(self, domain: str = "cluster.local", nameservers: Collection[str] = (), ranges: Iterable[str] = ()):
+    def __init__(self, domain: str = DOMAIN, nameservers: Collection[str] = (), ranges: Iterable[str] = ()):
         """`nameservers`: addresses of ns.dns.DOMAIN. `ranges`: CIDRs whose PTR names nobody else answers for."""
         self.name: Name = lower(from_text(domain))
         self.changes = 0

@@ -30,6 +30,9 @@ DNS_LOOPBACK = 253
 """The host's own programs ask for the fleet's names at 127.x.y.253."""
 _ZONES = 3
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
+_DOMAIN = re.compile(r"{0}(\.{0})*".format("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"))
+_LONGEST_DOMAIN = 121
+"""A name has at most 253 characters, and below the domain are `svc`, a namespace's and a Service's label."""
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -46,6 +49,8 @@ class FleetConfig(Struct, frozen=True, kw_only=True):
     pod_cidrs: tuple[str, ...] = ("10.244.0.0/16", "fd00:244::/48")
     programs: Mapping[str, str] = {}
     """Images whose containers run as processes, and the program of those that name no command ("": none)."""
+    cluster_domain: str = clusterdns.DOMAIN
+    """Kubelet's clusterDomain: what names of Services end in."""
     gateway_engine: GatewayEngine = "auto"
     """Of the doors of Ingresses and Gateways; `auto`: HAProxy where it is installed, else the built-in router."""
 
@@ -66,6 +71,8 @@ class NodePlan(Struct, frozen=True, kw_only=True):
     region: str = "region-1"
     cluster_dns: tuple[str, ...] = ()
     """Where its pods ask for names: kubelet's clusterDNS, which kubeadm gives one address."""
+    cluster_domain: str = clusterdns.DOMAIN
+    """As in FleetConfig."""
     programs: Mapping[str, str] = {}
     """As in FleetConfig."""
 
@@ -79,6 +86,7 @@ def validate(config: FleetConfig) -> None:
         *_cidr_problems("service CIDR", config.service_cidrs),
         *_cidr_problems("pod CIDR", config.pod_cidrs),
         *_program_problems(config.programs),
+        *_domain_problems(config.cluster_domain),
         *_engine_problems(config.gateway_engine),
     ]
     if not problems:
@@ -95,6 +103,14 @@ def _name_problems(name: str) -> Iterator[str]:
 def _node_problems(nodes: int) -> Iterator[str]:
     if not 1 <= nodes <= MAX_NODES:
         yield f"{nodes} nodes: must be between 1 and {MAX_NODES}"
+
+
+def _domain_problems(domain: str) -> Iterator[str]:
+    if not _DOMAIN.fullmatch(domain) or len(domain) > _LONGEST_DOMAIN:
+        yield (
+            f'cluster domain "{domain}": must be lower-case labels of letters, digits and "-", joined by dots, of at '
+            f"most {_LONGEST_DOMAIN} characters, e.g. {clusterdns.DOMAIN}"
+        )
 
 
 def _range_problems(text: str) -> Iterator[str]:
@@ -211,6 +227,7 @@ def node_plans(config: FleetConfig, loopback: str) -> list[NodePlan]:
             loopback=f"{loopback}.{k}",
             zone=f"zone-{(k - 1) % _ZONES + 1}",
             cluster_dns=clusterdns.addresses(config.service_cidrs)[:1],
+            cluster_domain=config.cluster_domain,
             programs=config.programs,
         )
         for k in range(1, config.nodes + 1)

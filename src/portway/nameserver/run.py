@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from portway.client import Api
 from portway.dns import Zone
+from portway.kubeapi import clusterdns
 from portway.nameserver.desk import Desk
 from portway.nameserver.doors import CLUSTER, HOST, Doors
 from portway.nameserver.hostresolvers import HostResolvers
@@ -28,7 +29,7 @@ class NameserverConfig(Struct, frozen=True, kw_only=True):
     api_socket: str
     handover_socket: str
     """Where sockets are handed over (see doors.py)."""
-    domain: str = "cluster.local"
+    domain: str = clusterdns.DOMAIN
     addresses: tuple[str, ...] = ()
     """Of ns.dns.DOMAIN: the Service's."""
     ranges: tuple[str, ...] = ()

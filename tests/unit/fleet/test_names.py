@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from portway.dns.podconf import resolv_conf
 from portway.dns.resolvconf import ResolvConf
-from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name, resolv_conf
+from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name
 
 DNS = ("10.96.0.10",)
 NODE = ResolvConf(("172.18.0.11",), ("corp.example",), ("edns0",))
@@ -104,3 +105,10 @@ def test_a_search_line_too_long_loses_its_end() -> None:
     found, said = resolv_conf(pod(dnsPolicy="None", dnsConfig=long), DNS, NODE)
     assert len(" ".join(found.searches)) <= 2048
     assert len(found.searches) == 8 and len(said) == 1
+
+
+def test_another_cluster_domain_is_in_all_of_it() -> None:
+    found, _ = resolv_conf(pod(), DNS, ResolvConf(), "corp.internal")
+    assert found.searches == ("shop.svc.corp.internal", "svc.corp.internal", "corp.internal")
+    document = pod(hostname="db-0", subdomain="db", setHostnameAsFQDN=True)
+    assert pod_name(document, "node-1", "corp.internal").kernel == "db-0.db.shop.svc.corp.internal"

@@ -1,21 +1,17 @@
-"""What a pod is called, and what its /etc/hosts and /etc/resolv.conf say. Pure.
+"""What a pod is called, and what its /etc/hosts says. Pure. (Its /etc/resolv.conf: dns/podconf.py.)
 
-Sources: pkg/kubelet/kubelet_pods.go (GeneratePodHostNameAndDomain, managedHostsFileContent), kubelet_network.go
-(GetPodDNS), pkg/kubelet/network/dns; pkg/kubelet/util (GetNodenameForKernel).
+Sources: pkg/kubelet/kubelet_pods.go (GeneratePodHostNameAndDomain, managedHostsFileContent); pkg/kubelet/util
+(GetNodenameForKernel).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from portway.dns.resolvconf import ResolvConf, added
 from portway.kubeapi.clusterdns import DOMAIN
 from portway.kubeapi.errors import Doc
 
 _LONGEST_HOSTNAME, _LONGEST_KERNEL_NAME = 63, 64
-_MOST_NAMESERVERS, _MOST_SEARCHES, _LONGEST_SEARCH, _LONGEST_SEARCH_LINE = 3, 32, 253, 2048
-"""pkg/apis/core/validation MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars."""
-_OPTIONS = ("ndots:5",)
 _LOCAL = """\
 # Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost
@@ -41,8 +37,8 @@ class PodName(Struct, frozen=True):
     """What `hostname` says."""
 
 
-def pod_name(pod: Doc, node: str) -> PodName:
-    """Its names; a pod in its node's network is called as the node is. Raises NameTooLong."""
+def pod_name(pod: Doc, node: str, domain: str = DOMAIN) -> PodName:
+    """Its names; a pod in its node's network is called as the node is. `domain`: the cluster's. Raises NameTooLong."""
     spec, metadata = pod["spec"], pod["metadata"]
     if spec.get("hostNetwork"):
         return PodName(node, kernel=node)
@@ -50,14 +46,14 @@ def pod_name(pod: Doc, node: str) -> PodName:
         host = _shortened(override)
         return PodName(host, kernel=host)
     host = _shortened(spec.get("hostname") or metadata["name"])
-    domain = f"{spec['subdomain']}.{metadata['namespace']}.svc.{DOMAIN}" if spec.get("subdomain") else ""
-    kernel = f"{host}.{domain}" if domain and spec.get("setHostnameAsFQDN") else host
+    below = f"{spec['subdomain']}.{metadata['namespace']}.svc.{domain}" if spec.get("subdomain") else ""
+    kernel = f"{host}.{below}" if below and spec.get("setHostnameAsFQDN") else host
     if len(kernel) > _LONGEST_KERNEL_NAME:
         raise NameTooLong(
             f"Failed to construct FQDN from Pod hostname and cluster domain, FQDN {kernel} is too long "
             f"({_LONGEST_KERNEL_NAME} characters is the max, {len(kernel)} characters requested)"
         )
-    return PodName(host, domain, kernel)
+    return PodName(host, below, kernel)
 
 
 def _shortened(name: str) -> str:
@@ -75,51 +71,3 @@ def hosts_file(name: PodName, addresses: Iterable[str], aliases: Iterable[Doc], 
 def _aliases(aliases: Iterable[Doc]) -> str:
     lines = ["\t".join([alias["ip"], *(alias.get("hostnames") or [])]) + "\n" for alias in aliases]
     return "".join(["\n# Entries added by HostAliases.\n", *lines]) if lines else ""
-
-
-def resolv_conf(pod: Doc, cluster_dns: Sequence[str], node: ResolvConf) -> tuple[ResolvConf, list[str]]:
-    """A pod's resolv.conf by dnsPolicy and dnsConfig, and what of it was left out. `node`: that of its node."""
-    spec = pod["spec"]
-    policy, wanted = spec.get("dnsPolicy") or "ClusterFirst", spec.get("dnsConfig") or {}
-    more = ResolvConf(
-        tuple(wanted.get("nameservers") or ()), tuple(wanted.get("searches") or ()), tuple(_options(wanted))
-    )
-    return _fitting(added(_base(policy, pod, cluster_dns, node), more))
-
-
-def _base(policy: str, pod: Doc, cluster_dns: Sequence[str], node: ResolvConf) -> ResolvConf:
-    if policy == "None":
-        return ResolvConf()
-    if policy == "Default" or (policy == "ClusterFirst" and pod["spec"].get("hostNetwork")) or not cluster_dns:
-        return node
-    searches = (f"{pod['metadata']['namespace']}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN)
-    return added(ResolvConf(tuple(cluster_dns), searches, _OPTIONS), ResolvConf(searches=node.searches))
-
-
-def _options(config: Doc) -> Iterable[str]:
-    for option in config.get("options") or ():
-        yield f"{option['name']}:{option['value']}" if option.get("value") else option["name"]
-
-
-def _fitting(conf: ResolvConf) -> tuple[ResolvConf, list[str]]:
-    """As much of it as resolvers take, and kubelet's words about the rest."""
-    nameservers, searches = conf.nameservers[:_MOST_NAMESERVERS], _fitting_searches(conf.searches)
-    said = []
-    if nameservers != conf.nameservers:
-        said.append(
-            "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: "
-            + " ".join(nameservers)
-        )
-    if searches != conf.searches:
-        said.append(
-            "Search Line limits were exceeded, some search paths have been omitted, the applied search line is: "
-            + " ".join(searches)
-        )
-    return ResolvConf(nameservers, searches, conf.options), said
-
-
-def _fitting_searches(searches: Sequence[str]) -> tuple[str, ...]:
-    kept = [search for search in searches[:_MOST_SEARCHES] if len(search) <= _LONGEST_SEARCH]
-    while len(" ".join(kept)) > _LONGEST_SEARCH_LINE:
-        kept.pop()
-    return tuple(kept)

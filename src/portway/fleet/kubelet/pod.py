@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import structs
 
 from portway.client import Api, Unreachable
+from portway.dns.podconf import resolv_conf
 from portway.dns.resolvconf import ResolvConf, written
 from portway.fleet import dnssocket, etc, wiring
 from portway.fleet.config import NodePlan
@@ -23,7 +24,7 @@ from portway.fleet.kubelet.environment import Missing, Place, Sources
 from portway.fleet.kubelet.gate import Gate
 from portway.fleet.kubelet.handover import Handover
 from portway.fleet.kubelet.hostports import HostPorts
-from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name, resolv_conf
+from portway.fleet.kubelet.names import NameTooLong, PodName, hosts_file, pod_name
 from portway.fleet.kubelet.network import PodNetworks, kill_inside
 from portway.fleet.kubelet.process import Log, Space
 from portway.fleet.kubelet.standin import Identity, Port, StandIn
@@ -155,7 +156,7 @@ class Pod:
                 answering.close()
 
     async def _connect(self) -> None:
-        name = pod_name(self._document, self._node.plan.name)
+        name = pod_name(self._document, self._node.plan.name, self._node.plan.cluster_domain)
         if self._own_network:
             self._runtime.pod_ips = self._node.networks.ensure(self._uid)
             self._node.host_ports.put(self._uid, hostports.wanted(self._document), self._runtime.pod_ips)
@@ -166,10 +167,11 @@ class Pod:
     def _furnish(self, name: PodName) -> None:
         """Write the files that its programs see in /etc."""
         spec, node = self._document["spec"], self._node
-        resolver, omitted = resolv_conf(self._document, node.plan.cluster_dns, node.resolver)
+        plan = node.plan
+        resolver, omitted = resolv_conf(self._document, plan.cluster_dns, node.resolver, plan.cluster_domain)
         for message in omitted:
             node.event(self._document, "Warning", "DNSConfigForming", message)
-        of_node = None if self._own_network else (etc.folder(node.plan.name) / "hosts").read_text()
+        of_node = None if self._own_network else (etc.folder(plan.name) / "hosts").read_text()
         hosts = hosts_file(name, self._runtime.pod_ips, spec.get("hostAliases") or (), of_node)
         etc.write(wiring.pod_network(self._uid), {"resolv.conf": written(resolver), "hosts": hosts}, name.kernel)
         self._hostname = name.kernel
