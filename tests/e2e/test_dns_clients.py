@@ -22,9 +22,7 @@ BIG = f"big.default.svc.{DOMAIN}"
 COUNT, PIECES = 1000, 10
 needs_dig = pytest.mark.skipif(not shutil.which("dig"), reason="dig is missing (Debian: bind9-dnsutils)")
 needs_host = pytest.mark.skipif(not shutil.which("host"), reason="host is missing (Debian: bind9-host)")
-needs_busybox = pytest.mark.skipif(
-    not shutil.which("busybox"), reason="busybox is missing: musl's resolver is not tried"
-)
+needs_busybox = pytest.mark.skipif(not shutil.which("busybox"), reason="busybox is missing (Debian: busybox-static)")
 
 
 def _objects() -> list[dict[str, Any]]:
@@ -156,6 +154,22 @@ def test_host_says_services_and_names_of_both_families_addresses(corp: Running) 
 @needs_busybox
 def test_busybox_finds_a_service(corp: Running) -> None:
     assert _cluster_ips(corp, "web")[0] in inside(corp, f"busybox nslookup {WEB}")
+
+
+def test_the_api_servers_certificate_has_the_domain(corp: Running) -> None:
+    for domain, fits in ((DOMAIN, True), ("cluster.local", False)):
+        said = corp.kubectl("get", "nodes", "--tls-server-name", f"kubernetes.default.svc.{domain}", check=False)
+        assert (said.returncode == 0) is fits, said.stderr
+
+
+def test_traces_know_the_domain(corp: Running) -> None:
+    def traced(name: str) -> Any:
+        asked = corp.portway("trace", "--from", "pod/default/asker", "-o", "json", f"{name}:80", check=False)
+        return json.loads(asked.stdout)
+
+    assert traced(WEB)["code"] == "NO_ENDPOINTS"
+    elsewhere = traced("web.default.svc.cluster.local")
+    assert (elsewhere["code"], elsewhere["findings"]) == ("DNS_WRONG_DOMAIN", [f"fix: {WEB}"])
 
 
 def test_no_name_is_lost_while_the_nameserver_is_killed(corp: Running) -> None:

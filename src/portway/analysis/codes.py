@@ -78,8 +78,13 @@ _DETAIL: Mapping[str, tuple[str, str, str]] = {
     "HEADLESS_NO_MAPPING": ("", "dial the pods' own ports, or give the Service a clusterIP", "clusterIP: None"),
     "EXTERNAL_NAME": ("dig NAME", "dial the other host's own ports", "Service.spec.type: ExternalName"),
     "NODE_NOT_FOUND": ("kubectl get nodes", "a node that exists", ""),
+    "DNS_WRONG_DOMAIN": (
+        "cat /etc/resolv.conf in a pod: its search list ends in the cluster's domain",
+        "NAME.NAMESPACE or NAME.NAMESPACE.svc, which any cluster understands",
+        "kubelet's clusterDomain; portway up --cluster-domain",
+    ),
     "DNS_WRONG_NAMESPACE": (
-        "dig NAME.NAMESPACE.svc.cluster.local",
+        "dig +search NAME.NAMESPACE.svc",
         "NAME.NAMESPACE",
         "DNS specification 1.1; search lists",
     ),

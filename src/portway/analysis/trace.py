@@ -57,6 +57,7 @@ MEANING = {
     "EXTERNAL_NAME": "the Service is only a name for another host; nothing is forwarded",
     "NODE_NOT_FOUND": "there is no such node",
     "POD_NOT_FOUND": "there is no such pod, or it has no address yet",
+    "DNS_WRONG_DOMAIN": "the name ends in another domain than the cluster's, so cluster DNS does not know it",
     "DNS_WRONG_NAMESPACE": "the name means no Service in the client's namespace, but one of another namespace has it",
     **balancing.MEANING,
     **replies.MEANING,
@@ -88,6 +89,8 @@ class Terrain(Struct, frozen=True):
     """Addresses that something outside the cluster, such as a cloud's load balancer, delivers to a node."""
     pod_cidrs: tuple[str, ...] = ()
     """By which nodes know pods, where `tables` were made with any."""
+    cluster_domain: str = ""
+    """What names of Services end in; empty: nobody said, and any will do."""
 
 
 class Trace(Struct, frozen=True):
@@ -196,7 +199,7 @@ def _destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, 
 
 def _named_service(terrain: Terrain, origin: Place, host: str) -> tuple[str, str] | None:
     """The Service that a name of cluster DNS means to this client; None for a plain word that none has."""
-    short = host.removesuffix(".").removesuffix(".cluster.local").removesuffix(".svc")
+    short = _without_domain(host.removesuffix("."), terrain.cluster_domain)
     name, dot, namespace = short.partition(".")
     own = origin.namespace or "default"
     services = terrain.snapshot.services
@@ -208,6 +211,14 @@ def _named_service(terrain: Terrain, origin: Place, host: str) -> tuple[str, str
     if dot:
         raise _Unsendable("SVC_NOT_FOUND")
     return None
+
+
+def _without_domain(name: str, domain: str) -> str:
+    """`web.shop` of `web.shop.svc.DOMAIN`, of `web.shop.svc` and of itself."""
+    short, svc, end = name.partition(".svc.")
+    if svc and domain and end != domain:
+        raise _Unsendable("DNS_WRONG_DOMAIN", f"fix: {short}.svc.{domain}")
+    return short.removesuffix(".svc")
 
 
 def _service_destination(terrain: Terrain, origin: Place, target: Target) -> tuple[str, Protocol, int]:
@@ -235,7 +246,8 @@ def _named_port(service: Service, target: Target) -> ServicePort:
     for port in service.ports:
         if target.port in (port.name, str(port.port)) and target.protocol in (None, port.protocol):
             return port
-    raise _Unsendable("SVC_PORT_NOT_FOUND")
+    there = ", ".join(f"{f'{port.name} ' if port.name else ''}{port.port}/{port.protocol}" for port in service.ports)
+    raise _Unsendable("SVC_PORT_NOT_FOUND", f"fix: {service.namespace}/{service.name} has {there or 'no ports'}")
 
 
 def _walk(terrain: Terrain, origin: Place, target: Target, packet: Packet) -> Trace:

@@ -19,4 +19,12 @@ def terrain(state: FleetState, seen: Cluster) -> Terrain:
     snapshot = msgspec.structs.replace(seen.snapshot, service_cidrs=tuple(config.service_cidrs))
     outside = tuple(wire_address(OUTSIDE_HOST, family) for family in families(config))
     tables = Tables(snapshot, tuple(config.pod_cidrs))
-    return Terrain(snapshot, tables, network_pods(seen.pods), outside, seen.policies, seen.balancing)
+    return Terrain(
+        snapshot,
+        tables,
+        network_pods(seen.pods),
+        outside,
+        seen.policies,
+        seen.balancing,
+        cluster_domain=config.cluster_domain,
+    )

@@ -82,6 +82,33 @@ def plain_terrain() -> Terrain:
     return Terrain(snapshot, tables, PODS, ("172.18.0.1", "fd00:18::1"))
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("one.shop", "FORWARDED", ()),
+        ("one.shop.svc", "FORWARDED", ()),
+        ("one.shop.svc.corp.internal", "FORWARDED", ()),
+        ("one.shop.svc.corp.internal.", "FORWARDED", ()),
+        ("one.shop.svc.cluster.local", "DNS_WRONG_DOMAIN", ("fix: one.shop.svc.corp.internal",)),
+        ("none.shop.svc.corp.internal", "SVC_NOT_FOUND", ()),
+    ],
+)
+def test_names_end_in_the_clusters_domain(name: str, code: str, said: tuple[str, ...]) -> None:
+    terrain = replace(plain_terrain(), cluster_domain="corp.internal")
+    found = trace(terrain, parse_place("pod/shop/web-1"), parse_target(f"{name}:80"))
+    assert (found.code, found.findings) == (code, said)
+    unsaid = trace(plain_terrain(), parse_place("pod/shop/web-1"), parse_target(f"{name}:80"))
+    assert unsaid.code == (code if code == "SVC_NOT_FOUND" else "FORWARDED"), "any domain may be the cluster's"
+
+
+@pytest.mark.parametrize(
+    ("target", "has"),
+    [("svc/shop/web:81", "shop/web has http 80/TCP"), ("svc/shop/one:80/udp", "shop/one has 80/TCP")],
+)
+def test_a_port_that_is_not_there_is_answered_with_those_that_are(target: str, has: str) -> None:
+    assert _ask("pod/shop/web-1", target).findings == (f"fix: {has}",)
+
+
 @pytest.mark.parametrize(("number", "code"), [(9100, "POD_DIRECT"), (32000, "NODEPORT_UNSET")])
 def test_a_pod_on_the_hosts_network_has_no_node_ports(number: int, code: str) -> None:
     """Every cluster has such pods; they answer at their own ports of the node, and no nodePort leads to them."""
