@@ -36,6 +36,7 @@ from portway.reconcile.resources import (
     GATEWAY_CLASSES,
     GATEWAYS,
     INGRESSES,
+    LISTENER_SETS,
     NAMESPACES,
     SERVICES,
 )
@@ -43,8 +44,15 @@ from portway.routing.compute import Doors, compute
 from portway.routing.documents import GROUP, RESOURCES, ROUTE_KINDS, Documents, documents
 from portway.routing.gateways import Forward, door_of
 from portway.routing.ingresses import DOOR
-from portway.routing.reports import Complaint, GatewayReport
-from portway.routing.statuses import DoorState, class_status, gateway_status, route_status
+from portway.routing.reports import Complaint, Condition, GatewayReport
+from portway.routing.statuses import (
+    DoorState,
+    class_status,
+    gateway_status,
+    listener_set_status,
+    programmed,
+    route_status,
+)
 
 COMPONENT = "portway-gateway-controller"
 _READ = (*RESOURCES.values(), DEPLOYMENTS, ENDPOINT_SLICES)
@@ -176,8 +184,16 @@ class DoorController(Controller):
             if gateway := self.caches[GATEWAYS].get(report.name):
                 state = self._state(_door(gateway, report, computed))
                 yield from _status(GATEWAYS, gateway, gateway_status(gateway, report, state, now))
+                yield from self._listener_set_statuses(computed, programmed(report, state), report.name, now)
         yield from self._route_statuses(computed, now)
         yield from self._ingress_statuses(computed)
+
+    def _listener_set_statuses(self, computed: Doors, gateway: Condition, name: Key, now: str) -> Iterator[Change]:
+        for report in computed.listener_sets:
+            document = self.caches[LISTENER_SETS].get(report.name) if report.gateway == name else None
+            if document is not None:
+                status = listener_set_status(document, report, gateway, now)
+                yield from _status(LISTENER_SETS, document, status)
 
     def _state(self, door: Door) -> DoorState:
         existing = self._existing(door.namespace, door.name)

@@ -186,6 +186,7 @@ _GATEWAY = (
     _gateway("Gateway", "gateways", "gtw"),
     _gateway("GRPCRoute", "grpcroutes"),
     _gateway("HTTPRoute", "httproutes"),
+    _gateway("ListenerSet", "listenersets", "lset"),
     _gateway("ReferenceGrant", "referencegrants", "refgrant", status=False),
     _gateway("TCPRoute", "tcproutes"),
     _gateway("TLSRoute", "tlsroutes"),
@@ -246,10 +247,9 @@ _GROUPS: Mapping[tuple[str, str], tuple[Kind, ...]] = {
     ("metallb.io", "v1beta1"): _METALLB,
     ("metallb.io", "v1beta2"): (_kind(bgp, "BGPPeer", "bgppeers", status=True, generation=True),),
     ("gateway.networking.k8s.io", "v1"): tuple(
-        replace(kind, served_versions=("v1", version))
-        for version, kinds in _OLDER.items()
+        replace(kind, served_versions=("v1", *older) if older else ())
         for kind in _GATEWAY
-        if kind.kind in kinds
+        for older in [[version for version, kinds in _OLDER.items() if kind.kind in kinds]]
     ),
 }
 

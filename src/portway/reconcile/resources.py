@@ -17,6 +17,7 @@ IP_ADDRESSES = Resource("networking.k8s.io", "v1", "ipaddresses", namespaced=Fal
 IP_ADDRESS_POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
 JOBS = Resource("batch", "v1", "jobs")
 L2_ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
+LISTENER_SETS = Resource("gateway.networking.k8s.io", "v1", "listenersets")
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 NODES = Resource("", "v1", "nodes", namespaced=False)
 PERSISTENT_VOLUME_CLAIMS = Resource("", "v1", "persistentvolumeclaims")

@@ -13,50 +13,66 @@ from portway.routing.reports import Condition
 NAMED_BY_HOST = ("HTTPRoute", "GRPCRoute", "TLSRoute")
 
 
+class Parent(Struct, frozen=True):
+    """What a route may name: a Gateway of ours, or a ListenerSet of one."""
+
+    gateway: Name
+    document: Doc
+    listeners: Sequence[Judged]
+    """Its own: a Gateway's are not those of its sets."""
+    refusal: Condition | None = None
+    """Why a ListenerSet is not let in; it has no listeners then."""
+
+
+Parents = Mapping[tuple[str, Name], Parent]
+"""By kind and name."""
+
+
 class Attachment(Struct, frozen=True):
-    """A parentRef of a route to one of our Gateways."""
+    """A parentRef of a route to one of our Gateways or its ListenerSets."""
 
     gateway: Name
     parent: Doc
     accepted: Condition
     hostnames: Mapping[str, tuple[str, ...]] = {}
-    """By listener that takes the route: the hostnames under which it does."""
+    """By `key` of a listener that takes the route: the hostnames under which it does."""
 
 
-def attachments(documents: Documents, route: Doc, gateways: Mapping[Name, Sequence[Judged]]) -> list[Attachment]:
-    """One for each parentRef that names a Gateway of ours."""
+def attachments(documents: Documents, route: Doc, parents: Parents) -> list[Attachment]:
+    """One for each parentRef that names one of these."""
     found = []
-    for parent in spec(route).get("parentRefs") or ():
-        name = (parent.get("namespace") or name_of(route)[0], str(parent["name"]))
-        if (parent.get("group", GROUP), parent.get("kind", "Gateway")) == (GROUP, "Gateway") and name in gateways:
-            found.append(_attachment(documents, route, parent, name, gateways[name]))
+    for reference in spec(route).get("parentRefs") or ():
+        name = (reference.get("namespace") or name_of(route)[0], str(reference["name"]))
+        parent = parents.get((reference.get("kind", "Gateway"), name))
+        if parent is not None and reference.get("group", GROUP) == GROUP:
+            found.append(_attachment(documents, route, reference, parent))
     return found
 
 
-def _attachment(
-    documents: Documents, route: Doc, parent: Doc, gateway: Name, listeners: Sequence[Judged]
-) -> Attachment:
+def _attachment(documents: Documents, route: Doc, reference: Doc, parent: Parent) -> Attachment:
     """Each step leaves fewer listeners; the one that leaves none is the reason."""
-    named = [at for at in listeners if _is_meant(parent, at)]
+    gateway = parent.gateway
+    named = [at for at in parent.listeners if _is_meant(reference, at)]
     if not named:
-        return Attachment(gateway, parent, _refused("NoMatchingParent", "no listener has this sectionName and port"))
-    allowed = [at for at in named if _allows(documents, gateway, at, route)]
+        why = parent.refusal.message if parent.refusal else "no listener has this sectionName and port"
+        return Attachment(gateway, reference, _refused("NoMatchingParent", why))
+    allowed = [at for at in named if _allows(documents, name_of(parent.document), at, route)]
     if not allowed:
-        return Attachment(gateway, parent, _refused("NotAllowedByListeners", _why_not(route, named)))
-    hostnames = {at.name: intersection(at.hostname, _hostnames(route)) for at in allowed}
+        return Attachment(gateway, reference, _refused("NotAllowedByListeners", _why_not(route, named)))
+    hostnames = {at.key: intersection(at.hostname, _hostnames(route)) for at in allowed}
     taken = {name: hosts for name, hosts in hostnames.items() if hosts}
     if not taken:
         why = "no listener's hostname meets one of the route's"
-        return Attachment(gateway, parent, _refused("NoMatchingListenerHostname", why))
-    return Attachment(gateway, parent, Condition("Accepted", True, "Accepted"), taken)
+        return Attachment(gateway, reference, _refused("NoMatchingListenerHostname", why))
+    return Attachment(gateway, reference, Condition("Accepted", True, "Accepted"), taken)
 
 
 def _refused(reason: str, message: str) -> Condition:
     return Condition("Accepted", False, reason, message)
 
 
-def _is_meant(parent: Doc, listener: Judged) -> bool:
-    section, port = parent.get("sectionName"), parent.get("port")
+def _is_meant(reference: Doc, listener: Judged) -> bool:
+    section, port = reference.get("sectionName"), reference.get("port")
     return section in (None, "", listener.name) and port in (None, listener.document["port"])
 
 
@@ -66,13 +82,17 @@ def _why_not(route: Doc, listeners: Sequence[Judged]) -> str:
     return f"no listener takes routes from namespace {name_of(route)[0]}"
 
 
-def _allows(documents: Documents, gateway: Name, listener: Judged, route: Doc) -> bool:
-    return route.get("kind") in listener.kinds and _allows_namespace(documents, gateway[0], listener, name_of(route)[0])
+def _allows(documents: Documents, owner: Name, listener: Judged, route: Doc) -> bool:
+    namespaces = (listener.document.get("allowedRoutes") or {}).get("namespaces") or {}
+    known = route.get("kind") in listener.kinds
+    return known and lets_in(documents, namespaces, "Same", owner[0], name_of(route)[0])
 
 
-def _allows_namespace(documents: Documents, own: str, listener: Judged, namespace: str) -> bool:
-    allowed = (listener.document.get("allowedRoutes") or {}).get("namespaces") or {}
-    match allowed.get("from") or "Same":
+def lets_in(documents: Documents, allowed: Doc, otherwise: str, own: str, namespace: str) -> bool:
+    """Whether `from` (or what holds otherwise) and `selector` let objects of a namespace join one of `own`."""
+    match allowed.get("from") or otherwise:
+        case "None":
+            return False
         case "All":
             return True
         case "Selector":

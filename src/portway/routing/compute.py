@@ -8,7 +8,7 @@ from portway.routing.documents import Doc, Documents, Name
 from portway.routing.gateways import Forward, Gated, gated
 from portway.routing.ingresses import Entered, entered
 from portway.routing.pools import SlicesOf, filled
-from portway.routing.reports import Complaint, GatewayReport, RouteReport
+from portway.routing.reports import Complaint, GatewayReport, ListenerSetReport, RouteReport
 from portway.routing.table import Certificate, Listener, Pool, RouteTable
 
 
@@ -21,6 +21,7 @@ class Doors(Struct, frozen=True):
     certificates: Mapping[str, Certificate]
     forwards: tuple[Forward, ...]
     gateways: tuple[GatewayReport, ...]
+    listener_sets: tuple[ListenerSetReport, ...]
     routes: tuple[RouteReport, ...]
     ingresses: tuple[Doc, ...]
     """Those of ours, oldest first."""
@@ -39,6 +40,7 @@ def _joined(ingress: Entered, gateway: Gated) -> Doors:
         {**ingress.certificates, **gateway.certificates},
         gateway.forwards,
         gateway.gateways,
+        gateway.listener_sets,
         gateway.routes,
         ingress.ours,
         ingress.complaints,

@@ -18,6 +18,7 @@ RESOURCES: Mapping[str, Resource] = {
     "Ingress": Resource("networking.k8s.io", "v1", "ingresses"),
     "GatewayClass": Resource(GROUP, "v1", "gatewayclasses", namespaced=False),
     "Gateway": Resource(GROUP, "v1", "gateways"),
+    "ListenerSet": Resource(GROUP, "v1", "listenersets"),
     **{kind: Resource(GROUP, "v1", f"{kind.lower()}s") for kind in ROUTE_KINDS},
     "ReferenceGrant": Resource(GROUP, "v1", "referencegrants"),
     "Namespace": Resource("", "v1", "namespaces", namespaced=False),
@@ -34,6 +35,7 @@ class Documents(Struct, frozen=True):
     ingresses: Sequence[Doc] = ()
     gateway_classes: Sequence[Doc] = ()
     gateways: Sequence[Doc] = ()
+    listener_sets: Sequence[Doc] = ()
     routes: Sequence[Doc] = ()
     """HTTPRoutes, GRPCRoutes, TLSRoutes, TCPRoutes, UDPRoutes; each says its kind."""
     grants: Sequence[Doc] = ()
@@ -55,7 +57,8 @@ def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
         ingress_classes=of("IngressClass"),
         ingresses=of("Ingress"),
         gateway_classes=of("GatewayClass"),
-        gateways=of("Gateway"),
+        gateways=[{"kind": "Gateway", **gateway} for gateway in of("Gateway")],
+        listener_sets=[{"kind": "ListenerSet", **set_} for set_ in of("ListenerSet")],
         routes=[{"kind": kind, **route} for kind in ROUTE_KINDS for route in of(kind)],
         grants=of("ReferenceGrant"),
         namespaces={name_of(namespace)[1]: meta(namespace).get("labels") or {} for namespace in of("Namespace")},

@@ -10,11 +10,19 @@ from msgspec import Struct
 
 from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
-from portway.routing.attach import Attachment, attachments
+from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
-from portway.routing.listeners import Judged, judged, names
+from portway.routing.listeners import Judged, names
+from portway.routing.listenersets import KIND, accepted, listeners_of, parents
 from portway.routing.references import Resolved, backend, pool_key
-from portway.routing.reports import Condition, GatewayReport, ListenerReport, ParentReport, RouteReport
+from portway.routing.reports import (
+    Condition,
+    GatewayReport,
+    ListenerReport,
+    ListenerSetReport,
+    ParentReport,
+    RouteReport,
+)
 from portway.routing.rules import Precedence, Ruled, rules
 from portway.routing.table import Certificate, Listener, ListenerProtocol, Pool, Route, VirtualHost, WeightedBackend
 
@@ -42,6 +50,7 @@ class Gated(Struct, frozen=True):
     certificates: Mapping[str, Certificate] = {}
     forwards: tuple[Forward, ...] = ()
     gateways: tuple[GatewayReport, ...] = ()
+    listener_sets: tuple[ListenerSetReport, ...] = ()
     routes: tuple[RouteReport, ...] = ()
 
 
@@ -63,32 +72,31 @@ def gated(documents: Documents) -> Gated:
     """All Gateways of our classes and the routes that name them."""
     ours = classes(documents)
     gateways = {name_of(g): g for g in documents.gateways if spec(g).get("gatewayClassName") in ours}
-    listeners = {name: judged(documents, gateway) for name, gateway in gateways.items()}
+    known = parents(documents, gateways)
     placed: dict[tuple[Name, str], list[_Placed]] = {}
     reports, pools = [], dict[str, Pool]()
     for route in oldest_first(documents.routes):
-        found = attachments(documents, route, listeners)
+        found = attachments(documents, route, known)
         if found:
             ruled = _ruled(documents, route)
             pools |= dict(ruled.pools)
             reports.append(_route_report(route, found, ruled))
             for name, at, hostnames in _places(found, ruled):
                 placed.setdefault((name, at), []).append(_Placed(route, hostnames, ruled))
-    return _joined(gateways, listeners, placed, reports, pools)
+    return _joined(known, placed, reports, pools)
 
 
 def _joined(
-    gateways: Mapping[Name, Doc],
-    listeners: Mapping[Name, Sequence[Judged]],
+    known: Parents,
     placed: Mapping[tuple[Name, str], Sequence[_Placed]],
     reports: Iterable[RouteReport],
     pools: Mapping[str, Pool],
 ) -> Gated:
-    gateway_reports = {name: _report(gateways[name], listeners[name], placed) for name in sorted(gateways)}
+    gateway_reports = {name: _report(known, name, placed) for kind, name in sorted(known) if kind == "Gateway"}
     serving = [
-        (name, at, placed.get((name, at.name), ()))
+        (name, at, placed.get((name, at.key), ()))
         for name, report in gateway_reports.items()
-        for at in (listeners[name] if report.accepted.status else ())
+        for at in (listeners_of(known, name) if report.accepted.status else ())
         if at.serves
     ]
     return Gated(
@@ -97,12 +105,17 @@ def _joined(
         {key: found for _, at, _ in serving for key, found in at.certificates},
         tuple(_forward(name, at, here) for name, at, here in serving if at.document["protocol"] in ("TCP", "UDP")),
         tuple(gateway_reports.values()),
+        tuple(
+            _set_report(parent, gateway_reports[parent.gateway].accepted, placed)
+            for (kind, _), parent in sorted(known.items())
+            if kind == KIND
+        ),
         tuple(reports),
     )
 
 
 def _places(found: Sequence[Attachment], ruled: Ruled) -> Iterable[tuple[Name, str, tuple[str, ...]]]:
-    """(Gateway, listener, hostnames), each listener once even if several parentRefs lead to it."""
+    """(Gateway, key of a listener, hostnames), each listener once even if several parentRefs lead to it."""
     merged: dict[tuple[Name, str], dict[str, None]] = {}
     for attachment in found if not ruled.is_refused else ():
         for listener, hostnames in attachment.hostnames.items():
@@ -157,17 +170,33 @@ def _parent_conditions(attachment: Attachment, ruled: Ruled) -> Iterable[Conditi
 # Gateways
 
 
-def _report(
-    gateway: Doc, listeners: Sequence[Judged], placed: Mapping[tuple[Name, str], Sequence[_Placed]]
-) -> GatewayReport:
-    name, accepted = name_of(gateway), _gateway_accepted(gateway, listeners)
+def _report(known: Parents, name: Name, placed: Mapping[tuple[Name, str], Sequence[_Placed]]) -> GatewayReport:
+    parent = known["Gateway", name]
+    condition = _gateway_accepted(parent.document, parent.listeners)
+    sets = [other for (kind, _), other in known.items() if kind == KIND and other.gateway == name]
     return GatewayReport(
         name,
-        accepted,
-        tuple(_listener_report(at, len(placed.get((name, at.name), ())), accepted) for at in listeners),
-        any(at.serves for at in listeners),
-        tuple(a["value"] for a in _addresses(gateway) if a.get("value")),
+        condition,
+        _listener_reports(parent, placed, condition),
+        any(at.serves for at in listeners_of(known, name)),
+        tuple(a["value"] for a in _addresses(parent.document) if a.get("value")),
+        sum(accepted(other, condition).status for other in sets),
     )
+
+
+def _set_report(
+    parent: Parent, gateway: Condition, placed: Mapping[tuple[Name, str], Sequence[_Placed]]
+) -> ListenerSetReport:
+    condition = accepted(parent, gateway)
+    listeners = _listener_reports(parent, placed, gateway)
+    return ListenerSetReport(name_of(parent.document), parent.gateway, condition, listeners)
+
+
+def _listener_reports(
+    parent: Parent, placed: Mapping[tuple[Name, str], Sequence[_Placed]], gateway: Condition
+) -> tuple[ListenerReport, ...]:
+    counts = [(at, len(placed.get((parent.gateway, at.key), ()))) for at in parent.listeners]
+    return tuple(_listener_report(at, attached, gateway) for at, attached in counts)
 
 
 def _addresses(gateway: Doc) -> list[Doc]:
@@ -193,7 +222,8 @@ def _gateway_accepted(gateway: Doc, listeners: Sequence[Judged]) -> Condition:
 def _listener_report(listener: Judged, attached: int, gateway: Condition) -> ListenerReport:
     programmed = Condition("Programmed", True, "Programmed")
     if not listener.serves:
-        programmed = Condition("Programmed", False, "Invalid", listener.accepted.message or listener.resolved.message)
+        reason = listener.conflicted.reason if listener.set and listener.conflicted.status else "Invalid"
+        programmed = Condition("Programmed", False, reason, listener.accepted.message or listener.resolved.message)
     elif not gateway.status:
         programmed = Condition("Programmed", False, "Invalid", gateway.message)
     conditions = (listener.accepted, programmed, listener.resolved, listener.conflicted)
@@ -213,7 +243,7 @@ def door_of(gateway: Name) -> str:
 
 def _listener(gateway: Name, listener: Judged, placed: Sequence[_Placed]) -> Listener:
     return Listener(
-        name=f"{'/'.join(gateway)}/{listener.name}",
+        name=f"{'/'.join(gateway)}/{listener.key}",
         door=door_of(gateway),
         port=listener.document["port"],
         protocol=_PROTOCOLS[listener.document["protocol"]],
@@ -240,6 +270,6 @@ def _forward(gateway: Name, listener: Judged, placed: Sequence[_Placed]) -> Forw
     protocol: Literal["TCP", "UDP"] = "UDP" if listener.document["protocol"] == "UDP" else "TCP"
     port = listener.document["port"]
     if not placed:
-        return Forward(gateway, listener.name, port, protocol)
+        return Forward(gateway, listener.key, port, protocol)
     ((_, route),) = placed[0].ruled.routes
-    return Forward(gateway, listener.name, port, protocol, route.backends, route.name)
+    return Forward(gateway, listener.key, port, protocol, route.backends, route.name)

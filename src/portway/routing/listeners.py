@@ -1,4 +1,4 @@
-"""Listeners of a Gateway by themselves: which can be served, for which kinds of routes, with which certificates."""
+"""Listeners of a Gateway or ListenerSet by themselves: which can be served, for which routes, by which certificates."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from portway.routing.certificates import certificate
-from portway.routing.documents import GROUP, Doc, Documents, name_of, spec
+from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
 from portway.routing.references import is_permitted
 from portway.routing.reports import Condition
 from portway.routing.table import Certificate
@@ -32,16 +32,23 @@ class Judged(Struct, frozen=True):
     conflicted: Condition
     resolved: Condition
     certificates: tuple[tuple[str, Certificate], ...] = ()
+    set: Name | None = None
+    """The ListenerSet that has it; None: the Gateway itself."""
+
+    @property
+    def key(self) -> str:
+        """`name`, of a set's `set-namespace/set-name/name`: nobody else's at this Gateway."""
+        return "/".join((*(self.set or ()), self.name))
 
     @property
     def name(self) -> str:
-        """spec.listeners[].name."""
+        """spec.listeners[].name: its own document has no other one of this name."""
         return str(self.document["name"])
 
     @property
     def hostname(self) -> str:
         """Lower case; empty: any."""
-        return str(self.document.get("hostname") or "").lower()
+        return _hostname(self.document)
 
     @property
     def serves(self) -> bool:
@@ -50,16 +57,16 @@ class Judged(Struct, frozen=True):
         return self.accepted.status and bool(self.kinds) and not needs
 
 
-def judged(documents: Documents, gateway: Doc) -> list[Judged]:
-    """All listeners of a Gateway, in its order."""
-    listeners = spec(gateway).get("listeners") or []
-    conflicts = _conflicts(listeners)
-    return [_judged(documents, gateway, listener, conflicts.get(listener["name"], "")) for listener in listeners]
+def judged(documents: Documents, owner: Doc, held: Sequence[Doc] = ()) -> list[Judged]:
+    """All listeners of a Gateway or ListenerSet, in its order; `held`: those of others that come before them."""
+    listeners = spec(owner).get("listeners") or []
+    conflicts = {**_conflicts(listeners), **_conflicts_with(held, listeners)}
+    return [_judged(documents, owner, listener, conflicts.get(listener["name"], "")) for listener in listeners]
 
 
-def _judged(documents: Documents, gateway: Doc, listener: Doc, conflict: str) -> Judged:
+def _judged(documents: Documents, owner: Doc, listener: Doc, conflict: str) -> Judged:
     kinds, foreign = _kinds(listener)
-    certificates, broken = _certificates(documents, gateway, listener)
+    certificates, broken = _certificates(documents, owner, listener)
     return Judged(
         listener,
         kinds,
@@ -67,6 +74,7 @@ def _judged(documents: Documents, gateway: Doc, listener: Doc, conflict: str) ->
         Condition("Conflicted", bool(conflict), conflict or "NoConflicts", _CONFLICTS.get(conflict, "")),
         foreign or broken or Condition("ResolvedRefs", True, "ResolvedRefs"),
         certificates,
+        name_of(owner) if owner.get("kind") == "ListenerSet" else None,
     )
 
 
@@ -108,13 +116,34 @@ def _conflicts(listeners: Sequence[Doc]) -> dict[str, str]:
     for listener in listeners:
         by_port.setdefault(_transport(listener), []).append(listener)
     for sharing in by_port.values():
-        if len({"TLS" if at["protocol"] == "HTTPS" else at["protocol"] for at in sharing}) > 1:
+        if len(set(map(_family, sharing))) > 1:
             found |= {at["name"]: "ProtocolConflict" for at in sharing}
             continue
-        hostnames = Counter((at.get("hostname") or "").lower() for at in sharing)
-        alike = [at for at in sharing if hostnames[(at.get("hostname") or "").lower()] > 1]
+        hostnames = Counter(map(_hostname, sharing))
+        alike = [at for at in sharing if hostnames[_hostname(at)] > 1]
         found |= {at["name"]: "HostnameConflict" for at in alike}
     return found
+
+
+def _conflicts_with(held: Sequence[Doc], listeners: Sequence[Doc]) -> dict[str, str]:
+    """By name, why a listener comes too late: others have what it asks for."""
+    found = {}
+    for listener in listeners:
+        sharing = [at for at in held if _transport(at) == _transport(listener)]
+        if any(_family(at) != _family(listener) for at in sharing):
+            found[listener["name"]] = "ProtocolConflict"
+        elif any(_hostname(at) == _hostname(listener) for at in sharing):
+            found[listener["name"]] = "HostnameConflict"
+    return found
+
+
+def _family(listener: Doc) -> str:
+    """Listeners of one may share a port."""
+    return "TLS" if listener["protocol"] == "HTTPS" else str(listener["protocol"])
+
+
+def _hostname(listener: Doc) -> str:
+    return (listener.get("hostname") or "").lower()
 
 
 def _kinds(listener: Doc) -> tuple[tuple[str, ...], Condition | None]:

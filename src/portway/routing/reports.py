@@ -15,7 +15,7 @@ class Condition(Struct, frozen=True):
 
 
 class ListenerReport(Struct, frozen=True):
-    """status.listeners of a Gateway."""
+    """status.listeners of a Gateway or ListenerSet."""
 
     name: str
     supported_kinds: tuple[tuple[str, str], ...]
@@ -34,6 +34,17 @@ class GatewayReport(Struct, frozen=True):
     """Whether any listener can serve."""
     addresses: tuple[str, ...] = ()
     """IP addresses that it asks for."""
+    attached_sets: int = 0
+    """ListenerSets that are accepted."""
+
+
+class ListenerSetReport(Struct, frozen=True):
+    """A ListenerSet of one of our Gateways."""
+
+    name: Name
+    gateway: Name
+    accepted: Condition
+    listeners: tuple[ListenerReport, ...] = ()
 
 
 class ParentReport(Struct, frozen=True):

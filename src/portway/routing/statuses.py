@@ -9,8 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
+from portway.routing import listenersets
 from portway.routing.documents import GROUP, Doc, meta, name_of, spec
-from portway.routing.reports import Condition, GatewayReport, ListenerReport, ParentReport
+from portway.routing.reports import Condition, GatewayReport, ListenerReport, ListenerSetReport, ParentReport
 
 FEATURES = (
     "GRPCRoute",
@@ -47,6 +48,7 @@ FEATURES = (
     "HTTPRouteRequestTimeout",
     "HTTPRouteResponseHeaderModification",
     "HTTPRouteSchemeRedirect",
+    "ListenerSet",
     "ReferenceGrant",
     "TCPRoute",
     "TLSRoute",
@@ -81,14 +83,30 @@ def gateway_status(gateway: Doc, report: GatewayReport, door: DoorState, now: st
     """The status of a Gateway of ours."""
     old = _status(gateway)
     listeners = {listener["name"]: listener for listener in old.get("listeners") or ()}
-    programmed = _programmed(report, door)
+    conditions = [report.accepted, programmed(report, door)]
     status: Doc = {
-        **{key: value for key, value in old.items() if key not in ("addresses", "conditions", "listeners")},
-        "conditions": _conditions(gateway, old.get("conditions"), [report.accepted, programmed], now),
+        **{key: value for key, value in old.items() if key not in _OF_GATEWAYS},
+        "conditions": _conditions(gateway, old.get("conditions"), conditions, now),
         "listeners": [_listener(gateway, at, listeners.get(at.name, {}), now) for at in report.listeners],
     }
+    if spec(gateway).get("allowedListeners"):
+        status["attachedListenerSets"] = report.attached_sets
     addresses = [_address(point) for point in door.points if report.accepted.status]
     return {"addresses": addresses, **status} if addresses else status
+
+
+_OF_GATEWAYS = ("addresses", "attachedListenerSets", "conditions", "listeners")
+
+
+def listener_set_status(document: Doc, report: ListenerSetReport, gateway: Condition, now: str) -> Doc:
+    """The status of a ListenerSet; `gateway`: what is said of its Gateway's being programmed."""
+    old = _status(document)
+    listeners = {listener["name"]: listener for listener in old.get("listeners") or ()}
+    conditions = [report.accepted, listenersets.programmed(report, gateway)]
+    return {
+        "conditions": _conditions(document, old.get("conditions"), conditions, now),
+        "listeners": [_listener(document, at, listeners.get(at.name, {}), now) for at in report.listeners],
+    }
 
 
 def _address(point: Doc) -> Doc:
@@ -97,7 +115,8 @@ def _address(point: Doc) -> Doc:
     return {"type": "Hostname", "value": point.get("hostname") or ""}
 
 
-def _programmed(report: GatewayReport, door: DoorState) -> Condition:
+def programmed(report: GatewayReport, door: DoorState) -> Condition:
+    """Whether a Gateway's door can be reached."""
     if not report.accepted.status or not report.programmable:
         return Condition("Programmed", False, "Invalid", report.accepted.message or "no listener can be served")
     given = {point.get("ip") for point in door.points}

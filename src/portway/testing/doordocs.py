@@ -73,6 +73,22 @@ def gateway(name: str, *listeners: Doc, **fields: Any) -> Doc:
     return _gateway_api("Gateway", name, spec, **metadata)
 
 
+def listener_set(name: str, of: str, *listeners: Doc, created: str = "2026-01-01T00:00:00Z", **reference: Any) -> Doc:
+    """A ListenerSet of a Gateway (`namespace/name` for one of another namespace)."""
+    spec = {"parentRef": {**_reference(of), **reference}, "listeners": list(listeners) or [http()]}
+    return _gateway_api("ListenerSet", name, spec, creationTimestamp=created)
+
+
+def joined(source: str, **labels: str) -> Doc:
+    """allowedListeners: `None`, `Same`, `All`, or `Selector` with labels."""
+    return {"namespaces": allows(source, **labels)["namespaces"]}
+
+
+def in_set(name: str, section: str = "") -> Doc:
+    """A parentRef to a ListenerSet."""
+    return parent(name, section, kind="ListenerSet")
+
+
 def _reference(name: str) -> Doc:
     namespace, _, name = name.rpartition("/")
     return {"name": name, **({"namespace": namespace} if namespace else {})}

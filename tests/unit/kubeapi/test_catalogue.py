@@ -22,6 +22,7 @@ ACTIVE = {
         "ServiceBGPStatus",
     ),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
+    "ListenerSet",
     *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "StatefulSet", "DaemonSet", "Job"),
     "ControllerRevision",
 }

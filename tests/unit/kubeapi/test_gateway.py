@@ -19,6 +19,10 @@ from portway.kubeapi.schema import TYPES
 SPECS: dict[str, Doc] = {
     "GatewayClass": {"controllerName": "example.net/gateway"},
     "Gateway": {"gatewayClassName": "portway", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+    "ListenerSet": {
+        "parentRef": {"name": "door"},
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+    },
     "HTTPRoute": {"rules": [{"backendRefs": [{"name": "web", "port": 80}]}]},
     "GRPCRoute": {"rules": [{"backendRefs": [{"name": "web", "port": 80}]}]},
     "TCPRoute": {"rules": [{"backendRefs": [{"name": "db", "port": 5432}]}]},
@@ -80,10 +84,15 @@ def test_defaults_reach_into_defaults() -> None:
             "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
         }
     ]
-    gateway = made("Gateway")
-    kind_of("Gateway").default(gateway)
-    assert gateway["spec"]["listeners"][0]["allowedRoutes"] == {"namespaces": {"from": "Same"}}
-    assert [c["type"] for c in gateway["status"]["conditions"]] == ["Accepted", "Programmed"]
+    for kind in ("Gateway", "ListenerSet"):
+        door = made(kind)
+        kind_of(kind).default(door)
+        assert door["spec"]["listeners"][0]["allowedRoutes"] == {"namespaces": {"from": "Same"}}
+        assert [c["type"] for c in door["status"]["conditions"]] == ["Accepted", "Programmed"]
+    assert door["spec"]["parentRef"] == {"name": "door", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
+    letting = made("Gateway", "spec.allowedListeners", {})
+    kind_of("Gateway").default(letting)
+    assert letting["spec"]["allowedListeners"] == {"namespaces": {"from": "None"}}
 
 
 def test_a_new_object_waits_whatever_status_it_came_with() -> None:
@@ -146,6 +155,18 @@ REFUSED: list[tuple[str, str, Any, str]] = [
     ),
     ("Gateway", "spec.addresses", [{"value": "10.0.0.1"}] * 2, "IPAddress values must be unique"),
     ("Gateway", "spec.addresses", [{"type": "Hostname", "value": "a_b"}], "Hostname value must be empty or contain"),
+    ("Gateway", "spec.allowedListeners", {"namespaces": {"from": "Any"}}, 'namespaces.from: Unsupported value: "Any"'),
+    ("ListenerSet", "spec.parentRef", None, "spec.parentRef: Required value"),
+    ("ListenerSet", "spec.parentRef.name", "", "spec.parentRef.name in body should be at least 1 chars long"),
+    ("ListenerSet", "spec.listeners", [], "spec.listeners in body should have at least 1 items"),
+    ("ListenerSet", "spec.listeners", [LISTENER, LISTENER], 'spec.listeners[1]: Duplicate value: {"name":"a"}'),
+    ("ListenerSet", "spec.listeners.0.protocol", "TLS", "tls mode must be set for protocol TLS"),
+    (
+        "ListenerSet",
+        "spec.listeners",
+        [LISTENER, {**LISTENER, "name": "b"}],
+        'spec.listeners: Invalid value: "array": Combination of port, protocol and hostname must be unique',
+    ),
     ("HTTPRoute", "spec.hostnames", ["http://a"], "spec.hostnames[0] in body should match"),
     ("HTTPRoute", "spec.parentRefs", [{"name": "a"}, {"name": "a"}], "sectionName must be unique when parentRefs"),
     (
@@ -259,6 +280,8 @@ def test_columns() -> None:
         "Age",
     ]
     assert shown["rows"][0]["cells"][:4] == ["x", "portway", "10.0.0.1 fd00::1", "True"]
+    listeners = made("ListenerSet") | {"status": {"conditions": [{"type": "Accepted", "status": "True"}]}}
+    assert table(kind_of("ListenerSet"), [listeners], 0.0, {}, "None")["rows"][0]["cells"][:3] == ["x", "True", ""]
     route = made("HTTPRoute", "spec.hostnames", ["a.com", "*.b.com"])
     assert table(kind_of("HTTPRoute"), [route], 0.0, {}, "None")["rows"][0]["cells"][1] == '["a.com","*.b.com"]'
 

@@ -338,7 +338,7 @@ def test_a_gateways_status_says_its_generation_and_keeps_times_and_what_others_w
     (report,) = doors(document).gateways
     first = gateway_status(document, report, DoorState(), NOW)
     first["conditions"].append({"type": "example.com/Other", "status": "True"})
-    first["attachedListenerSets"] = 0
+    first["example"] = 0
     second = gateway_status(document | {"status": first}, report, READY, "2026-06-06T06:06:06Z")
     assert second["addresses"] == [{"type": "IPAddress", "value": "10.0.0.1"}]
     assert {c["type"]: c.get("lastTransitionTime") for c in second["conditions"]} == {
@@ -348,7 +348,7 @@ def test_a_gateways_status_says_its_generation_and_keeps_times_and_what_others_w
     }
     assert {c["observedGeneration"] for c in second["conditions"] if "observedGeneration" in c} == {3}
     assert {c["observedGeneration"] for at in second["listeners"] for c in at["conditions"]} == {3}
-    assert second["attachedListenerSets"] == 0
+    assert second["example"] == 0
     assert gateway_status(document | {"status": second}, report, READY, "later") == second
 
 

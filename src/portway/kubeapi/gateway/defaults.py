@@ -21,6 +21,9 @@ def _waiting(*types: str) -> list[Doc]:
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "GatewayClass": {"status": {"conditions": _waiting("Accepted")}},
     "Gateway": {"status": {"conditions": _waiting("Accepted", "Programmed")}},
+    "ListenerSet": {"status": {"conditions": _waiting("Accepted", "Programmed")}},
+    "ListenerSetStatus": {"conditions": _waiting("Accepted", "Programmed")},
+    "ParentGatewayReference": {"group": GROUP, "kind": "Gateway"},
     "GatewaySpecAddress": {"type": "IPAddress"},
     "GatewayStatusAddress": {"type": "IPAddress"},
     "AllowedListeners": {"namespaces": {"from": "None"}},

@@ -224,6 +224,7 @@ _L4: tuple[Rule, ...] = (("parentRefs", _parents),)
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "GatewaySpec": (("listeners", _listeners), ("addresses", _addresses)),
+    "ListenerSetSpec": (("listeners", _listeners),),
     "GatewaySpecAddress": (("", _address),),
     "ListenerTLSConfig": (("", _listener_tls),),
     "HTTPRouteSpec": (*_L4, ("rules", _http_rules)),

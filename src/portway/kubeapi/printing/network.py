@@ -199,6 +199,12 @@ COLUMNS = {
         column("Programmed", text(lambda doc: condition(doc, "Programmed").get("status", ""))),
         AGE,
     ),
+    "ListenerSet": (
+        NAME,
+        column("Accepted", text(lambda doc: condition(doc, "Accepted").get("status", ""))),
+        column("Programmed", text(lambda doc: condition(doc, "Programmed").get("status", ""))),
+        AGE,
+    ),
     "HTTPRoute": _ROUTE_COLUMNS,
     "GRPCRoute": _ROUTE_COLUMNS,
     "ServiceCIDR": (NAME, column("CIDRs", text(lambda doc: ",".join(value(doc, "spec", "cidrs") or ()))), AGE),

@@ -125,7 +125,28 @@ gateway.ObjectReference
 
 GatewayStatus
   addresses []GatewayStatusAddress
-  attachedListenerSets integer
+  attachedListenerSets integer  # How many ListenerSets were accepted.
+  conditions [type]Condition nopatch
+  listeners [name]ListenerStatus nopatch
+
+ListenerSet  # More listeners for a Gateway that lets them in.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec! ListenerSetSpec
+  status ListenerSetStatus
+
+ListenerSetSpec
+  listeners! [name]Listener nopatch  # Names need not differ from those of the Gateway and of other sets.
+  parentRef! ParentGatewayReference
+
+ParentGatewayReference
+  group string
+  kind string
+  name! string
+  namespace string  # The set's own when not given; the Gateway's allowedListeners say who may join.
+
+ListenerSetStatus
   conditions [type]Condition nopatch
   listeners [name]ListenerStatus nopatch
 
