@@ -60,7 +60,8 @@ class Judged(Struct, frozen=True):
 def judged(documents: Documents, owner: Doc, held: Sequence[Doc] = ()) -> list[Judged]:
     """All listeners of a Gateway or ListenerSet, in its order; `held`: those of others that come before them."""
     listeners = spec(owner).get("listeners") or []
-    conflicts = {**_conflicts(listeners), **_conflicts_with(held, listeners)}
+    late = _conflicts_with(held, listeners)
+    conflicts = late | _conflicts([listener for listener in listeners if listener["name"] not in late])
     return [_judged(documents, owner, listener, conflicts.get(listener["name"], "")) for listener in listeners]
 
 

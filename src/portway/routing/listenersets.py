@@ -22,7 +22,7 @@ def parents(documents: Documents, gateways: Mapping[Name, Doc]) -> dict[tuple[st
     held = {name: [at.document for at in found["Gateway", name].listeners] for name in gateways}
     for document in oldest_first(documents.listener_sets):
         name = _gateway_of(document)
-        if name in gateways:
+        if name is not None and name in gateways:
             found[KIND, name_of(document)] = parent = _joining(documents, document, gateways[name], held[name])
             held[name] += [at.document for at in parent.listeners if not at.conflicted.status]
     return found

@@ -133,7 +133,7 @@ def test_what_a_gateway_has_is_its_own_and_who_lost_holds_nothing() -> None:
     computed = doors(
         gateway("door", http(), **ANY),
         listener_set("a", "door", http("lost", 80, **TCP)),
-        listener_set("b", "door", http("joins", 80, hostname="b.com"), http("lost", 80)),
+        listener_set("b", "door", http("joins", 80, hostname="b.com"), http("lost", 80), http("tcp", 80, **TCP)),
     )
     assert sets(computed) == {"shop/a": "!ListenersNotValid", "shop/b": "ListenersNotValid"}
     assert [at.name for at in computed.listeners] == ["shop/door/http", "shop/door/shop/b/joins"]
