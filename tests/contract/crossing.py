@@ -13,6 +13,7 @@ import math
 import os
 import select
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -68,6 +69,10 @@ class Crossing(Struct):
 
     def fates(self, packets: Sequence[Packet], times: Sequence[int]) -> list[Fate]:
         """What became of each packet, sent so many times as connections of its own."""
+        return [frozenset(counts) for counts in self.counts(packets, times)]
+
+    def counts(self, packets: Sequence[Packet], times: Sequence[int]) -> list[Counter[tuple[str, bool]]]:
+        """The same, and how often."""
         sightings: dict[int, Sighting] = {}
         owners: list[range] = []
         copies = [packet for packet, count in zip(packets, times, strict=True) for _ in range(count)]
@@ -78,7 +83,7 @@ class Crossing(Struct):
             owners.append(range(first, first + count))
             first += count
         return [
-            frozenset(self._fate(packet, sightings.get(number)) for number in numbers)
+            Counter(self._fate(packet, sightings.get(number)) for number in numbers)
             for packet, numbers in zip(packets, owners, strict=True)
         ]
 
@@ -175,6 +180,7 @@ _SETTINGS = {
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv4/icmp_ratemask": "0",
     "net/ipv6/icmp/ratelimit": "0",
+    "net/ipv6/icmp/ratemask": "0",
     "net/netfilter/nf_conntrack_checksum": "0",
 }
 

@@ -7,6 +7,7 @@ frontend, as the API's allocators see to. (A clash is a case of its own: test_fo
 from itertools import product
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portway.model import (
     Endpoint,
@@ -19,6 +20,7 @@ from portway.model import (
     ProxyConfig,
     Service,
     ServicePort,
+    Share,
     Snapshot,
 )
 from portway.model.service import ServiceType, TrafficPolicy
@@ -130,6 +132,21 @@ def clusters(draw: st.DrawFn) -> Snapshot:
         {"node-1": node},
         draw(st.sampled_from(((), SERVICE_CIDRS))),
     )
+
+
+_shares = st.builds(Share, st.sampled_from(("a", "b", "c")), st.sampled_from((0, 1, 1, 2, 9, 70)))
+
+
+@st.composite
+def shared_clusters(draw: st.DrawFn) -> Snapshot:
+    """The same where slices may speak of shares, and groups may have no endpoints."""
+    cluster = draw(clusters())
+    pieces = {
+        key: replace(piece, share=draw(_shares), endpoints=piece.endpoints if draw(_mostly) else ())
+        for key, piece in cluster.slices.items()
+        if draw(_mostly)
+    }
+    return replace(cluster, slices={**cluster.slices, **pieces})
 
 
 _detectors: st.SearchStrategy[LocalDetector | None] = st.sampled_from(

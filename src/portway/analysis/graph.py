@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from portway.analysis.trace import Trace
+from portway.forwarding.hops import percent
 
 _Edge = tuple[str, str, str, bool]
 """From, to, label, whether packets go on."""
@@ -63,4 +64,5 @@ def _ends(found: Trace) -> Iterator[tuple[str, str, bool, str]]:
     for index, backend in enumerate(found.backends):
         fate = fates.get(backend)
         denied = fate is not None and not fate.allowed
-        yield f"b{index}", f"{backend.target}\n{backend}", not denied, fate.fate if fate and denied else ""
+        share = percent(found.shares[index]) if found.shares else ""
+        yield f"b{index}", f"{backend.target}\n{backend}", not denied, fate.fate if fate and denied else share

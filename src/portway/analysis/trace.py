@@ -105,9 +105,13 @@ class Trace(Struct, frozen=True):
     disposition: str = ""
     """Empty when no packet could be sent at all."""
     backends: tuple[Backend, ...] = ()
+    shares: tuple[float, ...] = ()
+    """The part of new connections that each backend gets, where they are not all the same, or some are refused."""
     masquerade: bool = False
     frontend: str = ""
     service_port: str = ""
+    refused: float = 0.0
+    """The part that is refused although there are backends: a Gateway's route gives it to one without endpoints."""
     sticky: bool = False
     """The Service remembers its clients (sessionAffinity ClientIP): each always draws the same backend."""
     judged: tuple[Judged, ...] = ()
@@ -348,6 +352,8 @@ def _decided(
         packet=packet,
         disposition=verdict.disposition.value,
         backends=tuple(_located(terrain, backend) for backend in verdict.backends),
+        shares=verdict.shares if verdict.weights or verdict.refused else (),
+        refused=verdict.refused_share,
         masquerade=verdict.masquerade,
         frontend=verdict.frontend,
         service_port=str(verdict.service_port or ""),

@@ -18,7 +18,8 @@ def tries(found: Trace) -> int:
     count = len(found.judged)
     if len({_fate(found, fate) for fate in found.judged}) < 2:
         return 1
-    return min(_MOST, math.ceil(math.log(count * 1e6) / -math.log(1 - 1 / count)))
+    least = min(found.shares, default=1 / count)
+    return min(_MOST, math.ceil(math.log(count * 1e6) / -math.log(1 - least)))
 
 
 def _fate(found: Trace, fate: Judged) -> str:
@@ -30,7 +31,8 @@ def _fate(found: Trace, fate: Judged) -> str:
 def agreement(found: Trace, fact: dict[str, Any]) -> bool:
     """Whether the packets met what the trace says: an answer from a candidate, a refusal, or silence.
 
-    Where a pod declares no such port, its own refusal agrees too: nothing has said that something listens.
+    Where a pod declares no such port, its own refusal agrees too: nothing has said that something listens. So does
+    one where a share of the connections is refused.
     """
     if fact.get("tries", 1) > 1:
         return _draws_agree(found, fact)
@@ -39,7 +41,8 @@ def agreement(found: Trace, fact: dict[str, Any]) -> bool:
     if found.disposition == "drop":
         return fact["outcome"] in ("silent", "not permitted")
     if found.arrives:
-        return bool(fact["outcome"] == "refused" and found.undeclared)
+        refused = ("refused", "unreachable", "not permitted") if found.refused else ("refused",)
+        return bool(fact["outcome"] in refused and (found.undeclared or found.refused))
     return fact["outcome"] in ("refused", "unreachable", "not permitted") or found.disposition == "pass"
 
 
@@ -61,9 +64,9 @@ def _draws_agree(found: Trace, fact: dict[str, Any]) -> bool:
     if answered - _allowed(found) - {""} or fact["tries"] != silent + refused + sum(fact["answered"].values()):
         return False
     unsure = {backend.target for backend in found.undeclared}
-    if refused and not unsure:
+    if refused and not unsure and not found.refused:
         return False
-    if found.sticky:
+    if found.sticky and not found.refused:
         return len(answered) + bool(silent) + bool(refused) == 1
     denied = any(not fate.allowed for fate in found.judged)
     every = "" in answered or answered | unsure == _allowed(found) or fact["tries"] == _MOST

@@ -4,6 +4,7 @@ from typing import Any
 
 from portway.analysis import replies
 from portway.analysis.trace import Trace
+from portway.forwarding.hops import percent
 from portway.model import Hop
 
 
@@ -50,7 +51,11 @@ def _backends(found: Trace) -> list[str]:
         return []
     width = max(len(b.target) for b in found.backends)
     denied = {fate.backend for fate in found.judged if not fate.allowed}
-    return [f"[{b.target:{width}} {b}]  {b.node_name}{' ✗' if b in denied else ''}".rstrip() for b in found.backends]
+    shares = [f"  {percent(share)}" for share in found.shares] or [""] * len(found.backends)
+    return [
+        f"[{b.target:{width}} {b}]  {b.node_name}{share}{' ✗' if b in denied else ''}".rstrip()
+        for b, share in zip(found.backends, shares, strict=True)
+    ]
 
 
 def _fates(found: Trace) -> list[tuple[str, str]]:

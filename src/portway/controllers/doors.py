@@ -6,6 +6,7 @@ and namespaces, and a fleet has few of them. What is written is only what differ
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from portway.controllers.controller import Controller
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
+from portway.kubeapi.shares import CONTROLLER, MANAGED_BY
+from portway.model import Share
 from portway.reconcile import doors
 from portway.reconcile.change import Change, Create, Event, Update
 from portway.reconcile.doors import Door, DoorPort, Existing, Program
@@ -53,6 +56,7 @@ from portway.routing.statuses import (
     programmed,
     route_status,
 )
+from portway.routing.table import Pool
 
 COMPONENT = "portway-gateway-controller"
 _READ = (*RESOURCES.values(), DEPLOYMENTS, ENDPOINT_SLICES)
@@ -116,7 +120,8 @@ class DoorController(Controller):
         return program(door, self.cluster.api_socket, self.cluster.gateway_engine)
 
     def _objects(self, computed: Doors) -> Iterator[Change]:
-        self._sources = {source for forward in computed.forwards for source, _ in _sources(computed, forward)}
+        pools = (computed.pools[key] for forward in computed.forwards for key in _weights(forward) if key)
+        self._sources = {(pool.namespace, pool.service) for pool in pools}
         yield from self._ingress_objects(computed)
         for report in computed.gateways:
             yield from self._gateway_objects(computed, report)
@@ -158,7 +163,7 @@ class DoorController(Controller):
         yield from doors.reconcile(door, existing, run, slices)
 
     def _existing(self, namespace: str, name: str) -> Existing:
-        labels = {doors.SERVICE_NAME: name, doors.MANAGED_BY: doors.CONTROLLER}
+        labels = {doors.SERVICE_NAME: name, MANAGED_BY: CONTROLLER}
         return Existing(
             self.caches[DEPLOYMENTS].get((namespace, name)),
             self.caches[SERVICES].get((namespace, name)),
@@ -167,11 +172,18 @@ class DoorController(Controller):
 
     def _forwarded(self, door: Door, forward: Forward, computed: Doors) -> Iterator[Doc]:
         port = DoorPort(forward.port, forward.protocol, forwarded=True)
-        for (namespace, service), port_name in dict.fromkeys(_sources(computed, forward)):
-            for source in self.caches[ENDPOINT_SLICES].labelled(namespace, {doors.SERVICE_NAME: service}):
-                for source_port in source.get("ports") or ():
-                    if (source_port.get("name") or "") == port_name and source_port.get("port"):
-                        yield doors.forwards(door, port, source, source_port)
+        for key, weight in _weights(forward).items():
+            share = Share(key, weight)
+            found = self._endpoints(computed.pools[key]) if key else ()
+            slices = [doors.forwards(door, port, share, source, source_port) for source, source_port in found]
+            yield from slices or [doors.leads_nowhere(door, port, share)]
+
+    def _endpoints(self, pool: Pool) -> Iterator[tuple[Doc, Doc]]:
+        """The slices of a Service, each with the port that is meant."""
+        for source in self.caches[ENDPOINT_SLICES].labelled(pool.namespace, {doors.SERVICE_NAME: pool.service}):
+            for port in source.get("ports") or ():
+                if (port.get("name") or "") == pool.port_name and port.get("port"):
+                    yield source, port
 
     # Statuses
 
@@ -255,12 +267,12 @@ def _status(resource: Resource, document: Doc, status: Doc) -> Iterator[Change]:
         yield Update(resource, {**document, "status": status}, "status")
 
 
-def _sources(computed: Doors, forward: Forward) -> Iterator[tuple[Key, str]]:
-    """The Services behind a forward, with the name of the port that is meant."""
+def _weights(forward: Forward) -> dict[str, int]:
+    """The weights of the pools behind a forward, "" being all that lead to none; those of 0 get nothing."""
+    found: Counter[str] = Counter()
     for backend in forward.backends:
-        if backend.pool and backend.weight:
-            pool = computed.pools[backend.pool]
-            yield (pool.namespace, pool.service), pool.port_name
+        found[backend.pool] += backend.weight
+    return {key: weight for key, weight in found.items() if weight}
 
 
 def _door_key(report: GatewayReport) -> Key:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from portway.forwarding.endpoints import Place, candidates, choose, in_slots
+from portway.forwarding.endpoints import Choice, Place, candidates, choose, in_slots
 from portway.forwarding.frontend import Contribution, Frontend, FrontendKind, HealthCheck, Target
 from portway.forwarding.locality import ZERO_CIDRS, primary_address
+from portway.forwarding.shares import grouped, occurrences, shared
 from portway.model import (
     EndpointSlice,
     Family,
@@ -99,15 +100,7 @@ def _target(
     before: dict[tuple[ServicePortName, Family], Target],
 ) -> Target:
     name = ServicePortName(service.namespace, service.name, port.name, port.protocol)
-    external = bool(port.node_port or facet.load_balancer_ips or facet.external_ips)
-    internal_local = service.internal_traffic_policy == "Local"
-    external_local = external and service.external_traffic_policy == "Local"
-    chosen = choose(
-        candidates(slices, facet.family, port.name, port.protocol),
-        uses_cluster=external or not internal_local,
-        uses_local=internal_local or external_local,
-        place=place,
-    )
+    chosen = _chosen(service, port, facet, slices, place)
     previous = before.get((name, facet.family))
     return Target(
         name,
@@ -117,7 +110,24 @@ def _target(
         chosen.cluster_terminating,
         chosen.local_terminating,
         service.session_affinity_seconds,
+        in_slots(previous.slots if previous else (), chosen.slots, occurrences) if chosen.slots else (),
+        chosen.refused,
     )
+
+
+def _chosen(service: Service, port: ServicePort, facet: _Facet, slices: list[EndpointSlice], place: Place) -> Choice:
+    """Shares count where no policy is Local: whoever is sent to a node's own endpoints finds only some groups there."""
+    external = bool(port.node_port or facet.load_balancer_ips or facet.external_ips)
+    internal_local = service.internal_traffic_policy == "Local"
+    uses_cluster = external or not internal_local
+    uses_local = internal_local or (external and service.external_traffic_policy == "Local")
+
+    def choice(some: Iterable[EndpointSlice]) -> Choice:
+        found = candidates(some, facet.family, port.name, port.protocol)
+        return choose(found, uses_cluster, uses_local, place)
+
+    groups = () if uses_local else grouped(slices, port.name, port.protocol)
+    return shared([(weight, choice(some)) for weight, some in groups]) if groups else choice(slices)
 
 
 def _frontends(service: Service, port: ServicePort, facet: _Facet, target: Target) -> Iterator[Frontend]:

@@ -3,7 +3,7 @@
 Source: kube-proxy 1.36 pkg/proxy/topology.go (CategorizeEndpoints) and endpointslicecache.go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -29,6 +29,8 @@ class Choice(Struct, frozen=True):
     has_endpoints: bool = False
     cluster_terminating: bool = False
     local_terminating: bool = False
+    slots: tuple[Backend, ...] = ()
+    refused: int = 0
 
 
 def candidates(slices: Iterable[EndpointSlice], family: Family, port_name: str, protocol: Protocol) -> list[Candidate]:
@@ -91,7 +93,17 @@ def near(ready: list[Candidate], place: Place) -> list[Candidate]:
     return ready
 
 
-def in_slots(previous: tuple[Backend, ...], wanted: tuple[Backend, ...]) -> tuple[Backend, ...]:
+Identities = Callable[[Iterable[Backend]], Iterable[tuple[object, ...]]]
+
+
+def addresses(backends: Iterable[Backend]) -> list[tuple[object, ...]]:
+    """What tells backends apart of which none is there twice."""
+    return [(b.address, b.port) for b in backends]
+
+
+def in_slots(
+    previous: tuple[Backend, ...], wanted: tuple[Backend, ...], identities: Identities = addresses
+) -> tuple[Backend, ...]:
     """`wanted` in an order that moves as few as can be from their slots in `previous`.
 
     New backends take the freed slots, then new slots at the end; a slot that stays free takes the last backend.
@@ -100,8 +112,8 @@ def in_slots(previous: tuple[Backend, ...], wanted: tuple[Backend, ...]) -> tupl
     """
     if not previous:
         return tuple(sorted(wanted, key=str))
-    coming = {(b.address, b.port): b for b in wanted}
-    slots = [coming.pop((b.address, b.port), None) for b in previous]
+    coming = dict(zip(identities(wanted), wanted, strict=True))
+    slots = [coming.pop(identity, None) for identity in identities(previous)]
     fresh = sorted(coming.values(), key=str, reverse=True)
     slots = [slot or (fresh.pop() if fresh else None) for slot in slots]
     return _closed_up(slots) + tuple(reversed(fresh))

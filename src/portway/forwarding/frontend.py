@@ -32,6 +32,20 @@ class Target(Struct, frozen=True, gc=False):
     """`cluster` is the fallback to serving, terminating endpoints."""
     local_terminating: bool = False
     session_affinity_seconds: int = 0
+    slots: tuple[Backend, ...] = ()
+    """Where some of `cluster` have a larger share than others: each as often as is due to it."""
+    refused: int = 0
+    """So many slots more lead nowhere: shares whose endpoints are missing. Never under a policy Local."""
+
+    @property
+    def drawn(self) -> tuple[Backend, ...]:
+        """What each slot of policy Cluster leads to, without those that lead nowhere."""
+        return self.slots or self.cluster
+
+    @property
+    def draws(self) -> int:
+        """How many slots a client under policy Cluster draws from."""
+        return len(self.drawn) + self.refused
 
 
 class Frontend(Struct, frozen=True, gc=False):
@@ -64,7 +78,8 @@ class Frontend(Struct, frozen=True, gc=False):
     @property
     def without_backends(self) -> Disposition:
         """What happens to a packet for which no backend was chosen (section 5.3)."""
-        return Disposition.DROP if self.target.has_endpoints else Disposition.REJECT
+        target = self.target
+        return Disposition.DROP if target.has_endpoints and not target.refused else Disposition.REJECT
 
 
 class HealthCheck(Struct, frozen=True, gc=False):

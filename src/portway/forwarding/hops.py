@@ -1,5 +1,7 @@
 """The steps of a packet's way on the node that decided about it: the node, the ServicePort, the pod."""
 
+from collections.abc import Iterator
+
 from portway.forwarding.table import ForwardingTable
 from portway.model import Backend, Disposition, Hop, Packet, ServicePortName, Verdict, family_of
 
@@ -38,9 +40,20 @@ def _service_hop(table: ForwardingTable, packet: Packet, verdict: Verdict, name:
         for frontend in table.contributions[name.namespace, name.name].frontends
         if frontend.kind == "clusterIP" and (frontend.family, frontend.target.name) == (family, name)
     )
-    count = len(verdict.backends)
-    note = f"DNAT {_dialled(packet)} → one of {count}" if count > 1 else ""
+    note = ", ".join(_draw(packet, verdict))
     return Hop("service", f"{name.namespace}/{name.name}", own.address, own.port, name.port, note)
+
+
+def _draw(packet: Packet, verdict: Verdict) -> Iterator[str]:
+    if len(verdict.backends) > 1:
+        yield f"DNAT {_dialled(packet)} → one of {len(verdict.backends)}{' by weight' if verdict.weights else ''}"
+    if verdict.refused:
+        yield f"{percent(verdict.refused_share)} of connections refused (NO_ENDPOINTS)"
+
+
+def percent(share: float) -> str:
+    """For people: `30%`, `33.3%`."""
+    return f"{share:.1%}".replace(".0%", "%")
 
 
 def _pod_hop(backend: Backend, packet: Packet) -> Hop:

@@ -1,7 +1,7 @@
 """Services with very many endpoints: a changed EndpointSlice costs that slice, not the whole Service.
 
 What is remembered of such a Service is where each endpoint stands: its slot, or that it has none. A change moves
-only what it names. Whatever is not simple is left to the full computation: topology hints, an endpoint in two
+only what it names. Whatever is not simple is left to the full computation: topology hints, shares, an endpoint in two
 slices, a change of the Service itself, a fallback to terminating endpoints that begins or ends, health checks.
 
 Remembered state belongs to one exact Contribution; it is of no use for any other and then forgotten.
@@ -157,6 +157,8 @@ class _Column:
         return self._edited(touched, new)
 
     def _entries(self, piece: EndpointSlice | None) -> dict[Key, Endpoint]:
+        if piece is not None and piece.share:
+            raise _NotSimple
         if piece is None or not piece.proxied or not piece.endpoints:
             return {}
         if family_of(piece.endpoints[0].address) != self._family:

@@ -3,15 +3,17 @@
 1. A load-balancer IP with source ranges that leave the client out drops it.
 2. A packet to any clusterIP is marked for masquerade when masqueradeAll is set or it comes from no local pod.
 3. A frontend at its very address, else a nodePort when the address accepts them, chooses the backends.
-4. Chosen: forwarded.
+4. Chosen: forwarded, but for the share of connections whose endpoints are missing: that is rejected.
 5. Not chosen: rejected or dropped for lack of endpoints; rejected at a clusterIP without such a port; dropped at an
    address of a ServiceCIDR that nobody holds.
 6. Anything else is left alone.
 """
 
+from collections import Counter
+
 from msgspec import Struct
 
-from portway.forwarding.frontend import Frontend
+from portway.forwarding.frontend import Frontend, Target
 from portway.forwarding.locality import accepts_node_ports, detects, from_local_pod
 from portway.forwarding.table import ForwardingTable
 from portway.model import Backend, Disposition, Packet, ProxyConfig, Reason, Verdict, contains, family_of
@@ -77,7 +79,15 @@ def _through(table: ForwardingTable, frontend: Frontend, packet: Packet, mark: b
         frontend.kind,
         masquerade,
         itself if itself and packet.source in table.returning else (),
+        _weights(frontend.target),
+        frontend.target.refused,
     )
+
+
+def _weights(target: Target) -> tuple[int, ...]:
+    """Targets with shares have no other path than policy Cluster's."""
+    drawn = Counter(target.slots)
+    return tuple([drawn[backend] for backend in target.cluster]) if drawn else ()
 
 
 def _path(config: ProxyConfig, frontend: Frontend, packet: Packet) -> _Path:

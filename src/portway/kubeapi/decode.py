@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from portway import model
+from portway.kubeapi.shares import share
 from portway.model import Protocol, ServicePort
 from portway.model.address import canonical_address, canonical_cidr, family_of
 from portway.model.service import ServiceType, TrafficPolicy
@@ -317,6 +318,7 @@ def _endpoint_slice(raw: _Slice) -> model.EndpointSlice:
         ports=_endpoint_ports(raw.ports),
         endpoints=_endpoints(raw.endpoints, family) if family else (),
         proxied=bool(family) and not headless,
+        share=share(labels),
     )
 
 

@@ -42,6 +42,7 @@ from portway.model.service import (
     Service,
     ServicePort,
     ServicePortName,
+    Share,
 )
 from portway.model.snapshot import LocalDetector, Node, ProxyConfig, Snapshot
 
@@ -84,6 +85,7 @@ __all__ = [
     "Service",
     "ServicePort",
     "ServicePortName",
+    "Share",
     "Snapshot",
     "Tier",
     "Verdict",

@@ -52,7 +52,7 @@ class Reason(Enum):
     FORWARDED_TERMINATING = "FORWARDED_TERMINATING"
     """Only terminating endpoints are left and they still serve."""
     NO_ENDPOINTS = "NO_ENDPOINTS"
-    """The ServicePort has no usable endpoint anywhere: rejected."""
+    """The ServicePort, or the part of it that was drawn, has no usable endpoint anywhere: rejected."""
     NO_LOCAL_ENDPOINT = "NO_LOCAL_ENDPOINT"
     """Traffic policy Local and no usable endpoint on this node: dropped."""
     SOURCE_NOT_ALLOWED = "SOURCE_NOT_ALLOWED"
@@ -88,7 +88,7 @@ class Verdict(Struct, frozen=True):
     disposition: Disposition
     reason: Reason
     backends: tuple[Backend, ...] = ()
-    """Every candidate, each equally likely (unless session affinity remembers one)."""
+    """Every candidate, each equally likely but for `weights` (unless session affinity remembers one)."""
     service_port: ServicePortName | None = None
     frontend: str = ""
     """"clusterIP" | "nodePort" | "externalIP" | "loadBalancerIP" | ""."""
@@ -96,3 +96,18 @@ class Verdict(Struct, frozen=True):
     """Source NAT to the node's address, whichever backend is chosen (hairpin aside)."""
     hairpin: tuple[Backend, ...] = ()
     """Candidates for which the packet is masqueraded because the client is that very pod."""
+    weights: tuple[int, ...] = ()
+    """Of each candidate; none: they are equal, 1 each."""
+    refused: int = 0
+    """The weight, beside the candidates', with which a new connection is rejected (NO_ENDPOINTS)."""
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The part of new connections that each candidate gets."""
+        weights = self.weights or (1,) * len(self.backends)
+        return tuple(weight / (sum(weights) + self.refused) for weight in weights)
+
+    @property
+    def refused_share(self) -> float:
+        """The part that is refused although there are candidates."""
+        return self.refused / (sum(self.weights or (1,) * len(self.backends)) + self.refused) if self.refused else 0.0

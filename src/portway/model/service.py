@@ -84,6 +84,13 @@ class Endpoint(Struct, frozen=True, gc=False):
     """The pod's name (targetRef.name), for explanations."""
 
 
+class Share(Struct, frozen=True, gc=False):
+    """The part of a ServicePort's connections that a group of slices is entitled to: weight / all groups' weights."""
+
+    group: str
+    weight: int
+
+
 class EndpointSlice(Struct, frozen=True, gc=False):
     """One EndpointSlice of a Service, of one address family."""
 
@@ -95,3 +102,5 @@ class EndpointSlice(Struct, frozen=True, gc=False):
     endpoints: tuple[Endpoint, ...] = ()
     proxied: bool = True
     """False under the label service.kubernetes.io/headless, and for addressType FQDN."""
+    share: Share | None = None
+    """Of slices behind a Gateway's TCP and UDP ports."""

@@ -96,7 +96,7 @@ def compile_frontend(frontend: Frontend, number: int = 0) -> Compiled:
             for ports, value in _ports(behaviour, number):
                 singles[f"{name}{ports}{d}", key] = value
                 shared.append(Element(f"remember{d}", value, f"goto {behaviour.remember}".encode()))
-    if not frontend.backends:
+    if not frontend.backends or frontend.target.refused:
         end = f"goto {_ending(frontend, behaviour)}".encode()
         unserved = f"no_{name}endpoints{d}"
         singles.update(_verdicts(frontend, key, unserved, "guarded_no_endpoints" + d, guard_unserved, end))
@@ -119,7 +119,7 @@ def _key(frontend: Frontend) -> bytes:
 def _behaviour(frontend: Frontend) -> Behaviour | None:
     """None when no connection to it can get an endpoint."""
     family, node_port, seconds = frontend.family, frontend.kind == "nodePort", frontend.target.session_affinity_seconds
-    cluster, local = len(frontend.target.cluster), len(frontend.target.local)
+    cluster, local = frontend.target.draws, len(frontend.target.local)
     if frontend.kind == "clusterIP":
         if frontend.local_policy:
             return Behaviour(family, "cluster-ip-local", local=local, affinity=seconds) if local else None
@@ -147,7 +147,7 @@ def columns_of(frontend: Frontend, behaviour: Behaviour | None = None, key: byte
         return ()
     key, target, d = key or _key(frontend), frontend.target, digit(frontend.family)
     name = "node_port_" if behaviour.node_port else ""
-    cluster = (Column(f"{name}endpoints{d}", key, target.cluster),) if behaviour.cluster else ()
+    cluster = (Column(f"{name}endpoints{d}", key, target.drawn),) if behaviour.cluster else ()
     return (*cluster, Column(f"{name}local_endpoints{d}", key, target.local)) if behaviour.local else cluster
 
 

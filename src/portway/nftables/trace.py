@@ -96,13 +96,15 @@ class Trace(Struct, frozen=True):
     steps: tuple[Step, ...]
     outcome: Literal["FORWARD", "REJECT", "DROP", ""]
     candidates: tuple[str, ...] = ()
-    """"ip:port" of each draw, in slot order."""
+    """"ip:port" of each draw, in slot order; who has several slots is here so often."""
     masquerade: bool = False
     """The mark: for every candidate; for REJECT and DROP, as it was then."""
     hairpin: tuple[str, ...] = ()
     """Candidates for which the source is translated although the mark is not set."""
     holes: int = 0
-    """Draws for which the map had no answer: always 0 in a sound ruleset."""
+    """Draws for which the map had no answer: 0 but where a share of the connections is refused."""
+    refused_by: str = ""
+    """The chain that stops those draws; empty if nobody does."""
     ended_by: str = ""
     """For REJECT and DROP: the chain that did it."""
     stopped: Mapping[str, str] = field(default_factory=dict)
@@ -113,7 +115,7 @@ class Trace(Struct, frozen=True):
     @property
     def output(self) -> str:
         """As in packet tables: candidates in string order, "REJECT", "DROP" or ""."""
-        return ", ".join(sorted(self.candidates)) if self.outcome == "FORWARD" else self.outcome
+        return ", ".join(sorted(set(self.candidates))) if self.outcome == "FORWARD" else self.outcome
 
 
 _FIRST = Flow()
@@ -199,22 +201,34 @@ def _onwards(way: _Way) -> tuple[str, ...]:
 
 
 def _arrive(way: _Way) -> Trace:
-    """Each candidate's way out of the machine."""
+    """Each candidate's way out of the machine, and that of draws without an answer."""
     marked = way.marked
+    refused_by = _unanswered(way) if way.holes else ""
     family = family_of(way.packet.destination)
-    names: list[str] = []
+    names: dict[bytes, str] = {}
     hairpin: list[str] = []
     stopped: dict[str, str] = {}
-    for candidate in way.candidates:
+    for candidate in dict.fromkeys(way.candidates):
         address, _, port = text((ADDRESS[family], Type.PORT), candidate).partition(" . ")
         name = f"[{address}]:{port}" if family == "IPv6" else f"{address}:{port}"
         way.destination, way.port, way.marked, way.mark, way.scratch = address, int(port), marked, way.flow.mark, _NONE
-        names.append(name)
+        names[candidate] = name
         if _pass_hooks(way, _onwards(way)):
             stopped[name] = way.steps[-1].chain
         elif _pass_hooks(way, ("postrouting",)) == "masquerade" and not marked:
             hairpin.append(name)
-    return Trace(tuple(way.steps), "FORWARD", tuple(names), marked, tuple(hairpin), way.holes, stopped=stopped)
+    drawn = tuple(names[candidate] for candidate in way.candidates)
+    return Trace(
+        tuple(way.steps), "FORWARD", drawn, marked, tuple(hairpin), way.holes, refused_by=refused_by, stopped=stopped
+    )
+
+
+def _unanswered(way: _Way) -> str:
+    """The chain that stops the packet where it is not translated."""
+    way.translated = False
+    end = _pass_hooks(way, _onwards(way))
+    way.translated = True
+    return way.steps[-1].chain if end else ""
 
 
 def _pass_hooks(way: _Way, hooks: tuple[str, ...], translating: bool = False) -> End:

@@ -1,7 +1,8 @@
 """A door as objects of the cluster: a Deployment whose pod runs the engine, and a Service of type LoadBalancer.
 
 TCP and UDP ports need no engine: EndpointSlices of our own lead them from the door's Service straight to the pods
-behind the routes. Such a port has a targetPort that no pod has, so that the Service's selector finds nothing for it.
+behind the routes, and their labels say which share of the connections a backend of a route gets. Such a port has a
+targetPort that no pod has, so that the Service's selector finds nothing for it.
 
 A door that serves all of its ports has externalTrafficPolicy Local, so that X-Forwarded-For can say who the client is.
 
@@ -18,6 +19,8 @@ from msgspec import Struct
 
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
+from portway.kubeapi.shares import share_labels
+from portway.model import Share
 from portway.reconcile.change import Change, Create, Delete, Update
 from portway.reconcile.objects import (
     annotations_of,
@@ -36,9 +39,7 @@ NAMESPACE = "portway-system"
 INGRESS_NAME = "portway-ingress"
 LABEL = "portway.dev/door"
 GATEWAY_LABEL = "gateway.networking.k8s.io/gateway-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"
-CONTROLLER = "doors.portway.dev"
 HASH = "portway.dev/door-hash"
 FORWARDED = "forwarded"
 """The targetPort of ports that no pod of the door serves."""
@@ -109,8 +110,7 @@ def object_name(gateway: str) -> str:
     name = f"{gateway}-{INGRESS_NAME.partition('-')[0]}"
     if len(name) <= _LONGEST_NAME and "." not in name and name[0].isalpha():
         return name
-    digest = hashlib.sha256(gateway.encode()).hexdigest()[:8]
-    return f"gateway-{gateway.replace('.', '-')[: _LONGEST_NAME - 18]}".rstrip("-") + f"-{digest}"
+    return f"gateway-{gateway.replace('.', '-')[: _LONGEST_NAME - 18]}".rstrip("-") + f"-{_digest(gateway)}"
 
 
 def reconcile(door: Door, existing: Existing, program: Program, slices: Sequence[Doc]) -> list[Change]:
@@ -236,23 +236,36 @@ def _beside(door: Door) -> Doc:
     return {"podAffinity": {_PREFERRED: [{"weight": 100, "podAffinityTerm": term}]}}
 
 
-def forwards(door: Door, port: DoorPort, source: Doc, source_port: Doc) -> Doc:
-    """The EndpointSlice that leads a forwarded port to the endpoints of a slice of a Service behind a route."""
-    origin = f"{namespace_of(source)}/{name_of(source)}:{source_port.get('name') or ''}"
-    digest = hashlib.sha256(origin.encode()).hexdigest()[:8]
-    labels = {SERVICE_NAME: door.name, MANAGED_BY: CONTROLLER}
-    metadata: Doc = {"namespace": door.namespace, "name": f"{door.name}-{port.name}-{digest}", "labels": labels}
+def forwards(door: Door, port: DoorPort, share: Share, source: Doc, source_port: Doc) -> Doc:
+    """The EndpointSlice that leads a share of a forwarded port to the endpoints of a slice of a Service behind a route.
+    `share.group` is any text that tells the route's backends apart.
+    """
+    endpoints = [{key: value for key, value in e.items() if key != "hints"} for e in source.get("endpoints") or ()]
+    contents = {"addressType": source["addressType"], "endpoints": endpoints}
+    return _slice(door, port, share, f"{namespace_of(source)}/{name_of(source)}", source_port["port"]) | contents
+
+
+def leads_nowhere(door: Door, port: DoorPort, share: Share) -> Doc:
+    """The same of a backend that has no slices, or is none: without endpoints in both families."""
+    return _slice(door, port, share, "", port.port) | {"addressType": "IPv4", "endpoints": []}
+
+
+def _slice(door: Door, port: DoorPort, share: Share, origin: str, number: int) -> Doc:
+    labels = {SERVICE_NAME: door.name, **share_labels(_digest(share.group), share.weight)}
+    name = f"{door.name}-{port.name}-{_digest(f'{share.group} {origin}')}"
+    metadata: Doc = {"namespace": door.namespace, "name": name, "labels": labels}
     if door.owner:
         metadata["ownerReferences"] = [door.owner]
-    endpoints = [{key: value for key, value in e.items() if key != "hints"} for e in source.get("endpoints") or ()]
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": metadata,
-        "addressType": source["addressType"],
-        "endpoints": endpoints,
-        "ports": [{"name": port.name, "port": source_port["port"], "protocol": port.protocol}],
+        "ports": [{"name": port.name, "port": number, "protocol": port.protocol}],
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def is_available(deployment: Doc | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from portway.kubeapi.shares import share_labels
 from portway.model import (
     Endpoint,
     EndpointPort,
@@ -13,6 +14,7 @@ from portway.model import (
     ProxyConfig,
     Service,
     ServicePort,
+    Share,
     Snapshot,
     family_of,
 )
@@ -60,11 +62,12 @@ def endpoint_slice(
     protocol: Protocol = "TCP",
     ports: tuple[EndpointPort, ...] | None = None,
     proxied: bool = True,
+    share: Share | None = None,
 ) -> EndpointSlice:
     """A slice of Service `of`; an endpoint may be just "10.244.1.2" or "10.244.1.2@node-2"."""
     listed = (EndpointPort(port_name, protocol, port),) if ports is None else ports
     members = tuple(_endpoint(e) if isinstance(e, str) else e for e in endpoints)
-    return EndpointSlice(namespace, name or f"{of}-1", of, listed, members, proxied)
+    return EndpointSlice(namespace, name or f"{of}-1", of, listed, members, proxied, share)
 
 
 def _endpoint(text: str) -> Endpoint:
@@ -140,6 +143,8 @@ def slice_document(value: EndpointSlice) -> Document:
     labels = {"kubernetes.io/service-name": value.service}
     if not value.proxied:
         labels["service.kubernetes.io/headless"] = ""
+    if value.share:
+        labels |= share_labels(value.share.group, value.share.weight)
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

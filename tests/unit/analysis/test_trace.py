@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from portway.analysis.graph import mermaid
 from portway.analysis.target import parse_place, parse_target
 from portway.analysis.trace import MEANING, Pod, Terrain, Trace, trace
 from portway.cli.drawing import draw
@@ -17,6 +18,7 @@ from portway.model import (
     Reason,
     Service,
     ServicePort,
+    Share,
     Snapshot,
 )
 
@@ -32,6 +34,7 @@ SERVICES = [
         "shop", "near", "NodePort", (ServicePort("", "TCP", 80, 80, 32103),), ("10.96.0.13",),
         external_traffic_policy="Local",
     ),
+    Service("shop", "door", "NodePort", (ServicePort("tcp-80", "TCP", 80, "forwarded", 32104),), ("10.96.0.15",)),
     Service("shop", "db", ports=(ServicePort("pg", "TCP", 5432, 5432),), headless=True),
     Service("shop", "by-hand", "ClusterIP", (ServicePort("", "TCP", 80, 80),), ("10.96.0.14",)),
     Service("shop", "far", "ExternalName"),
@@ -44,6 +47,15 @@ SLICES = [
     EndpointSlice(
         "shop", "one-a", "one", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.3", "node-1", target="one-1"),)
     ),
+    EndpointSlice(
+        "shop", "door-a", "door", (EndpointPort("tcp-80", "TCP", 80),),
+        (Endpoint("10.244.1.3", "node-1", target="one-1"),), share=Share("one", 20),
+    ),
+    EndpointSlice(
+        "shop", "door-b", "door", (EndpointPort("tcp-80", "TCP", 8080),),
+        (Endpoint("10.244.1.2", "node-1", target="web-1"),), share=Share("web", 70),
+    ),
+    EndpointSlice("shop", "door-c", "door", (EndpointPort("tcp-80", "TCP", 80),), share=Share("gone", 10)),
     EndpointSlice("shop", "by-hand", "by-hand", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.5", ""),)),
     EndpointSlice(
         "shop", "near-a", "near", (EndpointPort("", "TCP", 80),), (Endpoint("10.244.1.4", "node-1", target="near-1"),)
@@ -191,6 +203,20 @@ def test_several_backends_are_drawn_below() -> None:
         "  service  DNAT 172.18.0.11:32100 → one of 2",
         "  ends     FORWARDED: the packet reaches one of the backends",
     ]
+
+
+def test_shares_are_drawn_beside_backends() -> None:
+    found = _ask("outside", "node-1:32104")
+    assert draw(found) == [
+        "[outside 172.18.0.1] → [node-1 172.18.0.11:32104] → [shop/door:80 tcp-80] → one of 2",
+        "    [web-1 10.244.1.2:8080]  node-1  70%",
+        "    [one-1 10.244.1.3:80]  node-1  20%",
+        "  node     SNAT 172.18.0.1 → the node's address",
+        "  service  DNAT 172.18.0.11:32104 → one of 2 by weight, 10% of connections refused (NO_ENDPOINTS)",
+        "  ends     FORWARDED: the packet reaches one of the backends",
+    ]
+    assert (found.shares, found.refused) == ((0.7, 0.2), 0.1)
+    assert 'h2 -->|"70%"| b0' in mermaid(found)
 
 
 def test_a_way_that_breaks_is_crossed_out() -> None:

@@ -13,6 +13,7 @@ from portway.model import Backend
 FORWARDED = Trace(
     "t", "outside", "FORWARDED", True, disposition="forward", backends=(Backend("10.0.0.1", 80, "n", "web-1"),)
 )
+PARTLY = replace(FORWARDED, shares=(0.2,), refused=0.8)
 UNDECLARED = replace(FORWARDED, undeclared=FORWARDED.backends)
 REJECTED = Trace("t", "outside", "NO_ENDPOINTS", False, disposition="reject")
 DROPPED = Trace("t", "outside", "NO_LOCAL_ENDPOINT", False, disposition="drop")
@@ -43,6 +44,10 @@ UNTOUCHED = Trace("t", "outside", "NODEPORT_UNSET", False, disposition="pass")
         (UNDECLARED, {"outcome": "refused"}, True),
         (UNDECLARED, {"outcome": "answered", "reply": {"pod": "web-1"}}, True),
         (UNDECLARED, {"outcome": "silent"}, False),
+        # a share of the connections is refused
+        (PARTLY, {"outcome": "refused"}, True),
+        (PARTLY, {"outcome": "answered", "reply": {"pod": "web-1"}}, True),
+        (PARTLY, {"outcome": "silent"}, False),
     ],
 )
 def test_agreement(found: Trace, fact: dict[str, Any], agrees: bool) -> None:

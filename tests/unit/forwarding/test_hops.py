@@ -3,7 +3,7 @@
 import pytest
 
 from portway.forwarding import ForwardingTable, compute, hops, lookup
-from portway.model import EndpointSlice, Hop, Packet, Service
+from portway.model import EndpointSlice, Hop, Packet, Service, Share
 from portway.testing.builders import endpoint_slice, proxy_config, service, snapshot
 
 OUTSIDE, NODE = "203.0.113.5", "172.18.0.11"
@@ -32,6 +32,17 @@ def test_one_candidate_is_a_step() -> None:
 def test_several_candidates_are_told_of() -> None:
     table = table_of(WEB, endpoint_slice("web", "10.244.1.2", "10.244.1.3", port_name="http"))
     assert [hop.note for hop in way(table, NODE, 30080)][1:] == [f"DNAT {NODE}:30080 → one of 2"]
+
+
+def test_shares_are_told_of() -> None:
+    groups = [
+        endpoint_slice("web", "10.244.1.2", "10.244.1.3", name="a", port_name="http", share=Share("a", 1)),
+        endpoint_slice("web", "10.244.1.4", name="b", port_name="http", share=Share("b", 1)),
+        endpoint_slice("web", name="c", port_name="http", share=Share("c", 1)),
+    ]
+    refused = "33.3% of connections refused (NO_ENDPOINTS)"
+    assert way(table_of(WEB, *groups), NODE, 30080)[1].note == f"DNAT {NODE}:30080 → one of 3 by weight, {refused}"
+    assert way(table_of(WEB, *groups[1:]), NODE, 30080)[1].note == "50% of connections refused (NO_ENDPOINTS)"
 
 
 def test_the_family_is_that_of_the_packet() -> None:

@@ -1,5 +1,6 @@
 """Witness 2: the compiled Ruleset, interpreted, says what kube-proxy's packet tables and `lookup` say."""
 
+from collections import Counter
 from typing import Any, get_args
 
 import pytest
@@ -10,6 +11,7 @@ from portway.forwarding import ForwardingTable, compute, lookup
 from portway.model import Disposition, Packet, ProxyConfig, Snapshot
 from portway.nftables import Ruleset, Trace, compile, trace
 from portway.nftables.statement import Statement
+from portway.nftables.structure import NO_ENDPOINTS
 from portway.nftables.trace import meanings
 from portway.testing.flows import Outcome, check
 from tests.flows import strategies
@@ -27,7 +29,7 @@ STATES = [
 def outcome_of(way: Trace) -> Outcome:
     """In a packet table's words."""
     because = "\n    ".join(f"{step.hook}: {step.chain}: {step.did}" for step in way.steps) or "no rule matched"
-    everyone = bool(way.candidates) and way.hairpin == way.candidates
+    everyone = bool(way.candidates) and set(way.hairpin) == set(way.candidates)
     # what is refused or dropped goes nowhere, so that nothing of ours marks it
     return Outcome(way.output, way.masquerade or everyone if way.candidates else None, because)
 
@@ -49,8 +51,11 @@ def disagreement(table: ForwardingTable, ruleset: Ruleset, packet: Packet) -> st
     said = OUTPUT.get(verdict.disposition) or ", ".join(sorted(map(str, verdict.backends)))
     masquerade = verdict.masquerade and verdict.disposition is Disposition.FORWARD
     hairpin = sorted(map(str, verdict.hairpin))
-    meant = (said, masquerade, hairpin, 0, dict[str, str]())
-    done = (way.output, way.masquerade, sorted(way.hairpin) if not way.masquerade else hairpin, way.holes, way.stopped)
+    drawn = Counter(dict(zip(map(str, verdict.backends), verdict.weights or [1] * len(verdict.backends), strict=True)))
+    refused = (verdict.refused, NO_ENDPOINTS if verdict.refused else "")
+    meant = (said, masquerade, hairpin, drawn, refused, dict[str, str]())
+    found = sorted(way.hairpin) if not way.masquerade else hairpin
+    done = (way.output, way.masquerade, found, Counter(way.candidates), (way.holes, way.refused_by), way.stopped)
     return (
         ""
         if meant == done
@@ -59,7 +64,7 @@ def disagreement(table: ForwardingTable, ruleset: Ruleset, packet: Packet) -> st
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), snapshot=strategies.clusters(), config=strategies.configs())
+@given(data=st.data(), snapshot=strategies.clusters() | strategies.shared_clusters(), config=strategies.configs())
 def test_lookup_and_trace_agree(data: st.DataObject, snapshot: Snapshot, config: ProxyConfig) -> None:
     table = compute(snapshot, config)
     ruleset = compile(table)

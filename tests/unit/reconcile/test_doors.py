@@ -2,8 +2,10 @@
 
 import pytest
 
+from portway.kubeapi.decode import endpoint_slice
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.names import is_dns1035_label
+from portway.model import EndpointPort, Share
 from portway.reconcile import doors
 from portway.reconcile.change import Change, Create, Delete, Update
 from portway.reconcile.doors import Door, DoorPort, Existing, Program
@@ -73,14 +75,29 @@ def test_slices_come_and_go_with_their_sources() -> None:
         "addressType": "IPv4",
         "endpoints": [{"addresses": ["10.244.0.5"], "nodeName": "node-1", "hints": {"forZones": []}}],
     }
-    slice_ = doors.forwards(door(DB), DB, source, {"name": "pg", "port": 5433})
+    slice_ = doors.forwards(door(DB), DB, Share("shop/db:80", 9), source, {"name": "pg", "port": 5433})
+    assert endpoint_slice(slice_).share == Share(labels_of(slice_)["portway.dev/backend"], 9)
     assert slice_["endpoints"] == [{"addresses": ["10.244.0.5"], "nodeName": "node-1"}]
     assert slice_["ports"] == [{"name": "tcp-5432", "port": 5433, "protocol": "TCP"}]
     existing = made(door(DB), [slice_])
     assert doors.reconcile(door(DB), existing, RUN, [slice_]) == []
+    lighter = doors.forwards(door(DB), DB, Share("shop/db:80", 1), source, {"name": "pg", "port": 5433})
+    assert kinds(doors.reconcile(door(DB), existing, RUN, [lighter])) == [("Update", "endpointslices")]
     changed = slice_ | {"endpoints": []}
     assert kinds(doors.reconcile(door(DB), existing, RUN, [changed])) == [("Update", "endpointslices")]
     assert kinds(doors.reconcile(door(DB), existing, RUN, [])) == [("Delete", "endpointslices")]
+
+
+def test_a_backend_without_slices_has_one_that_says_its_share() -> None:
+    nowhere = doors.leads_nowhere(door(DB), DB, Share("", 8))
+    assert (endpoint_slice(nowhere).endpoints, endpoint_slice(nowhere).ports) == (
+        (),
+        (EndpointPort("tcp-5432", "TCP", 5432),),
+    )
+    assert name_of(nowhere) != name_of(doors.leads_nowhere(door(DB), DB, Share("shop/db:80", 8)))
+    theirs = with_metadata(nowhere, labels={**labels_of(nowhere), "endpointslice.kubernetes.io/managed-by": "me"})
+    assert endpoint_slice(nowhere).share
+    assert endpoint_slice(theirs).share is None
 
 
 def test_what_is_not_ours_is_neither_changed_nor_deleted() -> None:
