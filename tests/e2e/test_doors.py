@@ -43,9 +43,29 @@ kind: Gateway
 metadata: {name: door, namespace: shop}
 spec:
   gatewayClassName: portway
+  allowedListeners: {namespaces: {from: Same}}
   listeners:
   - {name: http, port: 80, protocol: HTTP}
   - {name: tcp, port: 5432, protocol: TCP}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: shop}
+spec:
+  parentRef: {name: door}
+  listeners:
+  - {name: http, port: 8081, protocol: HTTP}
+  - {name: late, port: 80, protocol: HTTP}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: more, namespace: shop}
+spec:
+  parentRefs: [{kind: ListenerSet, name: more}]
+  hostnames: [more.example]
+  rules:
+  - filters: [{type: CORS, cors: {allowOrigins: ["https://*.example"], allowMethods: [PUT]}}]
+    backendRefs: [{name: web, port: 80}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -134,6 +154,22 @@ def test_a_gateway_rewrites_redirects_and_refuses(doors: Running) -> None:
     assert answer(f"http://{at}/other", "-H", "Host: api.example")[0] == 404
 
 
+def test_a_listener_set_has_a_port_of_the_gateways_door(doors: Running) -> None:
+    at = place(doors, "door-portway", 8081)
+    said = ["-H", "Host: more.example", "-H", "Origin: https://shop.example"]
+    assert answer(f"http://{at}/", *said)[0] == 200
+    assert answer(f"http://{at}/", *said, "-X", "OPTIONS", "-H", "Access-Control-Request-Method: PUT")[0] == 204
+    assert answer(f"http://{place(doors, 'door-portway', 80)}/", *said)[0] == 404
+    shown = doors.kubectl("-n", "shop", "get", "lset", "more", "--no-headers").stdout.split()
+    assert shown[:3] == ["more", "True", "True"]
+    conflicted = "{.status.listeners[*].conditions[?(@.type=='Conflicted')].reason}"
+    assert doors.kubectl("-n", "shop", "get", "lset", "more", "-o", f"jsonpath={conflicted}").stdout == (
+        "NoConflicts HostnameConflict"
+    )
+    counted = doors.kubectl("-n", "shop", "get", "gtw", "door", "-o", "jsonpath={.status.attachedListenerSets}").stdout
+    assert counted == "1"
+
+
 def test_a_tcp_listener_leads_to_every_pod(doors: Running) -> None:
     at = place(doors, "door-portway", 5432)
     pods = set()
@@ -149,6 +185,7 @@ def test_a_tcp_listener_leads_to_every_pod(doors: Running) -> None:
         ("http://shop.example/cart", "ROUTED", 0),
         ("https://shop.example/", "ROUTED", 0),
         ("http://api.example/v1", "ROUTED", 0),
+        ("http://more.example:8081/", "ROUTED", 0),
         ("http://shop.example/nobody", "NO_ENDPOINTS", 3),
         ("http://nobody.example/", "NO_HOST", 3),
         ("http://shop.example:81/", "NO_DOOR", 3),

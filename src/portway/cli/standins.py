@@ -34,7 +34,7 @@ def _of_ingresses(bundle: Bundle) -> Iterator[_Reference]:
 
 
 def _of_gateways(bundle: Bundle) -> Iterator[_Reference]:
-    for item in bundle.of("Gateway"):
+    for item in bundle.of("Gateway", "ListenerSet"):
         for _, listener in inside(item, "spec.listeners"):
             for _, one in objects(dig(listener, "tls.certificateRefs")):
                 if word(one.get("kind")) in ("", "Secret"):
