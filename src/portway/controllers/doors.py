@@ -96,6 +96,8 @@ class DoorController(Controller):
         if resource == ENDPOINT_SLICES:
             service = labels_of(document).get(doors.SERVICE_NAME, "")
             return (namespace_of(document), service) in self._sources or doors.HASH in _notes(document)
+        if resource == RESOURCES["ConfigMap"]:
+            return "ca.crt" in (document.get("data") or {})
         return resource != DEPLOYMENTS or doors.LABEL in labels_of(document)
 
     async def work(self, key: None) -> float | None:

@@ -10,7 +10,7 @@ from portway.client import Api, Key, Reflector
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import RESOURCES, Documents, documents
+from portway.routing.documents import RESOURCES, Documents, authorities_alone, documents
 from portway.routing.pools import with_endpoints
 from portway.routing.table import Pool, RouteTable
 
@@ -36,7 +36,9 @@ class Following:
 
     def _reflector(self, api: Api, kind: str) -> Reflector[Doc]:
         selector = _TLS_SECRETS if kind == "Secret" else ""
-        return Reflector(api, RESOURCES[kind], field_selector=selector, on_change=self._document_changed)
+        decode = authorities_alone if kind == "ConfigMap" else _whole
+        changed = self._document_changed
+        return Reflector(api, RESOURCES[kind], field_selector=selector, decode=decode, on_change=changed)
 
     async def run(self) -> None:
         """For ever."""
@@ -93,6 +95,10 @@ class Following:
                 if service in self._used:
                     self._touched.add(service)
                     self.changed.set()
+
+
+def _whole(document: Doc) -> Doc:
+    return document
 
 
 def _meaning(document: Doc) -> Doc:

@@ -23,6 +23,7 @@ RESOURCES: Mapping[str, Resource] = {
     "ReferenceGrant": Resource(GROUP, "v1", "referencegrants"),
     "Namespace": Resource("", "v1", "namespaces", namespaced=False),
     "Secret": Resource("", "v1", "secrets"),
+    "ConfigMap": Resource("", "v1", "configmaps"),
     "Service": Resource("", "v1", "services"),
 }
 """Where the documents are that decide, by kind."""
@@ -45,6 +46,8 @@ class Documents(Struct, frozen=True):
     services: Mapping[Name, Doc] = {}
     secrets: Mapping[Name, Doc] = {}
     """Those of type kubernetes.io/tls are enough."""
+    config_maps: Mapping[Name, Doc] = {}
+    """Their `ca.crt` is what doors read."""
 
 
 def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
@@ -64,7 +67,15 @@ def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
         namespaces={name_of(namespace)[1]: meta(namespace).get("labels") or {} for namespace in of("Namespace")},
         services={name_of(service): service for service in of("Service")},
         secrets={name_of(secret): secret for secret in of("Secret")},
+        config_maps={name_of(one): one for one in of("ConfigMap")},
     )
+
+
+def authorities_alone(config_map: Doc) -> Doc:
+    """A ConfigMap without what doors do not read: others keep much in theirs, and change it often."""
+    name = {key: value for key, value in meta(config_map).items() if key in ("namespace", "name", "deletionTimestamp")}
+    data = config_map.get("data") or {}
+    return {"metadata": name, "data": {key: data[key] for key in ("ca.crt",) if key in data}}
 
 
 def meta(document: Doc) -> Doc:
