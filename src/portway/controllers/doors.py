@@ -7,7 +7,7 @@ and namespaces, and a fleet has few of them. What is written is only what differ
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from portway.client import Key
@@ -194,19 +194,21 @@ class DoorController(Controller):
         for gateway_class in self._all(GATEWAY_CLASSES):
             if spec_of(gateway_class).get("controllerName") == GATEWAY_CONTROLLER:
                 yield from _status(GATEWAY_CLASSES, gateway_class, class_status(gateway_class, now))
+        gateways = {}
         for report in computed.gateways:
             if gateway := self.caches[GATEWAYS].get(report.name):
                 state = self._state(_door(gateway, report, computed))
                 yield from _status(GATEWAYS, gateway, gateway_status(gateway, report, state, now))
-                yield from self._listener_set_statuses(computed, programmed(report, state), report.name, now)
+                gateways[report.name] = programmed(report, state)
+        yield from self._listener_set_statuses(computed, gateways, now)
         yield from self._route_statuses(computed, now)
         yield from self._ingress_statuses(computed)
 
-    def _listener_set_statuses(self, computed: Doors, gateway: Condition, name: Key, now: str) -> Iterator[Change]:
+    def _listener_set_statuses(self, computed: Doors, gateways: Mapping[Key, Condition], now: str) -> Iterator[Change]:
         for report in computed.listener_sets:
-            document = self.caches[LISTENER_SETS].get(report.name) if report.gateway == name else None
-            if document is not None:
-                status = listener_set_status(document, report, gateway, now)
+            document = self.caches[LISTENER_SETS].get(report.name)
+            if document is not None and report.gateway in gateways:
+                status = listener_set_status(document, report, gateways[report.gateway], now)
                 yield from _status(LISTENER_SETS, document, status)
 
     def _state(self, door: Door) -> DoorState:

@@ -13,7 +13,7 @@ from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, names
-from portway.routing.listenersets import KIND, accepted, listeners_of, parents
+from portway.routing.listenersets import KIND, accepted, by_gateway, parents
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.reports import (
     Condition,
@@ -92,11 +92,13 @@ def _joined(
     reports: Iterable[RouteReport],
     pools: Mapping[str, Pool],
 ) -> Gated:
-    gateway_reports = {name: _report(known, name, placed) for kind, name in sorted(known) if kind == "Gateway"}
+    groups = by_gateway(known)
+    gateway_reports = {name: _report(groups[name], placed) for name in sorted(groups)}
     serving = [
         (name, at, placed.get((name, at.key), ()))
         for name, report in gateway_reports.items()
-        for at in (listeners_of(known, name) if report.accepted.status else ())
+        for parent in (groups[name] if report.accepted.status else ())
+        for at in parent.listeners
         if at.serves
     ]
     return Gated(
@@ -170,16 +172,16 @@ def _parent_conditions(attachment: Attachment, ruled: Ruled) -> Iterable[Conditi
 # Gateways
 
 
-def _report(known: Parents, name: Name, placed: Mapping[tuple[Name, str], Sequence[_Placed]]) -> GatewayReport:
-    parent = known["Gateway", name]
-    condition = _gateway_accepted(parent.document, parent.listeners)
-    sets = [other for (kind, _), other in known.items() if kind == KIND and other.gateway == name]
+def _report(group: Sequence[Parent], placed: Mapping[tuple[Name, str], Sequence[_Placed]]) -> GatewayReport:
+    """Of a Gateway, the first of its group; the others are its sets."""
+    itself, *sets = group
+    condition = _gateway_accepted(itself.document, itself.listeners)
     return GatewayReport(
-        name,
+        itself.gateway,
         condition,
-        _listener_reports(parent, placed, condition),
-        any(at.serves for at in listeners_of(known, name)),
-        tuple(a["value"] for a in _addresses(parent.document) if a.get("value")),
+        _listener_reports(itself, placed, condition),
+        any(at.serves for parent in group for at in parent.listeners),
+        tuple(a["value"] for a in _addresses(itself.document) if a.get("value")),
         sum(accepted(other, condition).status for other in sets),
     )
 

@@ -57,10 +57,29 @@ class Judged(Struct, frozen=True):
         return self.accepted.status and bool(self.kinds) and not needs
 
 
-def judged(documents: Documents, owner: Doc, held: Sequence[Doc] = ()) -> list[Judged]:
-    """All listeners of a Gateway or ListenerSet, in its order; `held`: those of others that come before them."""
+class Held:
+    """What listeners have that come before others: ports, and the hostnames at them."""
+
+    def __init__(self) -> None:
+        self._families: dict[tuple[int, bool], set[str]] = {}
+        self._hostnames: dict[tuple[int, bool], set[str]] = {}
+
+    def add(self, listener: Doc) -> None:
+        """It has what it asks for."""
+        self._families.setdefault(_transport(listener), set()).add(_family(listener))
+        self._hostnames.setdefault(_transport(listener), set()).add(_hostname(listener))
+
+    def conflict(self, listener: Doc) -> str:
+        """Why a listener comes too late; empty: nobody has what it asks for."""
+        if self._families.get(_transport(listener), set()) - {_family(listener)}:
+            return "ProtocolConflict"
+        return "HostnameConflict" if _hostname(listener) in self._hostnames.get(_transport(listener), ()) else ""
+
+
+def judged(documents: Documents, owner: Doc, held: Held) -> list[Judged]:
+    """All listeners of a Gateway or ListenerSet, in its order; `held`: what those have that come before them."""
     listeners = spec(owner).get("listeners") or []
-    late = _conflicts_with(held, listeners)
+    late = {listener["name"]: why for listener in listeners if (why := held.conflict(listener))}
     conflicts = late | _conflicts([listener for listener in listeners if listener["name"] not in late])
     return [_judged(documents, owner, listener, conflicts.get(listener["name"], "")) for listener in listeners]
 
@@ -123,18 +142,6 @@ def _conflicts(listeners: Sequence[Doc]) -> dict[str, str]:
         hostnames = Counter(map(_hostname, sharing))
         alike = [at for at in sharing if hostnames[_hostname(at)] > 1]
         found |= {at["name"]: "HostnameConflict" for at in alike}
-    return found
-
-
-def _conflicts_with(held: Sequence[Doc], listeners: Sequence[Doc]) -> dict[str, str]:
-    """By name, why a listener comes too late: others have what it asks for."""
-    found = {}
-    for listener in listeners:
-        sharing = [at for at in held if _transport(at) == _transport(listener)]
-        if any(_family(at) != _family(listener) for at in sharing):
-            found[listener["name"]] = "ProtocolConflict"
-        elif any(_hostname(at) == _hostname(listener) for at in sharing):
-            found[listener["name"]] = "HostnameConflict"
     return found
 
 

@@ -6,11 +6,11 @@ Of two that cannot be told apart the earlier one keeps what it has.
 Source: Gateway API 1.6, apis/v1/listenerset_types.go.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from portway.routing.attach import Parent, Parents, lets_in
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, oldest_first, shown, spec
-from portway.routing.listeners import Judged, judged, names
+from portway.routing.listeners import Held, judged, names
 from portway.routing.reports import Condition, ListenerSetReport
 
 KIND = "ListenerSet"
@@ -18,14 +18,21 @@ KIND = "ListenerSet"
 
 def parents(documents: Documents, gateways: Mapping[Name, Doc]) -> dict[tuple[str, Name], Parent]:
     """What routes may name: these Gateways, and every ListenerSet that names one of them."""
-    found = {("Gateway", name): Parent(name, gateway, judged(documents, gateway)) for name, gateway in gateways.items()}
-    held = {name: [at.document for at in found["Gateway", name].listeners] for name in gateways}
+    held = {name: Held() for name in gateways}
+    found = {("Gateway", name): _itself(documents, gateway, held[name]) for name, gateway in gateways.items()}
     for document in oldest_first(documents.listener_sets):
         name = _gateway_of(document)
         if name is not None and name in gateways:
-            found[KIND, name_of(document)] = parent = _joining(documents, document, gateways[name], held[name])
-            held[name] += [at.document for at in parent.listeners if not at.conflicted.status]
+            found[KIND, name_of(document)] = _joining(documents, document, gateways[name], held[name])
     return found
+
+
+def _itself(documents: Documents, gateway: Doc, held: Held) -> Parent:
+    """What it asks for is its own, even while two of its own listeners are in conflict."""
+    listeners = judged(documents, gateway, Held())
+    for at in listeners:
+        held.add(at.document)
+    return Parent(name_of(gateway), gateway, listeners)
 
 
 def _gateway_of(document: Doc) -> Name | None:
@@ -35,18 +42,25 @@ def _gateway_of(document: Doc) -> Name | None:
     return reference.get("namespace") or name_of(document)[0], str(reference.get("name"))
 
 
-def _joining(documents: Documents, document: Doc, gateway: Doc, held: Sequence[Doc]) -> Parent:
-    """A set at its Gateway; `held`: the listeners that are there before it."""
+def _joining(documents: Documents, document: Doc, gateway: Doc, held: Held) -> Parent:
+    """A set at its Gateway; `held`: what listeners have that are there before it, and then what it has, too."""
     allowed = (spec(gateway).get("allowedListeners") or {}).get("namespaces") or {}
-    if lets_in(documents, allowed, "None", name_of(gateway)[0], name_of(document)[0]):
-        return Parent(name_of(gateway), document, judged(documents, document, held))
-    why = f"{shown({**gateway, 'kind': 'Gateway'})} does not allow ListenerSets of namespace {name_of(document)[0]}"
-    return Parent(name_of(gateway), document, (), Condition("Accepted", False, "NotAllowed", why))
+    if not lets_in(documents, allowed, "None", name_of(gateway)[0], name_of(document)[0]):
+        why = f"{shown(gateway)} does not allow ListenerSets of namespace {name_of(document)[0]}"
+        return Parent(name_of(gateway), document, (), Condition("Accepted", False, "NotAllowed", why))
+    listeners = judged(documents, document, held)
+    for at in listeners:
+        if not at.conflicted.status:
+            held.add(at.document)
+    return Parent(name_of(gateway), document, listeners)
 
 
-def listeners_of(found: Parents, gateway: Name) -> list[Judged]:
-    """The one list of a Gateway and its sets."""
-    return [at for parent in found.values() if parent.gateway == gateway for at in parent.listeners]
+def by_gateway(found: Parents) -> dict[Name, list[Parent]]:
+    """Whose listeners are one list: the Gateway, then its sets."""
+    groups: dict[Name, list[Parent]] = {}
+    for parent in found.values():
+        groups.setdefault(parent.gateway, []).append(parent)
+    return groups
 
 
 def accepted(parent: Parent, gateway: Condition) -> Condition:
