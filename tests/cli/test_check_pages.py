@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from portway.accesslog.attribute import PORT_NOT_LISTENING
 from portway.analysis import webtrace
+from portway.analysis.balancing import CAUTIONS
 from portway.analysis.checks import built_in
 from portway.analysis.codes import CODES
 from portway.analysis.drift import KINDS
@@ -40,6 +41,7 @@ def _written() -> set[str]:
 
 REGISTERS = {
     "trace": MEANING,
+    "cautions": CAUTIONS,
     "requests": webtrace.MEANING,
     "assumptions": ASSUMPTIONS,
     "forwarding": [reason.value for reason in Reason],

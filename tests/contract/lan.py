@@ -15,7 +15,7 @@ from typing import Any
 
 from portway.agent import announce
 from portway.agent.announce import frames, interfaces
-from portway.kubeapi.announcing import ROLE
+from portway.kubeapi.announcing import ROLE, announcer_lease, node_lease
 from portway.testing import apiserver
 from portway.testing.netns import Namespace, World
 from tests.api.http import Http
@@ -55,10 +55,15 @@ class Lan:
         items = self.http.get(f"{base}?labelSelector=metallb.io/service-name={service}").doc["items"]
         return sorted((item.get("status") or {} for item in items), key=lambda status: str(status.get("node")))
 
+    def doubts(self, node: str) -> dict[str, str]:
+        """What a node's Lease says that keeps clients from its addresses: messages by code."""
+        answer = self.http.get(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{node_lease(node)}")
+        return {doubt.code: doubt.message for doubt in announcer_lease(answer.doc).doubts} if answer.code == 200 else {}
+
     def metrics(self, node: str) -> dict[str, float]:
         """What a node's announcer says at /metrics; labels as they are written."""
         text = Http(self._door(node)).get("/metrics").text
-        rows = (line.rpartition(" ") for line in text.splitlines() if line.startswith("metallb_"))
+        rows = (line.rpartition(" ") for line in text.splitlines() if line.startswith(("metallb_", "portway_")))
         return {name: float(value) for name, _, value in rows}
 
     def _door(self, node: str) -> Path:
@@ -278,5 +283,7 @@ def _question(address: str) -> bytes:
     group = IPv6Address(frames.solicited_node(address)).packed
     own = IPv6Address("2001:db8::99").packed
     body = struct.pack("!BBHI", 135, 0, 0, 0) + target.packed + b"\x01\x01" + mac
+    total = sum(struct.unpack("!36H", own + group + struct.pack("!II", len(body), 58) + body)) % 0xFFFF
+    body = body[:2] + struct.pack("!H", 0xFFFF - total) + body[4:]
     header = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + own + group
     return b"\x33\x33" + group[12:] + mac + b"\x86\xdd" + header + body

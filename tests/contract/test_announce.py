@@ -3,11 +3,13 @@
 import itertools
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from portway.kubeapi.announcing import address_lease
 from portway.testing.netns import Unavailable
 from tests.contract.lan import NODES, Lan, lan, silence, speakers
 
@@ -151,6 +153,109 @@ def test_a_node_without_the_interface_is_passed_over(net: Lan) -> None:
             net.places[node].command("ip", "link", "set", "other0", "down")
             net.places[node].command("ip", "link", "set", "other0", "name", "eth0")
             net.places[node].command("ip", "link", "set", "eth0", "up")
+
+
+@pytest.mark.parametrize("family", [0, 1])
+def test_a_machine_with_the_same_address_is_found_and_named(net: Lan, family: int) -> None:
+    address = fresh()[family]
+    _give(net, "c2", "eth0", address)
+    net.balance(f"twice-{family}", address)
+    _found_twice(net, f"twice-{family}", address, answering=2)
+    _take(net, "c2", "eth0", address)
+    net.http.delete(f"/api/v1/namespaces/default/services/twice-{family}")
+
+
+def test_nodes_that_all_answer_as_with_ipvs_are_found_and_strict_arp_silences_them(net: Lan) -> None:
+    """kube-proxy's IPVS has every VIP on kube-ipvs0 of every node; strictARP is arp_ignore=1."""
+    address = fresh()[0]
+    for node in NODES:
+        net.places[node].command("ip", "link", "add", "kube-ipvs0", "type", "bridge")
+        _give(net, node, "kube-ipvs0", address)
+    net.balance("ipvs", address)
+    holder = _found_twice(net, "ipvs", address, answering=3)
+    for node in NODES:
+        net.places[node].write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1")
+    assert net.who(address) == {holder}
+    for node in NODES:
+        net.places[node].command("ip", "link", "del", "kube-ipvs0")
+        net.places[node].write("/proc/sys/net/ipv4/conf/all/arp_ignore", "0")
+    net.http.delete("/api/v1/namespaces/default/services/ipvs")
+
+
+def _give(net: Lan, place: str, device: str, address: str) -> None:
+    net.places[place].command("ip", "address", "add", address, "dev", device, *["nodad"][: ":" in address])
+
+
+def _take(net: Lan, place: str, device: str, address: str) -> None:
+    net.places[place].command("ip", "address", "del", address, "dev", device)
+
+
+def _found_twice(net: Lan, service: str, address: str, answering: int) -> str:
+    """Its announcer, which says in its Lease, its metrics and an Event that others answer too."""
+    net.until(lambda: address in net.doubts(_holder(net, address)).get("LB_TWO_ANSWER", ""))
+    node = _holder(net, address)
+    assert len(net.who(address)) == answering
+    where = f'{{code="LB_TWO_ANSWER",ip="{address}",node="{node}"}}'
+    assert net.metrics(node)[f"portway_announcement_doubts{where}"] == 1
+    about = f"involvedObject.name={service},reason=AddressConflict"
+    net.until(lambda: bool(net.http.get(f"/api/v1/namespaces/default/events?fieldSelector={about}").doc["items"]))
+    return node
+
+
+def _holder(net: Lan, address: str) -> str:
+    return net.leases().get(address_lease(address), "")
+
+
+def test_strict_rp_filter_drops_what_would_be_answered_elsewhere(net: Lan) -> None:
+    """A client beyond the network comes in by eth0; the node's default route leads out by eth1."""
+    node, client = net.places["n1"], net.places["c1"]
+    beyond = net.world.namespace("beyond")
+    net.world.connect(beyond, "to-n1", node, "eth1")
+    node.command("ip", "address", "add", "198.51.100.1/24", "dev", "eth1")
+    node.command("ip", "route", "add", "default", "dev", "eth1")
+    client.command("ip", "address", "add", "203.0.113.9/32", "dev", "eth0")
+    node.write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "1")
+    address = fresh()[0]
+    net.balance("far", address, externalTrafficPolicy="Local")
+    net.endpoints("far", n1=True)
+    assert net.announced_by(address) == "n1"
+    net.until(lambda: "by eth0 and would be answered by eth1" in net.doubts("n1").get("LB_RP_FILTER", ""))
+    assert _heard(net, ["203.0.113.9", "192.0.2.11"]) == ["192.0.2.11"]
+    node.write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "2")
+    assert _heard(net, ["203.0.113.9", "192.0.2.11"]) == ["203.0.113.9", "192.0.2.11"]
+    net.http.delete("/api/v1/namespaces/default/services/far")
+    net.until(lambda: "LB_RP_FILTER" not in net.doubts("n1"))
+
+
+def _heard(net: Lan, sources: list[str]) -> list[str]:
+    """Of datagrams to n1 from c1's addresses, one after the other, those that came; the last must."""
+    reading, writing = os.pipe()
+    pid = net.world.spawn(net.places["n1"], _listen, writing, sources[-1])
+    os.close(writing)
+    with open(reading) as said:
+        assert said.readline() == "ready\n"
+        for source in sources:
+            net.places["c1"].run(_send, source)
+        found = said.read().split()
+    net.world.wait(pid)
+    return found
+
+
+def _listen(writing: int, last: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, open(writing, "w", buffering=1) as out:
+        ours.bind(("192.0.2.1", 9999))
+        ours.settimeout(20)
+        out.write("ready\n")
+        source = ""
+        while source != last:
+            source = ours.recvfrom(16)[1][0]
+            out.write(f"{source}\n")
+
+
+def _send(source: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind((source, 0))
+        ours.sendto(b"here", ("192.0.2.1", 9999))
 
 
 def test_nothing_is_left_of_a_service_that_is_gone(net: Lan) -> None:

@@ -29,7 +29,13 @@ class Events:
 
     def no_health_check(self, service: ServiceKey, port: int, why: str) -> None:
         """A Service's healthCheckNodePort cannot be listened on here."""
-        document = failed_health_check(self._node_name, service, port, why, time.time_ns())
+        self._put(failed_health_check(self._node_name, service, port, why, time.time_ns()))
+
+    def two_answer(self, service: ServiceKey, message: str) -> None:
+        """Somebody else claims an address of a Service that this node answers for."""
+        self._put(address_conflict(self._node_name, service, message, time.time_ns()))
+
+    def _put(self, document: Doc) -> None:
         if not self._unwritten.full():
             self._unwritten.put_nowait(document)
 
@@ -46,6 +52,21 @@ class Events:
 def failed_health_check(node_name: str, service: ServiceKey, port: int, why: str, nanoseconds: int) -> Doc:
     """The v1 Event that says so at the Service; `nanoseconds` since 1970."""
     namespace, name = service
+    message = f'node {node_name} failed to start healthcheck "{namespace}/{name}" on port {port}: {why}'
+    why_here = ("FailedToStartServiceHealthcheck", "Listen", message)
+    return _event("kube-proxy", node_name, service, why_here, nanoseconds)
+
+
+def address_conflict(node_name: str, service: ServiceKey, message: str, nanoseconds: int) -> Doc:
+    """The same of an address that two have."""
+    said = f"node {node_name} announces it, but {message}"
+    return _event("portway-announcer", node_name, service, ("AddressConflict", "Announce", said), nanoseconds)
+
+
+def _event(component: str, node_name: str, service: ServiceKey, why: tuple[str, str, str], nanoseconds: int) -> Doc:
+    """`why`: reason, action, message."""
+    namespace, name = service
+    reason, action, message = why
     moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
     return {
         "apiVersion": "v1",
@@ -53,12 +74,12 @@ def failed_health_check(node_name: str, service: ServiceKey, port: int, why: str
         "metadata": {"namespace": namespace, "name": f"{name}.{nanoseconds:x}"},
         "involvedObject": {"apiVersion": "v1", "kind": "Service", "namespace": namespace, "name": name},
         "type": "Warning",
-        "reason": "FailedToStartServiceHealthcheck",
-        "action": "Listen",
-        "message": f'node {node_name} failed to start healthcheck "{namespace}/{name}" on port {port}: {why}',
-        "source": {"component": "kube-proxy", "host": node_name},
-        "reportingComponent": "kube-proxy",
-        "reportingInstance": f"kube-proxy-{node_name}",
+        "reason": reason,
+        "action": action,
+        "message": message,
+        "source": {"component": component, "host": node_name},
+        "reportingComponent": component,
+        "reportingInstance": f"{component}-{node_name}",
         "firstTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         "lastTimestamp": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         "eventTime": f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}",

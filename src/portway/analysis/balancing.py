@@ -4,13 +4,22 @@ The well-known ways to fail, as MetalLB's users tell them, each have a code here
 them, and those that cannot happen here with the reason.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
-from portway.loadbalancer import Held, Refusal, allocate
+from portway.loadbalancer import Held, Refusal, allocate, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
-from portway.model.loadbalancer import AddressPool, AnnouncingNode, BalancedService, L2Advertisement, ServiceKey
+from portway.model.loadbalancer import (
+    AddressPool,
+    AnnouncingNode,
+    BalancedService,
+    BgpAdvertisement,
+    BgpPeer,
+    Doubt,
+    L2Advertisement,
+    ServiceKey,
+)
 from portway.model.selector import Labels
 
 MEANING = {
@@ -31,7 +40,37 @@ MEANING = {
     "LB_NO_LOCAL_ENDPOINT": "the address is announced by nobody: externalTrafficPolicy is Local, and no node has a pod",
     "LB_PORT_UNDEFINED": "the LoadBalancer has this address but not this port: nothing answers",
     "LB_NOT_ANNOUNCED": "the address is announced by nobody: no node that may has the interface, a link and a process",
+    "LB_BGP_ONLY": "the address is told to routers by BGP and answered for by no node: only behind those routers is a way",
 }
+#: What a trace says beside its end, where there is a sign of it.
+CAUTIONS = {
+    "LB_OWN_NODE_ANSWERS": "the client's own node answers: that proves nothing about who announces the address",
+    "LB_CLIENT_HIDDEN": "under externalTrafficPolicy Cluster the pod sees a node's address instead of the client's",
+    "LB_BGP_REHASHES": "routers that are told by BGP spread connections anew, and break them, when nodes come or go",
+    "LB_MOVED_LATELY": "another node took the address over: who ignores gratuitous ARP still asks the one before it",
+    "LB_CLOUD_NODES": "the node is a cloud's, whose networks drop what is sent for addresses that they did not give",
+    "LB_TWO_ANSWER": "somebody else on the network answers for the address too",
+    "LB_WIRELESS": "the node answers on a wireless interface, and may not be asked at all",
+    "LB_RP_FILTER": "strict rp_filter drops clients whose answers would leave by another interface",
+}
+_CLOUDS = frozenset(
+    [
+        "alicloud",
+        "aws",
+        "azure",
+        "baiducloud",
+        "digitalocean",
+        "gce",
+        "hcloud",
+        "ibm",
+        "linode",
+        "oci",
+        "openstack",
+        "qcloud",
+        "vultr",
+    ]
+)
+"""What providerID begins with on machines whose network checks who sends what."""
 
 
 class Balancing(Struct, frozen=True):
@@ -44,6 +83,12 @@ class Balancing(Struct, frozen=True):
     namespaces: Mapping[str, Labels] = {}
     announcers: Mapping[str, str] = {}
     """The node that has each address's Lease."""
+    bgp_advertisements: tuple[BgpAdvertisement, ...] = ()
+    bgp_peers: tuple[BgpPeer, ...] = ()
+    doubts: Mapping[str, tuple[Doubt, ...]] = {}
+    """What nodes say, by name, that keeps clients from what they answer for."""
+    moved: Mapping[str, int] = {}
+    """Addresses that changed hands lately, and how many seconds ago."""
 
     def service_at(self, address: str) -> BalancedService | None:
         """Whose address it is."""
@@ -70,7 +115,8 @@ def announcer(
     """The node that answers for an address. `local`: the nodes with ready pods of the Service."""
     answer = candidates(service, address, balancing.pools, balancing.advertisements, balancing.nodes, local)
     if isinstance(answer, Refusal):
-        return answer
+        told = tellers(balancing, service, address, local) if answer.code == "LB_NOT_ADVERTISED" else []
+        return Refusal("LB_BGP_ONLY", f"{_by(told)}, and no L2Advertisement is for its pool") if told else answer
     holder = balancing.announcers.get(address, "")
     found = next((node for node in balancing.nodes if node.name == holder and holder in answer.ranked), None)
     return found or _unclaimed(answer)
@@ -84,13 +130,63 @@ def _unclaimed(answer: Candidates) -> Refusal:
     )
 
 
-def cautions(service: BalancedService, address: str, origin: str, *, masquerade: bool) -> list[str]:
-    """What people take a LoadBalancer's answer for that it is not. `origin`: outside, node or pod."""
+def tellers(balancing: Balancing, service: BalancedService, address: str, local: Collection[str]) -> list[str]:
+    """The nodes that tell routers of an address by BGP."""
+    known = balancing.pools, balancing.bgp_advertisements
+
+    def told(node: AnnouncingNode) -> bool:
+        peers = bgp.peers_of(node, balancing.bgp_peers)
+        found = bgp.tellings(node, [service], *known, peers, {service.key: local})
+        return any(each.address == address for each in found)
+
+    return [node.name for node in balancing.nodes if told(node)]
+
+
+def _by(nodes: Sequence[str]) -> str:
+    return f"{', '.join(nodes)} {'tell' if len(nodes) > 1 else 'tells'} routers of it by BGP"
+
+
+def cautions(
+    balancing: Balancing, service: BalancedService, address: str, origin: str, local: Collection[str], *, hidden: bool
+) -> list[str]:
+    """What people take a LoadBalancer's answer for that it is not, and what may keep it from others.
+
+    `origin`: outside, node or pod. `local`: the nodes with ready pods. `hidden`: the pod does not see the client.
+    """
     if origin != "outside":
-        return [
-            f"the client's own node answers for {address}: it proves nothing about who announces it; trace and "
-            "probe from outside for that"
-        ]
-    if masquerade:
-        return ["the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it"]
-    return []
+        said = {
+            "LB_OWN_NODE_ANSWERS": f"the client's own node answers for {address}: it proves nothing about who "
+            "announces it; trace and probe from outside for that, by TCP or UDP: an address answers no ping"
+        }
+    else:
+        said = _of_announcer(balancing, address) | _of_routers(tellers(balancing, service, address, local))
+        if hidden:
+            said["LB_CLIENT_HIDDEN"] = (
+                "the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it"
+            )
+    return [f"{code}: {message}" for code, message in said.items()]
+
+
+def _of_announcer(balancing: Balancing, address: str) -> dict[str, str]:
+    """By code, in the order of how much it hurts."""
+    holder = balancing.announcers.get(address, "")
+    node = next((node for node in balancing.nodes if node.name == holder), AnnouncingNode(holder))
+    said = {d.code: f"{holder}: {d.message}" for d in balancing.doubts.get(holder, ()) if d.address in ("", address)}
+    if node.provider in _CLOUDS:
+        said["LB_CLOUD_NODES"] = (
+            f"{holder} is a machine of {node.provider}, and a cloud's network drops ARP and packets for addresses that "
+            "it did not give: allow the pool at the node's port (allowed address pairs), or use the cloud's balancer"
+        )
+    if (seconds := balancing.moved.get(address)) is not None:
+        said["LB_MOVED_LATELY"] = (
+            f"{holder} has it since {seconds} s ago and said so to all by gratuitous ARP; a client that ignores that "
+            f"asks another node still: ip neigh flush to {address}"
+        )
+    return said
+
+
+def _of_routers(told: Sequence[str]) -> dict[str, str]:
+    if len(told) < 2:
+        return {}
+    message = f"{_by(told)}: when one comes or goes, they spread connections anew, and open ones may break"
+    return {"LB_BGP_REHASHES": message}

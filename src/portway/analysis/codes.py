@@ -5,7 +5,7 @@ One table, so that `portway explain`, traces and the docs say the same; a test h
 
 from collections.abc import Mapping
 
-from portway.analysis import elsewhere, webtrace
+from portway.analysis import balancing, elsewhere, webtrace
 from portway.analysis.code import Code
 from portway.analysis.imagined import ASSUMPTIONS
 from portway.analysis.trace import MEANING
@@ -123,6 +123,43 @@ _BALANCERS: Mapping[str, tuple[str, str, str]] = {
     "LB_NO_NODE_SELECTED": (_LEASES, "nodeSelectors that select a node", "L2Advertisement.spec.nodeSelectors"),
     "LB_NO_LOCAL_ENDPOINT": (_PODS, "ready pods, or policy Cluster", "externalTrafficPolicy: Local"),
     "LB_PORT_UNDEFINED": ("portway ports", "dial a port that the Service has", "Service.spec.ports"),
+    "LB_BGP_ONLY": (
+        "kubectl -n metallb-system get bgppeers,bgpadvertisements,servicebgpstatuses",
+        "an L2Advertisement too, or a client behind the routers",
+        "BGPAdvertisement: routers are told, and nobody answers ARP",
+    ),
+    "LB_OWN_NODE_ANSWERS": ("portway trace … --from outside --probe", "", "kube-proxy serves every VIP on every node"),
+    "LB_CLIENT_HIDDEN": ("", "externalTrafficPolicy: Local", "Service.spec.externalTrafficPolicy"),
+    "LB_BGP_REHASHES": (
+        "kubectl -n metallb-system get servicebgpstatuses",
+        "resilient hashing in the routers, or an L2Advertisement: then only the addresses of a node that goes move",
+        "MetalLB: BGP backend changes may break connections",
+    ),
+    "LB_MOVED_LATELY": (
+        _LEASES,
+        "ip neigh flush to ADDRESS at clients that still ask the node before",
+        "RFC 5227: a new announcement replaces old entries",
+    ),
+    "LB_CLOUD_NODES": (
+        "kubectl get nodes -o custom-columns=N:.metadata.name,P:.spec.providerID",
+        "allowed address pairs for the pool, or the cloud's own load balancer",
+        "Node.spec.providerID; OpenStack's and clouds' anti-spoofing",
+    ),
+    "LB_TWO_ANSWER": (
+        "arping ADDRESS from a client; kubectl describe service NAME",
+        "stop the other speaker or machine; strictARP: true in kube-proxy's configuration when its mode is ipvs",
+        "RFC 5227; net.ipv4.conf.*.arp_ignore",
+    ),
+    "LB_WIRELESS": (
+        "iw dev; arping ADDRESS from a client",
+        "ip link set INTERFACE promisc on, or a wired interface in L2Advertisement.spec.interfaces",
+        "IEEE 802.11: access points answer ARP for addresses that they know",
+    ),
+    "LB_RP_FILTER": (
+        "sysctl net.ipv4.conf.all.rp_filter net.ipv4.conf.INTERFACE.rp_filter; ip route get CLIENT",
+        "rp_filter=2 on the interface, or a route to the clients by it",
+        "Documentation/networking/ip-sysctl.rst rp_filter",
+    ),
     "LB_NOT_ANNOUNCED": (
         _LEASES,
         "a node with the interface, its link up and its agent running",
@@ -149,7 +186,7 @@ _WEB: Mapping[str, tuple[str, str, str]] = {
 def _reasons() -> dict[str, Code]:
     """Of packets, and of requests; what both have means both."""
     details = {**_DETAIL, **_BALANCERS, **_WEB}
-    meanings = dict(MEANING)
+    meanings = {**MEANING, **balancing.CAUTIONS}
     for code, meaning in webtrace.MEANING.items():
         meanings[code] = f"{meanings[code]}; of a request: {meaning}" if code in meanings else meaning
     meanings["PODS_NOT_READY"] = "pods are selected by the Service and not ready, and so get no traffic"

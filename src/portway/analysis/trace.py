@@ -316,7 +316,10 @@ def _cautioned(terrain: Terrain, origin: Place, packet: Packet, found: Trace) ->
     service = terrain.balancing.service_at(packet.destination)
     if service is None or not found.arrives:
         return found
-    said = balancing.cautions(service, packet.destination, origin.kind, masquerade=found.masquerade)
+    local = _local_nodes(terrain, service.key)
+    said = balancing.cautions(
+        terrain.balancing, service, packet.destination, origin.kind, local, hidden=found.masquerade
+    )
     return replace(found, findings=(*found.findings, *said))
 
 

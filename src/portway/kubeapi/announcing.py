@@ -9,7 +9,7 @@ from msgspec import Struct
 from portway.kubeapi import decode
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
-from portway.model.loadbalancer import AnnouncingNode
+from portway.model.loadbalancer import AnnouncingNode, Doubt
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 NAMESPACE = "kube-system"
@@ -17,6 +17,8 @@ ROLE = "portway.dev/announcer"
 """Label: what a Lease is of, an "address" or a "node"."""
 ADDRESS = "portway.dev/announced-address"
 """Annotation: the address."""
+DOUBTS = "portway.dev/announcement-doubts"
+"""Annotation of a node's Lease: what keeps its answers from clients, a JSON list."""
 LEAVING_TAINT = "ToBeDeletedByClusterAutoscaler"
 """The cluster autoscaler's taint of a node that it is about to remove."""
 
@@ -30,19 +32,36 @@ class AnnouncerLease(Struct, frozen=True):
     renewed: str
     version: str
     transitions: int
+    acquired: str = ""
+    """When its holder got it: RFC 3339."""
+    doubts: tuple[Doubt, ...] = ()
+
+
+_DOUBTS = msgspec.json.Decoder(tuple[Doubt, ...])
 
 
 def announcer_lease(document: Doc) -> AnnouncerLease:
     """One with the label `ROLE`."""
     meta, spec = document["metadata"], document.get("spec") or {}
+    annotations = meta.get("annotations") or {}
     return AnnouncerLease(
         (meta.get("labels") or {}).get(ROLE, ""),
         spec.get("holderIdentity") or "",
-        (meta.get("annotations") or {}).get(ADDRESS, ""),
+        annotations.get(ADDRESS, ""),
         spec.get("renewTime") or "",
         meta.get("resourceVersion") or "",
         spec.get("leaseTransitions") or 0,
+        spec.get("acquireTime") or "",
+        _doubts(annotations.get(DOUBTS) or "[]"),
     )
+
+
+def _doubts(text: str) -> tuple[Doubt, ...]:
+    """None, of what somebody else wrote there."""
+    try:
+        return _DOUBTS.decode(text)
+    except msgspec.MsgspecError:
+        return ()
 
 
 def address_lease(address: str) -> str:
@@ -86,4 +105,7 @@ def announcing_node(document: Doc) -> AnnouncingNode:
     node = decode.node(document)
     meta = document.get("metadata") or {}
     available = node_eligible(document) and not cut_off
-    return AnnouncingNode(node.name, meta.get("labels") or {}, available, node.addresses, meta.get("uid") or "")
+    uid, provider = meta.get("uid") or "", str((document.get("spec") or {}).get("providerID") or "")
+    return AnnouncingNode(
+        node.name, meta.get("labels") or {}, available, node.addresses, uid, provider.partition("://")[0]
+    )

@@ -232,3 +232,14 @@ class AnnouncingNode(Struct, frozen=True):
     """It is not being deleted, not tainted by the autoscaler and its network is not unavailable."""
     addresses: tuple[str, ...] = ()
     uid: str = ""
+    provider: str = ""
+    """What spec.providerID begins with: `aws`, `openstack`; empty on machines of one's own."""
+
+
+class Doubt(Struct, frozen=True, order=True):
+    """Why clients may not reach an address although its node answers for it, in words for people."""
+
+    code: str
+    message: str
+    address: str = ""
+    """The only one that it concerns; empty: all that the node answers for."""

@@ -2,6 +2,8 @@
 
 from portway.kubeapi.kinds import Resource
 
+BGP_ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "bgpadvertisements")
+BGP_PEERS = Resource("metallb.io", "v1beta2", "bgppeers")
 CONFIG_MAPS = Resource("", "v1", "configmaps")
 CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions")
 DAEMON_SETS = Resource("apps", "v1", "daemonsets")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.agent.announce import frames
-from portway.agent.announce.frames import Question
+from portway.agent.announce.frames import Claim, Question
 
 ME, YOU = b"\x02\x00\x00\x00\x00\x01", b"\x02\x00\x00\x00\x00\x02"
 REQUEST = bytes.fromhex(
@@ -65,3 +65,18 @@ def _sums_up(frame: bytes) -> bool:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total == 0xFFFF
+
+
+def test_claims_are_answers_and_announcements_and_not_questions() -> None:
+    for address, announced, read, probe in (
+        ("192.0.2.100", frames.arp_announcements("192.0.2.100", YOU), frames.arp_claim, frames.arp_probe),
+        ("2001:db8::100", [frames.ndp_announcement("2001:db8::100", YOU)], frames.ndp_claim, frames.ndp_probe),
+    ):
+        asked = probe(address, ME)
+        question = frames.ndp_question(asked) if ":" in address else frames.arp_question(asked)
+        assert question is not None and question.target == address
+        assert question.asker in ("0.0.0.0", "::")  # no table learns from it
+        answer = frames.ndp_answer(question, YOU) if ":" in address else frames.arp_answer(question, YOU)
+        assert [read(frame) for frame in (*announced, answer)] == [Claim(address, YOU)] * (len(announced) + 1)
+        assert read(asked) is None and read(asked[:40]) is None
+    assert _sums_up(frames.ndp_probe("2001:db8::100", ME))

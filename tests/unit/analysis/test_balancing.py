@@ -13,13 +13,23 @@ from portway.forwarding import compute
 from portway.kubeapi import decode, decode_loadbalancer
 from portway.loadbalancer.announcement import EXCLUDED
 from portway.model import LabelSelector, Requirement
-from portway.model.loadbalancer import AddressPool, AnnouncingNode, L2Advertisement, ServiceAllocation, parse_range
+from portway.model.loadbalancer import (
+    AddressPool,
+    AnnouncingNode,
+    BgpAdvertisement,
+    BgpPeer,
+    Doubt,
+    L2Advertisement,
+    ServiceAllocation,
+    parse_range,
+)
 from portway.testing import builders
 
 ADDRESS = "172.18.0.211"
 GOLD = (LabelSelector((Requirement("tier", "=", ("gold",)),)),)
 POOL = AddressPool("portway", (parse_range("172.18.0.211-172.18.0.212"),))
 ALL = L2Advertisement("all")
+ROUTERS = (BgpPeer("router", "172.18.0.1", 64512, 64513),)
 NODES = tuple(AnnouncingNode(f"node-{k}") for k in (1, 2))
 
 
@@ -57,7 +67,7 @@ def test_from_outside_by_the_node_that_announces(target: str) -> None:
     assert found.arrives, found
     assert [hop.name for hop in found.hops] == ["outside", "node-2", "shop/web", "web-1"]
     assert found.findings == (
-        "the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it",
+        "LB_CLIENT_HIDDEN: the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it",
     )
     local = terrain(service(ADDRESS, externalTrafficPolicy="Local"), announcers={ADDRESS: "node-1"})
     assert traced(local, target).arrives and not traced(local, target).findings
@@ -69,6 +79,7 @@ def test_from_inside_it_proves_nothing_about_the_announcement() -> None:
     for origin in ("node/node-1", "pod/shop/web-1"):
         found = traced(where, f"{ADDRESS}:80", origin)
         assert found.arrives
+        assert found.findings[0].startswith("LB_OWN_NODE_ANSWERS: ")
         assert "it proves nothing about who announces it" in found.findings[0]
     assert traced(where, origin="node/node-1").packet.destination == "10.96.0.10"  # type: ignore[union-attr]
 
@@ -112,6 +123,10 @@ SILENT: list[tuple[Terrain, str, str]] = [
     (terrain(service(ADDRESS), announcers={}), "LB_NOT_ANNOUNCED", "none has claimed it"),
     (terrain(service(ADDRESS), announcers={}, advertisements=(replace(ALL, interfaces=("eth7",)),)),
      "LB_NOT_ANNOUNCED", "with interface eth7"),
+    (terrain(service(ADDRESS), advertisements=(), bgp_advertisements=(BgpAdvertisement("all"),), bgp_peers=ROUTERS),
+     "LB_BGP_ONLY", "node-1, node-2 tell routers of it by BGP"),
+    (terrain(service(ADDRESS), advertisements=(), bgp_advertisements=(BgpAdvertisement("all"),)), "LB_NOT_ADVERTISED",
+     "create one"),
     # another controller gave an address of its own
     (terrain(service("10.9.9.9")), "LB_ADDRESS_OUTSIDE_POOLS", "no IPAddressPool has 10.9.9.9"),
 ]  # fmt: skip
@@ -124,8 +139,56 @@ def test_with_an_address_that_nobody_announces(where: Terrain, code: str, words:
     assert words in found.findings[0]
 
 
+def on_aws(provider: str) -> tuple[AnnouncingNode, ...]:
+    return tuple(replace(node, provider=provider) for node in NODES)
+
+
+LOCAL = service(ADDRESS, externalTrafficPolicy="Local")
+WIFI = Doubt("LB_WIRELESS", "it answers on wlan0")
+TWICE = Doubt("LB_TWO_ANSWER", "02:00:00:00:00:07 also says that it has it", ADDRESS)
+CAUTIOUS: list[tuple[Terrain, str, str, str]] = [
+    (terrain(service(ADDRESS)), "outside", "LB_CLIENT_HIDDEN", "externalTrafficPolicy: Local keeps it"),
+    (terrain(LOCAL), "node/node-1", "LB_OWN_NODE_ANSWERS", "answers no ping"),
+    (terrain(LOCAL, announcers={ADDRESS: "node-1"}, moved={ADDRESS: 40}), "outside", "LB_MOVED_LATELY", "since 40 s"),
+    (terrain(LOCAL, announcers={ADDRESS: "node-1"}, nodes=on_aws("openstack")), "outside", "LB_CLOUD_NODES",
+     "node-1 is a machine of openstack"),
+    (terrain(LOCAL, announcers={ADDRESS: "node-1"}, doubts={"node-1": (WIFI,)}), "outside", "LB_WIRELESS",
+     "node-1: it answers on wlan0"),
+    (terrain(LOCAL, announcers={ADDRESS: "node-1"}, doubts={"node-1": (TWICE,)}), "outside", "LB_TWO_ANSWER",
+     "node-1: 02:00:00:00:00:07"),
+    (terrain(LOCAL, announcers={ADDRESS: "node-1"}, doubts={"node-1": (replace(WIFI, code="LB_RP_FILTER"),)}),
+     "outside", "LB_RP_FILTER", "node-1: "),
+    (terrain(service(ADDRESS), bgp_advertisements=(BgpAdvertisement("all"),), bgp_peers=ROUTERS), "outside",
+     "LB_BGP_REHASHES", "node-1, node-2 tell routers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "origin", "code", "words"), CAUTIOUS, ids=[row[2] for row in CAUTIOUS])
+def test_what_arrives_and_may_not_for_others(where: Terrain, origin: str, code: str, words: str) -> None:
+    found = traced(where, f"{ADDRESS}:80", origin)
+    assert found.arrives
+    said = [one for one in found.findings if one.startswith(f"{code}: ")]
+    assert len(said) == 1 and words in said[0], found.findings
+
+
+FIRST = {ADDRESS: "node-1"}
+OTHERS: dict[str, Any] = {
+    "nothing": {},
+    "of a cluster on one's own machine": {"nodes": on_aws("kind")},
+    "another node's": {"doubts": {"node-2": (WIFI,)}},
+    "another address's": {"doubts": {"node-1": (replace(TWICE, address="172.18.0.212"),)}},
+    "routes of one node": {"bgp_advertisements": (BgpAdvertisement("all"),), "bgp_peers": ROUTERS},
+}
+
+
+@pytest.mark.parametrize("known", OTHERS.values(), ids=OTHERS)
+def test_without_a_sign_nothing_is_said(known: dict[str, Any]) -> None:
+    assert not traced(terrain(LOCAL, announcers=FIRST, **known)).findings
+
+
 def test_every_code_is_met_here() -> None:
     assert {row[1] for row in PENDING + SILENT} | {"LB_PORT_UNDEFINED"} == balancing.MEANING.keys()
+    assert {row[2] for row in CAUTIOUS} == balancing.CAUTIONS.keys()
     assert balancing.MEANING.keys() < MEANING.keys()
 
 

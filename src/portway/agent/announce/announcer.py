@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from portway.agent.announce import interfaces
+from portway.agent.announce.doubting import PROBE_SECONDS, Doubting
 from portway.agent.announce.figures import Figures, Told
 from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
@@ -55,9 +56,11 @@ class Announcer:
         changed: asyncio.Event,
         figures: Figures,
         statuses: Statuses,
+        doubting: Doubting,
     ) -> None:
         self._me, self._timing, self._leases, self._objects = me, timing, leases, objects
         self._changed, self._figures, self._statuses = changed, figures, statuses
+        self._doubting = doubting
         self._lans: dict[str, Lan] = {}
         self._macs: dict[str, bytes] = {}
         self._carrying: dict[str, set[str]] = {}
@@ -75,6 +78,8 @@ class Announcer:
             group.create_task(self._beat_for_ever())
             group.create_task(self._speaker.run())
             group.create_task(self._statuses.run())
+            group.create_task(self._doubting.run())
+            group.create_task(self._probe_for_ever())
             while True:
                 self._changed.clear()
                 due = await self._attempt()
@@ -193,6 +198,7 @@ class Announcer:
             self._holding.clear()
         for name in self._lans.keys() | {name for names in places.values() for name in names}:
             self._answer_on(name, [address for address, names in places.items() if name in names])
+        self._doubting.follow(self._lans)
 
     def _answer_on(self, name: str, addresses: list[str]) -> None:
         lan = self._lans.get(name)
@@ -200,10 +206,21 @@ class Announcer:
             self._lans.pop(name).close()
             lan = None
         if lan is None and addresses:
-            lan = self._lans[name] = Lan(name, self._macs[name], self._leases.may_answer, self._figures)
+            lan = self._lans[name] = Lan(name, self._macs[name], self._leases.may_answer, self._heard, self._figures)
         if lan is not None and (new := lan.follow(addresses)):
             for seconds in _AGAIN_SECONDS:
                 asyncio.get_running_loop().call_later(seconds, lan.announce, new)
+
+    def _heard(self, address: str, mac: bytes) -> None:
+        """Of two interfaces at one network each hears the other."""
+        if mac not in self._macs.values():
+            self._doubting.heard(address, mac)
+
+    async def _probe_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            for lan in self._lans.values():
+                lan.probe()
 
     async def _beat_for_ever(self) -> None:
         while True:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from portway.model.loadbalancer import Doubt
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -43,6 +45,8 @@ class Figures:
         """Addresses of the peers with a session."""
         self.bgp_updates: Counter[str] = Counter()
         """UPDATE messages sent, by the peer's address."""
+        self.doubts: tuple[Doubt, ...] = ()
+        """What keeps clients from addresses that are answered for here."""
         self.rounds = self.failures = 0
         self.loaded = self.stale = False
 
@@ -50,6 +54,7 @@ class Figures:
         """As prometheus_client asks a collector."""
         yield from self._layer2()
         yield self._announced()
+        yield self._doubts()
         yield from self._bgp()
         yield from self._client()
 
@@ -75,6 +80,15 @@ class Figures:
         fresh = self.fresh()
         for each in sorted(each for each in self.told if fresh or each.protocol != "layer2"):
             family.add_metric([each.protocol, each.service, self.node, each.address], 1)
+        return family
+
+    def _doubts(self) -> "Metric":
+        from prometheus_client.core import GaugeMetricFamily
+
+        help_text = "1 for each reason that may keep clients from addresses answered for here; ip is empty for all"
+        family = GaugeMetricFamily("portway_announcement_doubts", help_text, labels=["code", "node", "ip"])
+        for code, address in sorted({(doubt.code, doubt.address) for doubt in self.doubts}):
+            family.add_metric([code, self.node, address], 1)
         return family
 
     def _bgp(self) -> Iterator["Metric"]:

@@ -17,15 +17,16 @@ _REQUEST, _REPLY = 1, 2
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _ICMPV6 = 58
 _SOLICITED, _OVERRIDE = 0x40000000, 0x20000000
-SOLICITATIONS = (
+NEIGHBORS = (
     (0x30, 0, 0, 20),  # the next header of IPv6
-    (0x15, 0, 3, _ICMPV6),
+    (0x15, 0, 4, _ICMPV6),
     (0x30, 0, 0, 54),  # ICMPv6's type
-    (0x15, 0, 1, _SOLICITATION),
+    (0x15, 1, 0, _SOLICITATION),
+    (0x15, 0, 1, _ADVERTISEMENT),
     (0x06, 0, 0, 0xFFFF),
     (0x06, 0, 0, 0),
 )
-"""Classic BPF: of IPv6 frames only neighbor solicitations without extension headers."""
+"""Classic BPF: of IPv6 frames only neighbor solicitations and advertisements without extension headers."""
 
 
 class Question(Struct, frozen=True):
@@ -35,6 +36,29 @@ class Question(Struct, frozen=True):
     asker: str
     """Its address; 0.0.0.0 or :: for who only checks that nobody has the target."""
     mac: bytes
+
+
+class Claim(Struct, frozen=True):
+    """Somebody says that `mac` has `address`."""
+
+    address: str
+    mac: bytes
+
+
+def arp_claim(frame: bytes) -> Claim | None:
+    """The claim in an Ethernet frame: an answer to us, or gratuitous ARP of either form."""
+    if len(frame) < 42:
+        return None
+    *head, operation, mac, sender, _, target = _ARP.unpack_from(frame, 14)
+    if tuple(head) != _ARP_HEAD or not (operation == _REPLY or (operation == _REQUEST and sender == target)):
+        return None
+    return Claim(str(IPv4Address(sender)), mac)
+
+
+def arp_probe(address: str, mac: bytes) -> bytes:
+    """Who else has it? (RFC 5227 2.1.1: asked by nobody, so that no table learns from the question)."""
+    body = _ARP.pack(*_ARP_HEAD, _REQUEST, mac, bytes(4), bytes(6), IPv4Address(address).packed)
+    return _ethernet(_BROADCAST, mac, ETH_ARP) + body
 
 
 def arp_question(frame: bytes) -> Question | None:
@@ -60,6 +84,20 @@ def arp_announcements(address: str, mac: bytes) -> list[bytes]:
     head = _ethernet(_BROADCAST, mac, ETH_ARP)
     request = _ARP.pack(*_ARP_HEAD, _REQUEST, mac, own, bytes(6), own)
     return [head + request, head + _ARP.pack(*_ARP_HEAD, _REPLY, mac, own, _BROADCAST, own)]
+
+
+def ndp_claim(frame: bytes) -> Claim | None:
+    """The neighbor advertisement in an Ethernet frame, if it is one; the MAC is the sender's."""
+    if len(frame) < 78 or frame[20] != _ICMPV6 or frame[21] != 255 or frame[54] != _ADVERTISEMENT:
+        return None
+    return Claim(str(IPv6Address(frame[62:78])), frame[6:12])
+
+
+def ndp_probe(address: str, mac: bytes) -> bytes:
+    """Who else has it? As duplicate address detection asks (RFC 4862 5.4.2): from no address, answered to all."""
+    group = IPv6Address(solicited_node(address))
+    body = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + IPv6Address(address).packed
+    return _ndp(body, mac, b"\x33\x33" + group.packed[12:], IPv6Address("::"), group)
 
 
 def ndp_question(frame: bytes) -> Question | None:
@@ -90,12 +128,17 @@ def solicited_node(address: str) -> str:
 
 
 def _advertisement(address: str, mac: bytes, to_mac: bytes, to: IPv6Address, flags: int) -> bytes:
-    target = IPv6Address(address).packed
-    body = struct.pack("!BBHI", _ADVERTISEMENT, 0, 0, flags) + target + b"\x02\x01" + mac
-    pseudo = target + to.packed + struct.pack("!II", len(body), _ICMPV6)
-    body = body[:2] + struct.pack("!H", _checksum(pseudo + body)) + body[4:]
-    header = struct.pack("!IHBB", 6 << 28, len(body), _ICMPV6, 255) + target + to.packed
-    return _ethernet(to_mac, mac, ETH_IPV6) + header + body
+    target = IPv6Address(address)
+    body = struct.pack("!BBHI", _ADVERTISEMENT, 0, 0, flags) + target.packed + b"\x02\x01" + mac
+    return _ndp(body, mac, to_mac, target, to)
+
+
+def _ndp(body: bytes, mac: bytes, to_mac: bytes, sender: IPv6Address, to: IPv6Address) -> bytes:
+    """A frame of ICMPv6; `body`'s checksum is put in."""
+    ends = sender.packed + to.packed
+    checksum = _checksum(ends + struct.pack("!II", len(body), _ICMPV6) + body)
+    header = struct.pack("!IHBB", 6 << 28, len(body), _ICMPV6, 255)
+    return _ethernet(to_mac, mac, ETH_IPV6) + header + ends + body[:2] + struct.pack("!H", checksum) + body[4:]
 
 
 def _ethernet(to: bytes, sender: bytes, kind: int) -> bytes:

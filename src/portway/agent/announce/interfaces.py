@@ -3,22 +3,28 @@
 Source: include/uapi/linux/{if.h,if_addr.h,rtnetlink.h}. Asked with sockets, for /sys may show another namespace.
 """
 
+import contextlib
 import fcntl
 import socket
 import struct
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from portway.agent.netlink import Netlink, attributes
+from portway.loadbalancer.doubts import Face
 
 ROUTE = 0
 LINKS, ADDRESSES_4, ADDRESSES_6 = 0x1, 0x10, 0x100
 """Groups of NETLINK_ROUTE."""
 _GET_ADDRESS = 22
-_FLAGS, _HARDWARE_ADDRESS = 0x8913, 0x8927
+_FLAGS, _HARDWARE_ADDRESS, _WIRELESS_NAME = 0x8913, 0x8927, 0x8B01
 _UP, _LOOPBACK, _RUNNING = 0x1, 0x8, 0x40
 _ETHERNET = 1
 _ADDRESS_HEAD = struct.Struct("=BBBBI")
 _ADDRESS, _LOCAL = 1, 2
+_CONF = Path("/proc/sys/net/ipv4/conf")
+_ROUTES = Path("/proc/thread-self/net/route")
 
 
 def changes() -> Netlink:
@@ -46,6 +52,39 @@ def _mac(asking: socket.socket, name: str) -> bytes | None:
         return None
     works = flags & _UP and flags & _RUNNING and not flags & _LOOPBACK
     return mac if works and kind == _ETHERNET else None
+
+
+def faces(names: Iterable[str]) -> list[Face]:
+    """What of these interfaces may keep clients from being answered."""
+    way_out = tuple(_default_routes())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        return [Face(name, _wireless(asking, name), _rp_filter(name), way_out) for name in sorted(names)]
+
+
+def _wireless(asking: socket.socket, name: str) -> bool:
+    """include/uapi/linux/wireless.h SIOCGIWNAME: what is not wireless has no name of a protocol."""
+    try:
+        fcntl.ioctl(asking, _WIRELESS_NAME, struct.pack("16s24x", name.encode()))
+    except OSError:
+        return False
+    return True
+
+
+def _rp_filter(name: str) -> int:
+    """As the kernel takes it: the larger of the two. /proc/sys/net is that of who reads it."""
+    try:
+        return max(int((_CONF / one / "rp_filter").read_text()) for one in ("all", name))
+    except OSError:  # it went meanwhile
+        return 0
+
+
+def _default_routes() -> Iterator[str]:
+    """The interfaces that they lead to, of IPv4: rp_filter knows no IPv6."""
+    with contextlib.suppress(OSError):
+        for line in _ROUTES.read_text().splitlines()[1:]:
+            name, destination, *_, mask, _, _, _ = line.split()
+            if destination == mask == "00000000":
+                yield name
 
 
 def carrying() -> dict[str, set[str]]:

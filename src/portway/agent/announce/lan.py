@@ -8,9 +8,11 @@ import socket
 import struct
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from portway.agent.announce import frames
 from portway.agent.announce.figures import Figures
-from portway.agent.announce.frames import Question
+from portway.agent.announce.frames import Claim, Question
 
 log = logging.getLogger(__name__)
 
@@ -20,20 +22,43 @@ _AT_ONCE = 64
 """Questions read before others have their turn."""
 
 
-class Lan:
-    """Answers on one interface. `may_answer(address)`: whether this node still is its announcer, at this moment."""
+class _Protocol(Struct, frozen=True):
+    """ARP or NDP on its socket."""
 
-    def __init__(self, name: str, mac: bytes, may_answer: Callable[[str], bool], figures: Figures) -> None:
+    wire: socket.socket
+    question: Callable[[bytes], Question | None]
+    answer: Callable[[Question, bytes], bytes]
+    claim: Callable[[bytes], Claim | None]
+
+
+class Lan:
+    """Answers on one interface. `may_answer(address)`: whether this node still is its announcer, at this moment.
+
+    `heard(address, mac)`: somebody says of one of its addresses that this MAC has it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mac: bytes,
+        may_answer: Callable[[str], bool],
+        heard: Callable[[str, bytes], None],
+        figures: Figures,
+    ) -> None:
         """Raises OSError without CAP_NET_RAW, or when the interface is gone."""
-        self.name, self.mac, self._may_answer, self._figures = name, mac, may_answer, figures
+        self.name, self.mac, self._may_answer, self._heard, self._figures = name, mac, may_answer, heard, figures
         self.addresses: frozenset[str] = frozenset()
         self._index = socket.if_nametoindex(name)
         self._arp = _raw(name, frames.ETH_ARP)
         self._ndp = _raw(name, frames.ETH_IPV6)
         self._groups = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._arp, self._answer, self._arp, frames.arp_question, frames.arp_answer)
-        loop.add_reader(self._ndp, self._answer, self._ndp, frames.ndp_question, frames.ndp_answer)
+        arp, ndp = (
+            _Protocol(self._arp, frames.arp_question, frames.arp_answer, frames.arp_claim),
+            _Protocol(self._ndp, frames.ndp_question, frames.ndp_answer, frames.ndp_claim),
+        )
+        loop.add_reader(self._arp, self._hear, arp)
+        loop.add_reader(self._ndp, self._hear, ndp)
 
     def close(self) -> None:
         """Fall silent."""
@@ -60,6 +85,19 @@ class Lan:
             if address in self.addresses and self._may_answer(address):
                 with contextlib.suppress(OSError):  # the link is down: its return announces again
                     self._tell(address)
+                    self._probe(address)
+
+    def probe(self) -> None:
+        """Ask whether somebody else has one of them."""
+        for address in self.addresses:
+            with contextlib.suppress(OSError):
+                self._probe(address)
+
+    def _probe(self, address: str) -> None:
+        if ":" in address:
+            self._ndp.send(frames.ndp_probe(address, self.mac))
+        else:
+            self._arp.send(frames.arp_probe(address, self.mac))
 
     def _tell(self, address: str) -> None:
         if ":" in address:
@@ -77,21 +115,22 @@ class Lan:
             with contextlib.suppress(OSError):  # two addresses may share their group
                 self._groups.setsockopt(socket.IPPROTO_IPV6, option, group + struct.pack("=i", self._index))
 
-    def _answer(
-        self,
-        asked: socket.socket,
-        read: Callable[[bytes], Question | None],
-        answer: Callable[[Question, bytes], bytes],
-    ) -> None:
+    def _hear(self, protocol: _Protocol) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             for _ in range(_AT_ONCE):
-                question = read(asked.recv(_ANY_MTU))
-                if question is None or question.target not in self.addresses:
-                    continue
-                self._figures.received[question.target] += 1
-                if self._may_answer(question.target):
-                    asked.send(answer(question, self.mac))
-                    self._figures.answered[question.target] += 1
+                frame = protocol.wire.recv(_ANY_MTU)
+                if question := protocol.question(frame):
+                    self._answer(protocol, question)
+                elif (claim := protocol.claim(frame)) and claim.address in self.addresses:
+                    self._heard(claim.address, claim.mac)
+
+    def _answer(self, protocol: _Protocol, question: Question) -> None:
+        if question.target not in self.addresses:
+            return
+        self._figures.received[question.target] += 1
+        if self._may_answer(question.target):
+            protocol.wire.send(protocol.answer(question, self.mac))
+            self._figures.answered[question.target] += 1
 
 
 def _raw(name: str, protocol: int) -> socket.socket:
@@ -103,6 +142,6 @@ def _raw(name: str, protocol: int) -> socket.socket:
 
 
 def _attach(made: socket.socket) -> None:
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in frames.SOLICITATIONS))
-    where = struct.pack("HxxxxxxP", len(frames.SOLICITATIONS), ctypes.addressof(code))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in frames.NEIGHBORS))
+    where = struct.pack("HxxxxxxP", len(frames.NEIGHBORS), ctypes.addressof(code))
     made.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, where)

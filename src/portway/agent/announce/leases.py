@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from portway.client import Api, Key, Reflector, Unreachable
 from portway.kubeapi.announcing import (
     ADDRESS,
+    DOUBTS,
     LEASES,
     NAMESPACE,
     ROLE,
@@ -23,6 +26,7 @@ from portway.kubeapi.announcing import (
 )
 from portway.kubeapi.errors import ApiError, Doc
 from portway.loadbalancer.election import Timing
+from portway.model.loadbalancer import Doubt
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class Leases:
         self._beats: dict[str, float] = {}
         """When each node's beat was last seen to have changed."""
         self._fresh_until = -math.inf
+        self._doubts: tuple[Doubt, ...] = ()
 
     def _note(self, key: Key, old: AnnouncerLease | None, new: AnnouncerLease | None) -> None:
         if new is not None and new.role == "node":
@@ -95,10 +100,32 @@ class Leases:
         except ApiError as error:
             if error.code != 404:
                 raise
-            await self._api.create(LEASES, self._document(node_lease(self._me), "node", {}, renewed))
+            await self._api.create(LEASES, self._of_node(renewed))
         if not self.fresh and not await self._read_again():
             return
         self._fresh_until = max(self._fresh_until, sent + self._timing.fence)
+
+    async def doubt(self, found: tuple[Doubt, ...]) -> None:
+        """Say so in this node's Lease, if it does not yet. Raises ApiError, Unreachable, TimeoutError."""
+        self._doubts = found
+        stored = self.reflector.objects.get((NAMESPACE, node_lease(self._me)))
+        if (stored.doubts if stored else ()) == found:
+            return
+        patch = {"metadata": {"annotations": {DOUBTS: self._written_doubts()}}}
+        try:
+            written = await self._api.patch(LEASES, NAMESPACE, node_lease(self._me), patch)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            written = await self._api.create(LEASES, self._of_node({}))
+        self.reflector.note(written)
+
+    def _written_doubts(self) -> str | None:
+        return msgspec.json.encode(self._doubts).decode() if self._doubts else None
+
+    def _of_node(self, spec: Doc) -> Doc:
+        annotations = {DOUBTS: said} if (said := self._written_doubts()) else {}
+        return self._document(node_lease(self._me), "node", annotations, spec)
 
     async def _read_again(self) -> bool:
         """After a silence others may have taken what was ours: only the server itself knows.

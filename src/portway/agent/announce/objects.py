@@ -13,12 +13,9 @@ from portway.loadbalancer import Refusal, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
 from portway.loadbalancer.bgp import Telling
 from portway.model.loadbalancer import AnnouncingNode, BalancedService, BgpPeer, ServiceKey
+from portway.reconcile.resources import BGP_ADVERTISEMENTS, BGP_PEERS, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS
 from portway.reconcile.servicestatuses import Teller
 
-POOLS = Resource("metallb.io", "v1beta1", "ipaddresspools")
-ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "l2advertisements")
-BGP_ADVERTISEMENTS = Resource("metallb.io", "v1beta1", "bgpadvertisements")
-BGP_PEERS = Resource("metallb.io", "v1beta2", "bgppeers")
 Local = tuple[ServiceKey, frozenset[str]]
 """Of an EndpointSlice: its Service, and the nodes of its ready endpoints."""
 
@@ -40,8 +37,8 @@ class Objects:
         self.services: Reflector[BalancedService | None] = follow(SERVICES, _balanced)
         self.slices: Reflector[Local] = follow(ENDPOINT_SLICES, _local, NOT_OURS)
         self.nodes: Reflector[AnnouncingNode] = follow(NODES, announcing_node)
-        self.pools = follow(POOLS, decode_loadbalancer.address_pool)
-        self.advertisements = follow(ADVERTISEMENTS, decode_loadbalancer.l2_advertisement)
+        self.pools = follow(IP_ADDRESS_POOLS, decode_loadbalancer.address_pool)
+        self.advertisements = follow(L2_ADVERTISEMENTS, decode_loadbalancer.l2_advertisement)
 
         self.bgp: list[Reflector[Any]] = [
             follow(BGP_ADVERTISEMENTS, decode_loadbalancer.bgp_advertisement),

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from portway.agent.announce.announcer import AnnounceConfig, Announcer
+from portway.agent.announce.doubting import Doubting
 from portway.agent.announce.figures import Figures
 from portway.agent.announce.leases import FAILURES, Leases
 from portway.agent.announce.objects import Objects
 from portway.agent.announce.statuses import Statuses
 from portway.agent.doors import RETRY_SECONDS, Door, Doors
+from portway.agent.events import Events
 from portway.agent.health import NOT_FOUND, Answer
 from portway.agent.metrics import exposition
 from portway.client import Api, Reflector
@@ -66,11 +68,14 @@ async def serve(config: AnnounceConfig, stop: asyncio.Event, figures: Figures) -
         leases = Leases(api, config.node_name, timing, changed.set)
         objects = Objects(api, config.node_name, changed.set)
         statuses = Statuses(api, objects.teller)
-        announcer = Announcer(config.node_name, timing, leases, objects, changed, figures, statuses)
+        events = Events(config.node_name)
+        doubting = Doubting(leases, figures, events, objects.services_at)
+        announcer = Announcer(config.node_name, timing, leases, objects, changed, figures, statuses, doubting)
         reflectors = [*objects.all, leases.reflector]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(reflector.run()) for reflector in (*reflectors, *objects.bgp)]
             tasks += [group.create_task(reflector.run()) for reflector in statuses.reflectors]
+            tasks.append(group.create_task(events.run(api)))
             tasks.append(group.create_task(_announce_when_known(announcer, reflectors, figures)))
             if config.metrics_socket:
                 tasks.append(group.create_task(_answer(config.metrics_socket, figures)))
