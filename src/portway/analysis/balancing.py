@@ -40,7 +40,7 @@ MEANING = {
     "LB_NO_LOCAL_ENDPOINT": "the address is announced by nobody: externalTrafficPolicy is Local, and no node has a pod",
     "LB_PORT_UNDEFINED": "the LoadBalancer has this address but not this port: nothing answers",
     "LB_NOT_ANNOUNCED": "the address is announced by nobody: no node that may has the interface, a link and a process",
-    "LB_BGP_ONLY": "the address is told to routers by BGP and answered for by no node: only behind those routers is a way",
+    "LB_BGP_ONLY": "the address is told to routers by BGP, and no node answers for it: only those routers know a way",
 }
 #: What a trace says beside its end, where there is a sign of it.
 CAUTIONS = {
