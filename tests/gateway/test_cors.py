@@ -143,8 +143,9 @@ async def test_the_log_tells_preflights(run: Run, web: list[Backend]) -> None:
     ]
 
 
-async def test_the_doors_own_errors_can_be_read(run: Run, web: list[Backend]) -> None:
-    await run.apply(_door([], SHOP, None))
+@pytest.mark.parametrize("there", [False, True], ids=["no endpoint", "nobody listens there"])
+async def test_the_doors_own_errors_can_be_read(run: Run, there: bool) -> None:
+    await run.apply(_door([Backend("gone", free_port(), [], set())] if there else [], SHOP, None))
     answers = await _asked(_from("https://shop.example", "/0"), _from("https://shop.example", "/1"))
     assert [(status, _about_cors(headers)) for status, headers in answers] == [
         (503, [("access-control-allow-origin", "https://shop.example"), ("vary", "Origin")]),

@@ -5,7 +5,8 @@
     origins-end         the same from the end, for hosts with `*` in front
 
 `who` is `any` (everybody is told `*`), `each` (every origin is told itself) or `some` (those in the other two maps).
-A port without such a route has none of these lines. Rules run while `txn.cors` is there, which is its route's entry.
+A port without such a route has none of these lines. At the others, `allow` ends a frontend's rules for requests and
+answers of routes without CORS: `txn.cors`, the route's entry, is not there. So these rules have to be the last ones.
 """
 
 from collections.abc import Iterable, Iterator
@@ -42,12 +43,13 @@ def asks_for(method: str) -> str:
 
 
 def cors_lines(maps: Iterable[str]) -> Iterator[str]:
-    """The rules, behind those that choose a target; `maps`: the files of NAMES."""
+    """A frontend's last rules; `maps`: the files of NAMES."""
     ends, exact, of_target = maps
     yield f"http-request set-var(txn.cors) var(txn.to),map_str({of_target}) if !{ENDING}"
-    yield "http-request set-var(txn.origin) req.fhdr(origin,1) if { var(txn.cors) -m found }"
+    yield "http-request allow if !{ var(txn.cors) -m found }"
+    yield "http-request set-var(txn.origin) req.fhdr(origin,1)"
     yield from _told(exact, ends)
-    asks = f"{{ var(txn.cors) -m found }} {_PREFLIGHT} -m len gt 0 }}"
+    asks = f"{_PREFLIGHT} -m len gt 0 }}"
     yield f"http-request set-var(txn.asked) req.fhdr({ASKED_METHOD},1) if {asks}"
     yield f"http-request set-var(txn.fields) req.fhdr({ASKED_HEADERS},1) if {{ var(txn.asked) -m found }}"
     refusal = f"content-type 'text/plain; charset=utf-8' string {quoted(answer_text('ORIGIN_REFUSED'))}"
@@ -58,7 +60,7 @@ def cors_lines(maps: Iterable[str]) -> Iterator[str]:
 
 def _told(exact: str, ends: str) -> Iterator[str]:
     """`told_origin` in txn.told."""
-    some = f"{{ var(txn.cors) -m found }} {{ {_WHO} -m str some }} {{ var(txn.origin) -m reg -i {_ORIGIN} }}"
+    some = f"{{ {_WHO} -m str some }} {{ var(txn.origin) -m reg -i {_ORIGIN} }}"
     yield f"http-request set-var(txn.told) str({ANY}) if {{ {_WHO} -m str any }}"
     itself = "http-request set-var(txn.told) var(txn.origin)"
     yield f"{itself} if {{ {_WHO} -m str each }} {{ var(txn.origin) -m len gt 0 }}"
@@ -76,8 +78,9 @@ def _told(exact: str, ends: str) -> Iterator[str]:
 def _answers() -> Iterator[str]:
     """As `with_cors`, of everybody's answers: the door's own are among them."""
     told, rule = "{ var(txn.told) -m found }", "http-after-response"
-    yield f"{rule} del-header {PREFIX} -m beg if {{ var(txn.cors) -m found }}"
-    varies = f"{{ var(txn.cors) -m found }} !{{ {_WHO} -m str any }} !{{ res.hdr(vary) -m str -i origin }}"
+    yield f"{rule} allow if !{{ var(txn.cors) -m found }}"
+    yield f"{rule} del-header {PREFIX} -m beg"
+    varies = f"!{{ {_WHO} -m str any }} !{{ res.hdr(vary) -m str -i origin }}"
     yield f"{rule} add-header Vary Origin if {varies}"
     yield f"{rule} set-header Access-Control-Allow-Origin %[var(txn.told)] if {told}"
     yield f"{rule} set-header Access-Control-Allow-Credentials true if {told} {{ {_CREDENTIALS} -m str true }}"

@@ -70,10 +70,10 @@ def http_frontend(
     yield from (f"  {line}" for rule in rules for line in _condition(rule))
     yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }} !{ENDING}"
     yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }} !{ENDING}"
-    if any(route.cors for listener in listeners for route in routes_of(listener)):
-        yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
     yield f"  use_backend again-{port} if {ENDING}"
     yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
+    if any(route.cors for listener in listeners for route in routes_of(listener)):
+        yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
     yield from again(place.folder, port)
 
 
