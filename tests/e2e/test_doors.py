@@ -1,6 +1,7 @@
 """Doors in a fleet, by curl: Ingress with TLS, Gateway API, TCP by the kernel; traces; rollouts that nobody notices."""
 
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from portway.cli.status import processes
+from portway.rights import BITS
 from portway.testing.doordocs import key_pair
 from tests.e2e.conftest import Running, portway
 from tests.e2e.doors import WEB, key_secret, place, wait_for_doors
@@ -205,6 +208,36 @@ def test_ports_shows_doors(doors: Running) -> None:
     shown = doors.portway("ports", "-A").stdout
     assert "gateway/shop/door" in shown
     assert any(line.split()[:1] == ["ingress"] and "443" in line for line in shown.splitlines())
+
+
+def test_roots_fleet_has_no_more_of_roots_rights_than_it_needs(doors: Running) -> None:
+    if doors.person.name != "root":
+        pytest.skip("a rootless fleet has none of the machine's rights")
+    found = [(process["name"], *rights(process["pid"])) for process in everybody(doors)]
+    kept = {name: effective for name, _, effective in found}
+    bind = 1 << BITS["NET_BIND_SERVICE"]
+    wanted = {"apiserver": 0, "controllers": 0, "nameserver": 0, "relay": bind}
+    assert {name: kept[name] for name in wanted} == wanted
+    if shutil.which("haproxy"):
+        engines = sorted((user == "0", effective) for name, user, effective in found if name == "haproxy")
+        masters = [effective for is_root, effective in engines if is_root]
+        assert [effective for is_root, effective in engines if not is_root] == [0] * len(masters) != []
+        assert not any(effective >> _SYS_ADMIN & 1 for effective in masters)
+
+
+_SYS_ADMIN = 21
+"""linux/capability.h."""
+
+
+def rights(pid: int) -> tuple[str, int]:
+    """The effective user and capabilities of a process."""
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return status["Uid"].split()[1], int(status["CapEff"], 16)
+
+
+def everybody(fleet: Running) -> list[dict[str, Any]]:
+    """All processes of a fleet, the programs of its pods too."""
+    return processes(json.loads((fleet.folder / "fleet.json").read_text())["keeper_pid"])
 
 
 def test_a_rolling_update_of_the_pods_behind_a_route_fails_no_request(doors: Running) -> None:

@@ -446,6 +446,29 @@ async def test_a_websocket_outlives_reloads(run: Run, web: list[Backend]) -> Non
             assert await socket.receive_str() == "echo still there"
 
 
+async def test_haproxy_is_not_root_when_it_has_its_ports(run: Run, web: list[Backend]) -> None:
+    """Whoever talks it into something finds no files, no rights, and nobody to become."""
+    if not isinstance(run.engine, HaproxyEngine):
+        pytest.skip("the built-in router is this process; tests/e2e/test_doors.py looks at one in a pod")
+    if os.geteuid() != 0:
+        pytest.skip("it is whoever started it, unless that is root")
+    await run.apply(_table(web))
+    folder = run.engine.door.folder
+    for number in range(2):  # after a reload, too
+        changed = replace(route("/", "web"), request_headers=HeaderEdit(set=(("X-Number", str(number)),)))
+        assert (await run.apply(_table(web, listener(host("", changed), port=PORT)))).how == "reload"
+        worker = Path(f"/proc/{await runtime.worker(folder / 'worker.sock')}")
+        status = dict(line.split(":\t", 1) for line in (worker / "status").read_text().splitlines())
+        users, groups = status["Uid"].split(), status["Gid"].split()
+        assert len({*users}) == len({*groups}) == 1
+        assert "0" not in (users[0], groups[0])
+        assert not status["Groups"].split()
+        assert [int(status[field], 16) for field in ("CapPrm", "CapEff", "CapInh", "CapAmb")] == [0, 0, 0, 0]
+        assert (worker / "root").readlink() == folder / "sockets"
+        assert b"200 OK" in await exchange(PORT, GET)
+        assert run.served
+
+
 async def test_keys_are_for_nobody_else(run: Run, web: list[Backend]) -> None:
     if not isinstance(run.engine, HaproxyEngine):
         pytest.skip("the built-in router keeps keys in memory")

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 _DOOR = re.compile(r"ingress|gateway/[a-z0-9-]+/[a-z0-9.-]+")
 
 
+_RIGHTS = {
+    "builtin": ("NET_BIND_SERVICE",),
+    "haproxy": ("NET_BIND_SERVICE", "CHOWN", "FOWNER", "SETGID", "SETUID", "SYS_CHROOT", "KILL", "SYS_RESOURCE"),
+}
+"""Of root's, what an engine needs: to have ports; HAProxy's master, to make workers that are not root, and end them."""
+_FILES = ("DAC_OVERRIDE",)
+"""Kubeconfigs and logs that a user names may be anybody's."""
+
+
 def _door(ctx: click.Context, param: click.Parameter, door: str) -> str:
     if not _DOOR.fullmatch(door):
         raise click.BadParameter(f"{door!r} is neither `ingress` nor `gateway/NAMESPACE/NAME`", ctx, param)
@@ -39,11 +48,16 @@ def command(door: str, api_socket: str, kubeconfig: str, engine: str, access_log
     A fleet runs this in a pod for its Ingresses and for each Gateway. It listens at the ports that the door's
     listeners have and answers /healthz and /metrics.
     """
+    from portway import rights
     from portway.client import Api, BadKubeconfig
-    from portway.gateway.run import GatewayConfig, run
+    from portway.gateway.run import GatewayConfig, chosen, run
 
     try:
-        config = GatewayConfig(door=door, engine=engine, healthz=("0.0.0.0", healthz_port))  # type: ignore[arg-type]
+        config = GatewayConfig(door=door, engine=chosen(engine), healthz=("0.0.0.0", healthz_port))
+        in_fleet = bool(api_socket) and not access_log
+        rights.keep(
+            _RIGHTS[config.engine] + (() if in_fleet else _FILES), Path(api_socket).parent if in_fleet else Path("/")
+        )
         lines = _lines(door, api_socket, access_log)
         run(config, lambda: Api.unix(api_socket) if api_socket else Api.from_kubeconfig(kubeconfig or None), lines)
     except (OSError, BadKubeconfig) as error:

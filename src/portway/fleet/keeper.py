@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from portway import rights
 from portway.fleet import dnssocket, linux, relay, reports, supervisor, world
 from portway.fleet import state as fleet_state
 from portway.fleet.config import DNS_LOOPBACK, FleetConfig, NodePlan, validate
@@ -173,11 +174,11 @@ class _Keeper:
             reports.expect(progress, "unshared")
             fleet_state.write(state)
             reports.send(self._pipe, "running")
-            children.start("apiserver", lambda: programs.apiserver(paths, https, unix), paths.log("apiserver"))
-            children.start("controllers", lambda: programs.controllers(paths), paths.log("controllers"))
+            self._start(children, "apiserver", lambda: programs.apiserver(paths, https, unix))
+            self._start(children, "controllers", lambda: programs.controllers(paths))
             if (nameserver := programs.nameserver) is not None:
-                children.start("nameserver", lambda: nameserver(paths, names), paths.log("nameserver"))
-            children.start("relay", lambda: relay.run(paths, state.nodes), paths.log("relay"))
+                self._start(children, "nameserver", lambda: nameserver(paths, names))
+            self._start(children, "relay", lambda: relay.run(paths, state.nodes), "NET_BIND_SERVICE")
             reports.expect(progress, "wired")
             reports.send(self._pipe, "wired")
             print(f"keeper ends: {children.watch()}", file=sys.stderr)
@@ -185,6 +186,10 @@ class _Keeper:
             reports.send(self._pipe, str(error))
         self._end(children, lifeline)
         return 0
+
+    def _start(self, children: supervisor.Supervisor, name: str, run: Callable[[], int], *needed: str) -> None:
+        """On the host network, so with as little of root's rights as may be."""
+        children.start(name, rights.keeping(needed, self._paths.folder, run), self._paths.log(name))
 
     def _describe(self, https: socket.socket, loopback: str, names: Sequence[socket.socket]) -> FleetState:
         return FleetState(

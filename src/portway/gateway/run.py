@@ -71,11 +71,17 @@ def run(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None = Non
     return 0
 
 
-def engine_of(name: str) -> tuple[Engine, str]:
-    """The engine and its name; `auto` is HAProxy where that is installed. Raises OSError when it must be and is not."""
-    if name == "haproxy" and not shutil.which("haproxy"):
+def chosen(name: str) -> Literal["haproxy", "builtin"]:
+    """`auto` is HAProxy where that is installed. Raises OSError when it must be and is not."""
+    installed = shutil.which("haproxy") is not None
+    if name == "haproxy" and not installed:
         raise FileNotFoundError("haproxy is not installed; --engine builtin needs nothing")
-    if name == "haproxy" or (name == "auto" and shutil.which("haproxy")):
+    return "haproxy" if installed and name != "builtin" else "builtin"
+
+
+def engine_of(name: str) -> tuple[Engine, str]:
+    """The engine and its name. Raises OSError as `chosen`."""
+    if chosen(name) == "haproxy":
         from portway.gateway.haproxy import HaproxyEngine
 
         return HaproxyEngine(), "haproxy"

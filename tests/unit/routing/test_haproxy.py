@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from portway.routing import decide
 from portway.routing.haproxy import Rendered, config_text, plan, ran, render
 from portway.routing.haproxy.config import with_endpoints_of
-from portway.routing.haproxy.frontends import Place
 from portway.routing.haproxy.maps import is_mappable, path_entries
+from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.plan import Plan
 from portway.routing.haproxy.words import plain, quoted
 from portway.routing.table import (

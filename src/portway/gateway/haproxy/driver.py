@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from portway.gateway.engine import Applied, Door, Report
 from portway.gateway.haproxy import runtime
+from portway.gateway.haproxy.identity import unprivileged
 from portway.gateway.haproxy.log import LogSocket
 from portway.gateway.haproxy.process import Process
 from portway.routing.door import of_door
 from portway.routing.haproxy import Rendered, config_text, map_text, plan, ran, render
 from portway.routing.haproxy.config import with_endpoints_of
-from portway.routing.haproxy.frontends import Place
 from portway.routing.haproxy.handover import told_last
+from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.plan import Plan, Server, replacement
 from portway.routing.table import RouteTable
 
@@ -52,10 +53,14 @@ class HaproxyEngine:
         self.door = door
         door.folder.chmod(0o700)
         (door.folder / "certs").mkdir(mode=0o700, exist_ok=True)
-        self._place = Place(str(door.folder), tuple(a for a in door.addresses if not _taken(a, 0)) or door.addresses)
+        addresses = tuple(a for a in door.addresses if not _taken(a, 0)) or door.addresses
+        self._place = Place(str(door.folder), addresses, *unprivileged())
+        sockets = Path(self._place.sockets)
+        sockets.mkdir(exist_ok=True)
+        sockets.chmod(0o711)  # whoever workers become may pass, and list or make nothing
         self._process = Process(door.folder)
         self._log = LogSocket(report)
-        await self._log.open(door.folder / "log.sock")
+        await self._log.open(sockets / "log.sock", self._place.user)
         self._cleaning = asyncio.get_running_loop().create_task(self._clean_up())
 
     async def apply(self, table: RouteTable) -> Applied:

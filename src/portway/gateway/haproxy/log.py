@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -60,12 +61,14 @@ class LogSocket(asyncio.DatagramProtocol):
         self._entries: dict[str, str] = {}
         self._transport: asyncio.BaseTransport | None = None
 
-    async def open(self, path: Path) -> None:
-        """Raises OSError."""
+    async def open(self, path: Path, writer: int) -> None:
+        """`writer`: the user who may write, besides root; 0: whoever we are. Raises OSError."""
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listening.bind(str(path))
         path.chmod(0o600)
+        if writer:
+            os.chown(path, writer, -1)
         with suppress(OSError):
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         listening.setblocking(False)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from portway.routing.door import routes_of
 from portway.routing.haproxy import handover, limiting, mirroring
 from portway.routing.haproxy.cors import cors_entries
-from portway.routing.haproxy.frontends import Condition, Place, Share, crt_list, http_frontend, passing_frontend
+from portway.routing.haproxy.frontends import Condition, Share, crt_list, http_frontend, passing_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
     Entries,
@@ -19,6 +19,7 @@ from portway.routing.haproxy.maps import (
     path_entries,
 )
 from portway.routing.haproxy.mirroring import mirror_frontend
+from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
 from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
 from portway.routing.hosts import covers, specificity
@@ -72,7 +73,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
     ports = _by_port(table.listeners)
     scripts = _scripts(place, table)
     lua = [f"  lua-load {place.folder}/{name}" for name in scripts]
-    copies = mirror_frontend(place.folder) if mirroring.FILE in scripts else ()
+    copies = mirror_frontend(place) if mirroring.FILE in scripts else ()
     return Rendered(
         head="\n".join([*_global(place, timings, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
@@ -98,7 +99,7 @@ def _scripts(place: Place, table: RouteTable) -> dict[str, str]:
     routes = [route for listener in table.listeners for route in routes_of(listener)]
     scripts = {}
     if any(route.mirrors for route in routes):
-        scripts[mirroring.FILE] = mirroring.script(place.folder)
+        scripts[mirroring.FILE] = mirroring.script(place)
     if any(route.max_body for route in routes):
         scripts[limiting.FILE] = limiting.script()
     return scripts
@@ -191,7 +192,9 @@ def _global(place: Place, timings: Timings, more: Iterable[str]) -> Iterator[str
     yield "global"
     yield f"  stats socket {place.folder}/worker.sock mode 600 level admin expose-fd listeners"
     yield "  stats timeout 1h"
-    yield f"  log {place.folder}/log.sock len 16384 format raw local0 info"
+    if place.user:
+        yield from (f"  uid {place.user}", f"  gid {place.group}", f"  chroot {place.sockets}")
+    yield f"  log {place.seen('log.sock')} len 16384 format raw local0 info"
     # of workers that a reload has replaced: they have connections, which may be long ones, and nothing else
     yield f"  hard-stop-after {_ms(timings.tunnel)}"
     yield "  ssl-default-bind-options ssl-min-ver TLSv1.2"

@@ -9,20 +9,9 @@ from portway.routing.door import routes_of
 from portway.routing.haproxy import cors
 from portway.routing.haproxy.handover import ENDING, again, handing_over, taking_over
 from portway.routing.haproxy.limiting import FILTER
+from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import digest, plain, quoted
 from portway.routing.table import Listener, Match, ValueMatch
-
-
-class Place(Struct, frozen=True):
-    """Where this machine has things."""
-
-    folder: str
-    """Private; sockets and files are in it."""
-    addresses: tuple[str, ...]
-
-    def map(self, name: str) -> str:
-        """A map's file."""
-        return f"{self.folder}/{name}.map"
 
 
 class Condition(Struct, frozen=True):
@@ -56,7 +45,7 @@ def http_frontend(
     """Where requests are read."""
     tls = listeners[0].protocol != "HTTP"
     yield f"frontend http-{port}"
-    for bind in (*_binds(place, port, listeners, tls), taking_over(place.folder, port)):
+    for bind in (*_binds(place, port, listeners, tls), taking_over(place, port)):
         yield f"  bind {bind}"
     yield f"  log-format {quoted(_HTTP_LOG)}"
     if any(route.max_body for listener in listeners for route in routes_of(listener)):
@@ -74,7 +63,7 @@ def http_frontend(
     yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
     if any(route.cors for listener in listeners for route in routes_of(listener)):
         yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
-    yield from again(place.folder, port)
+    yield from again(place, port)
 
 
 def passing_frontend(place: Place, port: int, listeners: Sequence[Listener], shares: Iterable[Share]) -> Iterator[str]:
@@ -96,7 +85,7 @@ def passing_frontend(place: Place, port: int, listeners: Sequence[Listener], sha
         yield f"  default_backend here-{port}"
         yield f"backend here-{port}"
         yield "  mode tcp"
-        yield f"  server here unix@{place.folder}/https-{port}.sock send-proxy-v2"
+        yield f"  server here unix@{place.seen(f'https-{port}.sock')} send-proxy-v2"
 
 
 def _ends(listeners: Sequence[Listener]) -> list[Listener]:
@@ -111,7 +100,7 @@ def _binds(place: Place, port: int, listeners: Sequence[Listener], tls: bool) ->
         strict = "" if anybody else " strict-sni"
         ssl = f" ssl crt-list {place.folder}/{crt_list(port)} alpn h2,http/1.1{strict}"
     if any(at.protocol == "TLS" for at in listeners):
-        yield f"unix@{place.folder}/https-{port}.sock mode 600 accept-proxy{ssl}"
+        yield f"{place.bind(f'https-{port}.sock')} accept-proxy{ssl}"
         return
     for address in place.addresses:
         yield f"{_at(address, port)}{ssl}"

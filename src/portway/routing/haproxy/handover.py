@@ -8,6 +8,8 @@ answer is the connection's last one. The last worker of all has nobody to hand o
 
 from collections.abc import Iterator
 
+from portway.routing.haproxy.place import Place
+
 FILE = "last.map"
 ENDING = "{ var(txn.again) -m found }"
 """The request is handed over: nothing else is to be decided."""
@@ -25,13 +27,13 @@ def handing_over(folder: str) -> Iterator[str]:
     yield f"http-request set-log-level silent if {ENDING}"
 
 
-def taking_over(folder: str, port: int) -> str:
+def taking_over(place: Place, port: int) -> str:
     """Where a new worker gets them."""
-    return f"unix@{folder}/again-{port}.sock mode 600 accept-proxy"
+    return f"{place.bind(f'again-{port}.sock')} accept-proxy"
 
 
-def again(folder: str, port: int) -> Iterator[str]:
+def again(place: Place, port: int) -> Iterator[str]:
     """The backend that is the new worker."""
     yield f"backend again-{port}"
     yield "  http-reuse never"
-    yield f"  server again unix@{folder}/again-{port}.sock send-proxy-v2 proxy-v2-options authority"
+    yield f"  server again unix@{place.seen(f'again-{port}.sock')} send-proxy-v2 proxy-v2-options authority"

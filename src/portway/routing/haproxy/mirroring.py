@@ -6,6 +6,7 @@ are servers like any others.
 
 from collections.abc import Iterator
 
+from portway.routing.haproxy.place import Place
 from portway.routing.table import Mirror
 
 FILE, SOCKET = "mirror.lua", "mirror.sock"
@@ -19,18 +20,18 @@ def mirror_line(section: str, mirror: Mirror) -> str:
     return f"http-request lua.mirror {section}{some if mirror.numerator < mirror.denominator else ''}"
 
 
-def mirror_frontend(folder: str) -> Iterator[str]:
+def mirror_frontend(place: Place) -> Iterator[str]:
     """Where copies come in."""
     yield "frontend mirror"
     yield "  no log"
     yield "  option httpclose"
-    yield f"  bind unix@{folder}/{SOCKET} mode 600"
+    yield f"  bind {place.bind(SOCKET)}"
     yield f"  http-request set-var(txn.be) req.hdr({_HEADER})"
     yield f"  http-request del-header {_HEADER}"
     yield "  use_backend %[var(txn.be)]"
 
 
-def script(folder: str) -> str:
+def script(place: Place) -> str:
     """Bodies are copied as far as they are in the buffer (16 kB): a request with a larger one is not copied."""
     return f'''
 local methods = {{ GET = "get", HEAD = "head", PUT = "put", POST = "post", DELETE = "delete" }}
@@ -46,7 +47,7 @@ core.register_action("mirror", {{ "http-req" }}, function(txn, section)
   headers["{_HEADER}"] = {{ [0] = section }}
   core.register_task(function()
     local client = core.httpclient()
-    local request = {{ url = url, headers = headers, dst = "unix@{folder}/{SOCKET}", timeout = {_MILLISECONDS} }}
+    local request = {{ url = url, headers = headers, dst = "unix@{place.seen(SOCKET)}", timeout = {_MILLISECONDS} }}
     if #body > 0 then request.body = body end
     client[method](client, request)
   end)

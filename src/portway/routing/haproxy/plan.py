@@ -7,8 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portway.routing.haproxy.config import Rendered, options
-from portway.routing.haproxy.frontends import Place
 from portway.routing.haproxy.maps import NAMES
+from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import server_address, server_name
 from portway.routing.table import Endpoint
 
