@@ -117,7 +117,7 @@ class Cors(Struct, frozen=True):
     """The `CORS` filter, as HTTPCORSFilter writes it: who answers a preflight, and what others are told."""
 
     origins: tuple[str, ...] = ()
-    """`https://shop.example`, `https://*.example`, `http://*:8080`, `*`; a request's Origin is compared whole."""
+    """`https://shop.example`, `https://*.example`, `http://*:8080`, `*`; `parse_origin` reads them."""
     methods: tuple[str, ...] = ()
     """`*`: any."""
     headers: tuple[str, ...] = ()

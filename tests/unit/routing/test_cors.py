@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from portway.routing import with_cors
 from portway.routing.compute import compute
 from portway.routing.cors import cors_headers, told_origin
+from portway.routing.haproxy import plan, render
 from portway.routing.haproxy.cors import cors_entries
+from portway.routing.haproxy.frontends import Place
 from portway.routing.table import Cors, Request
-from portway.testing.doordocs import documents, gateway, route, rule, service
+from portway.testing import doordocs
+from portway.testing.doors import host, listener, route, table
+
+PLACE = Place("/run/door", ("127.0.0.1",))
 
 
 def asking(origin: str = "https://shop.example", method: str = "PUT", fields: str = "") -> Request:
@@ -127,15 +132,37 @@ def test_documents_say_who_may_read() -> None:
         "exposeHeaders": ["X-B"],
         "allowCredentials": True,
     }
-    shop = route("web", "door", rule(to="web", filters=[{"type": "CORS", "cors": cors}]))
-    (listener,) = compute(documents(service("web"), gateway("door"), shop)).listeners
+    shop = doordocs.route("web", "door", doordocs.rule(to="web", filters=[{"type": "CORS", "cors": cors}]))
+    (listener,) = compute(doordocs.documents(doordocs.service("web"), doordocs.gateway("door"), shop)).listeners
     assert listener.hosts[0].routes[0].cors == Cors(("https://*.example",), ("GET",), ("X-A",), ("X-B",), True, 5)
 
 
 def test_maps_have_what_filters_say() -> None:
     cors = Cors(("https://shop.example", "http://*.example:80", "https://*"), ("*",), ("X-A", "X-B"), credentials=True)
-    assert cors_entries("t", cors) == {
-        "cors": [("t", "some/true/=/X-A,X-B//5")],
-        "origins": [("shop.example|443|https|t", "1")],
-        "origins-end": [(".example|80|http|t", "1"), ("|443|https|t", "1")],
+    found = cors_entries("t", cors)
+    ((_, value),) = found.pop("cors")
+    said, _, origins = value.rpartition("/")
+    assert said == "some/true/=/X-A,X-B//5"
+    assert found == {
+        "origins": [(f"shop.example|443|https|{origins}", "1")],
+        "origins-end": [(f".example|80|http|{origins}", "1"), (f"|443|https|{origins}", "1")],
     }
+
+
+def test_a_filter_changes_at_once_and_is_there_once() -> None:
+    """Its origins are there before it names them, and go when nobody does; routes that say the same share them."""
+    one, other = Cors(("https://one",)), Cors(("https://other",))
+    old, new = (
+        render(table(listener(host("", route("/a", "web", cors=cors), route("/b", "web", cors=one)))), PLACE)
+        for cors in (one, other)
+    )
+    assert len(old.maps["origins"]) == 1
+    steps = plan(old, new, PLACE)
+    assert steps is not None
+    assert [step.split()[:3] for step in steps.maps] == [
+        ["add", "map", "/run/door/origins.map"],
+        ["set", "map", "/run/door/cors.map"],
+    ]
+    assert steps.drops == ()
+    back = plan(new, old, PLACE)
+    assert back is not None and [step.split()[2] for step in back.drops] == ["/run/door/origins.map"]

@@ -82,7 +82,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
             **scripts,
             handover.FILE: "",
         },
-        maps={name: tuple(entries) for name, entries in ways.maps.items()},
+        maps={name: tuple(dict.fromkeys(entries)) for name, entries in ways.maps.items()},
         servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},
         protocols={name: table.pools[s.pool].protocol for name, s in ways.sections.items() if s.pool},
         certificates={

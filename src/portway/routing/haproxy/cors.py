@@ -1,10 +1,11 @@
 """CORS in a frontend. What the filters say is in maps, so that only a port's first and last CORS route is a reload.
 
-    cors                target -> who/credentials/methods/headers/exposed/age
-    origins             host|port|scheme|target, for hosts that are named
+    cors                target -> who/credentials/methods/headers/exposed/age/origins
+    origins             host|port|scheme|origins, for hosts that are named
     origins-end         the same from the end, for hosts with `*` in front
 
 `who` is `any` (everybody is told `*`), `each` (every origin is told itself) or `some` (those in the other two maps).
+`origins` is named after what is in it, so that a change of a filter is one of its entry in `cors`, and whole.
 A port without such a route has none of these lines. At the others, `allow` ends a frontend's rules for requests and
 answers of routes without CORS: `txn.cors`, the route's entry, is not there. So these rules have to be the last ones.
 """
@@ -14,13 +15,13 @@ from collections.abc import Iterable, Iterator
 from portway.routing.answers import answer_text
 from portway.routing.cors import ANY, ASKED_HEADERS, ASKED_METHOD, PREFIX, echoes, exposed_names, parse_origin, says_any
 from portway.routing.haproxy.handover import ENDING
-from portway.routing.haproxy.words import quoted
+from portway.routing.haproxy.words import digest, quoted
 from portway.routing.table import Cors
 
 Entries = list[tuple[str, str]]
-NAMES = ("origins-end", "origins", "cors")
+NAMES = ("cors", "origins", "origins-end")
 _PREFLIGHT = f"{{ method OPTIONS }} {{ req.fhdr(origin,1) -m len gt 0 }} {{ req.fhdr({ASKED_METHOD},1)"
-_WHO, _CREDENTIALS, _METHODS, _HEADERS, _EXPOSED, _AGE = (f"var(txn.cors),field({n},/)" for n in range(1, 7))
+_WHO, _CREDENTIALS, _METHODS, _HEADERS, _EXPOSED, _AGE, _ORIGINS = (f"var(txn.cors),field({n},/)" for n in range(1, 8))
 _ECHO = "="
 _ORIGIN = r"'^https?://(\[[^/\]]*\]|[^/:]+)(:[0-9]+)?$'"
 
@@ -29,10 +30,12 @@ def cors_entries(target: str, cors: Cors) -> dict[str, Entries]:
     """By map."""
     who = "any" if says_any(cors) else "each" if ANY in cors.origins else "some"
     permitted = (_ECHO if echoes(cors, allowed) else ",".join(allowed) for allowed in (cors.methods, cors.headers))
-    value = (who, "true" if cors.credentials else "", *permitted, ",".join(exposed_names(cors)), str(cors.max_age))
+    credentials, exposed = "true" if cors.credentials else "", ",".join(exposed_names(cors))
+    origins = digest(*cors.origins)
+    value = (who, credentials, *permitted, exposed, str(cors.max_age), origins)
     found: dict[str, Entries] = {"cors": [(target, "/".join(value))], "origins": [], "origins-end": []}
     for pattern in dict.fromkeys(filter(None, map(parse_origin, cors.origins))):
-        key = f"{pattern.host.removeprefix(ANY)}|{pattern.port}|{pattern.scheme}|{target}"
+        key = f"{pattern.host.removeprefix(ANY)}|{pattern.port}|{pattern.scheme}|{origins}"
         found["origins-end" if pattern.host.startswith(ANY) else "origins"].append((key, "1"))
     return found
 
@@ -44,7 +47,7 @@ def asks_for(method: str) -> str:
 
 def cors_lines(maps: Iterable[str]) -> Iterator[str]:
     """A frontend's last rules; `maps`: the files of NAMES."""
-    ends, exact, of_target = maps
+    of_target, exact, ends = maps
     yield f"http-request set-var(txn.cors) var(txn.to),map_str({of_target}) if !{ENDING}"
     yield "http-request allow if !{ var(txn.cors) -m found }"
     yield "http-request set-var(txn.origin) req.fhdr(origin,1)"
@@ -65,12 +68,13 @@ def _told(exact: str, ends: str) -> Iterator[str]:
     itself = "http-request set-var(txn.told) var(txn.origin)"
     yield f"{itself} if {{ {_WHO} -m str each }} {{ var(txn.origin) -m len gt 0 }}"
     yield f"http-request set-var(txn.of) var(txn.origin),lower,field(3,/),regsub(:[0-9]*$,) if {some}"
+    yield f"http-request set-var(txn.origins) {_ORIGINS} if {{ var(txn.of) -m found }}"
     yield "http-request set-var(txn.scheme) var(txn.origin),lower,field(1,:) if { var(txn.of) -m found }"
     yield "http-request set-var(txn.port) var(txn.origin),regsub(.*:,) if { var(txn.of) -m found }"
     for scheme, port in (("http", 80), ("https", 443)):
         own = f"{{ var(txn.scheme) -m str {scheme} }} !{{ var(txn.origin) -m reg ':[0-9]+$' }}"
         yield f"http-request set-var(txn.port) str({port}) if {own}"
-    key = "var(txn.of),concat(|,txn.port,|),concat(,txn.scheme,|),concat(,txn.to)"
+    key = "var(txn.of),concat(|,txn.port,|),concat(,txn.scheme,|),concat(,txn.origins)"
     for way in (f"map_str({exact})", f"map_end({ends})"):
         yield f"{itself} if {{ var(txn.of) -m found }} !{{ var(txn.told) -m found }} {{ {key},{way} -m found }}"
 
