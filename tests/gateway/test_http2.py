@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from portway.routing.table import Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts
+from portway.routing.table import Cors, Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts
 from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
 from tests.gateway.backends import Backend, exchange, free_port
@@ -389,6 +389,20 @@ async def test_who_cancels_without_end_is_sent_away(name: str) -> None:
                 peer.flush()
                 await asyncio.sleep(0)
             await peer.until(lambda: peer.closed)
+
+
+async def test_a_preflight_is_answered_by_the_door(run: Run) -> None:
+    async def fail(peer: Peer, number: int) -> None:
+        raise AssertionError("the pod was asked")
+
+    cors = Cors(("https://shop.example",), ("PUT",))
+    async with backend(fail) as endpoint:
+        await run.apply(_table("h2c", route("/", "web", cors=cors), web=[endpoint]))
+        async with client(PORT) as peer:
+            fields = {"origin": "https://shop.example", "access_control_request_method": "PUT"}
+            answered = await peer.whole(peer.asked("/", b"", "OPTIONS", **fields))
+            assert (answered.status, answered.body) == (204, b"")
+            assert dict(answered.headers)["access-control-allow-methods"] == "PUT"
 
 
 async def test_copies_for_a_mirror_of_http_2(run: Run) -> None:

@@ -207,9 +207,9 @@ class DoorController(Controller):
     def _listener_set_statuses(self, computed: Doors, gateways: Mapping[Key, Condition], now: str) -> Iterator[Change]:
         for report in computed.listener_sets:
             document = self.caches[LISTENER_SETS].get(report.name)
-            if document is not None and report.gateway in gateways:
-                status = listener_set_status(document, report, gateways[report.gateway], now)
-                yield from _status(LISTENER_SETS, document, status)
+            if document is not None:
+                gateway = gateways.get(report.gateway, report.accepted)
+                yield from _status(LISTENER_SETS, document, listener_set_status(document, report, gateway, now))
 
     def _state(self, door: Door) -> DoorState:
         existing = self._existing(door.namespace, door.name)

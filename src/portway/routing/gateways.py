@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, names
-from portway.routing.listenersets import KIND, accepted, by_gateway, parents
+from portway.routing.listenersets import KIND, accepted, by_gateway, orphaned, parents
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.reports import (
     Condition,
@@ -83,7 +84,8 @@ def gated(documents: Documents) -> Gated:
             reports.append(_route_report(route, found, ruled))
             for name, at, hostnames in _places(found, ruled):
                 placed.setdefault((name, at), []).append(_Placed(route, hostnames, ruled))
-    return _joined(known, placed, reports, pools)
+    joined = _joined(known, placed, reports, pools)
+    return replace(joined, listener_sets=(*joined.listener_sets, *orphaned(documents)))
 
 
 def _joined(

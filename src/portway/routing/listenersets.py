@@ -55,6 +55,22 @@ def _joining(documents: Documents, document: Doc, gateway: Doc, held: Held) -> P
     return Parent(name_of(gateway), document, listeners)
 
 
+def orphaned(documents: Documents) -> list[ListenerSetReport]:
+    """Sets that somebody has accepted, of Gateways that are no more."""
+    there = set(map(name_of, documents.gateways))
+    return [
+        ListenerSetReport(name_of(document), gateway, Condition("Accepted", False, "ParentNotAccepted", why))
+        for document in documents.listener_sets
+        if (gateway := _gateway_of(document)) is not None and gateway not in there and _is_judged(document)
+        for why in [f"Gateway {'/'.join(gateway)} does not exist"]
+    ]
+
+
+def _is_judged(document: Doc) -> bool:
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    return any(condition["type"] == "Accepted" and condition["status"] != "Unknown" for condition in conditions)
+
+
 def by_gateway(found: Parents) -> dict[Name, list[Parent]]:
     """Whose listeners are one list: the Gateway, then its sets."""
     groups: dict[Name, list[Parent]] = {}

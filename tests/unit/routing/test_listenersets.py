@@ -247,6 +247,22 @@ def test_statuses(fields: Doc, state: DoorState, conditions: dict[str, tuple[str
     assert counted == (int(conditions["Accepted"][0] == "True") if fields else None)
 
 
+def test_a_set_that_outlives_its_gateway_is_told() -> None:
+    """One that nobody has looked at yet waits; so does one of a Gateway that others serve."""
+    conditions = [{"type": "Accepted", "status": "True", "reason": "Accepted"}]
+    fresh, left = listener_set("fresh", "gone"), listener_set("left", "gone") | {"status": {"conditions": conditions}}
+    (report,) = doors(gateway("door", **ANY), fresh, left).listener_sets
+    status = listener_set_status(left, report, report.accepted, NOW)
+    assert {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]} == {
+        "Accepted": ("False", "ParentNotAccepted", "Gateway shop/gone does not exist"),
+        "Programmed": ("False", "ParentNotProgrammed", "Gateway shop/gone does not exist"),
+    }
+    again = left | {"status": status}
+    assert listener_set_status(again, doors(again).listener_sets[0], report.accepted, "later") == status
+    foreign = gateway("gone") | {"spec": {"gatewayClassName": "theirs", "listeners": [http()]}}
+    assert doors(gateway_class("theirs", "example.com/x"), foreign, left).listener_sets == ()
+
+
 _LISTENERS = st.builds(
     lambda port, protocol, host: http("x", port, protocol=protocol, **({"hostname": host} if host else {})),
     st.sampled_from([80, 81]),
