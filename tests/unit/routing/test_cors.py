@@ -9,7 +9,7 @@ from portway.routing.compute import compute
 from portway.routing.cors import cors_headers, told_origin
 from portway.routing.haproxy import plan, render
 from portway.routing.haproxy.cors import cors_entries
-from portway.routing.haproxy.frontends import Place
+from portway.routing.haproxy.place import Place
 from portway.routing.table import Cors, Request
 from portway.testing import doordocs
 from portway.testing.doors import host, listener, route, table
