@@ -10,7 +10,7 @@ from msgspec import Struct
 from portway.forwarding.endpoints import Choice, Place, candidates, choose, in_slots
 from portway.forwarding.frontend import Contribution, Frontend, FrontendKind, HealthCheck, Target
 from portway.forwarding.locality import ZERO_CIDRS, primary_address
-from portway.forwarding.shares import grouped, occurrences, shared
+from portway.forwarding.shares import grouped, in_shared_slots, shared
 from portway.model import (
     EndpointSlice,
     Family,
@@ -110,7 +110,7 @@ def _target(
         chosen.cluster_terminating,
         chosen.local_terminating,
         service.session_affinity_seconds,
-        in_slots(previous.slots if previous else (), chosen.slots, occurrences) if chosen.slots else (),
+        in_shared_slots(previous.slots if previous else (), chosen.slots) if chosen.slots else (),
         chosen.refused,
     )
 
@@ -127,7 +127,7 @@ def _chosen(service: Service, port: ServicePort, facet: _Facet, slices: list[End
         return choose(found, uses_cluster, uses_local, place)
 
     groups = () if uses_local else grouped(slices, port.name, port.protocol)
-    return shared([(weight, choice(some)) for weight, some in groups]) if groups else choice(slices)
+    return shared((weight, choice(some)) for weight, some in groups) if groups else choice(slices)
 
 
 def _frontends(service: Service, port: ServicePort, facet: _Facet, target: Target) -> Iterator[Frontend]:

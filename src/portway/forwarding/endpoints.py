@@ -3,7 +3,7 @@
 Source: kube-proxy 1.36 pkg/proxy/topology.go (CategorizeEndpoints) and endpointslicecache.go.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -93,17 +93,7 @@ def near(ready: list[Candidate], place: Place) -> list[Candidate]:
     return ready
 
 
-Identities = Callable[[Iterable[Backend]], Iterable[tuple[object, ...]]]
-
-
-def addresses(backends: Iterable[Backend]) -> list[tuple[object, ...]]:
-    """What tells backends apart of which none is there twice."""
-    return [(b.address, b.port) for b in backends]
-
-
-def in_slots(
-    previous: tuple[Backend, ...], wanted: tuple[Backend, ...], identities: Identities = addresses
-) -> tuple[Backend, ...]:
+def in_slots(previous: tuple[Backend, ...], wanted: tuple[Backend, ...]) -> tuple[Backend, ...]:
     """`wanted` in an order that moves as few as can be from their slots in `previous`.
 
     New backends take the freed slots, then new slots at the end; a slot that stays free takes the last backend.
@@ -112,11 +102,16 @@ def in_slots(
     """
     if not previous:
         return tuple(sorted(wanted, key=str))
-    coming = dict(zip(identities(wanted), wanted, strict=True))
-    slots = [coming.pop(identity, None) for identity in identities(previous)]
-    fresh = sorted(coming.values(), key=str, reverse=True)
-    slots = [slot or (fresh.pop() if fresh else None) for slot in slots]
-    return _closed_up(slots) + tuple(reversed(fresh))
+    coming = {(b.address, b.port): b for b in wanted}
+    slots = [coming.pop((b.address, b.port), None) for b in previous]
+    return filled(slots, coming.values())
+
+
+def filled(slots: Iterable[Backend | None], coming: Iterable[Backend]) -> tuple[Backend, ...]:
+    """The free slots taken by those that come, and none left free."""
+    fresh = sorted(coming, key=str, reverse=True)
+    taken = [slot or (fresh.pop() if fresh else None) for slot in slots]
+    return _closed_up(taken) + tuple(reversed(fresh))
 
 
 def _closed_up(slots: list[Backend | None]) -> tuple[Backend, ...]:

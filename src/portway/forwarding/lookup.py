@@ -86,8 +86,10 @@ def _through(table: ForwardingTable, frontend: Frontend, packet: Packet, mark: b
 
 def _weights(target: Target) -> tuple[int, ...]:
     """Targets with shares have no other path than policy Cluster's."""
+    if not target.slots:
+        return ()
     drawn = Counter(target.slots)
-    return tuple([drawn[backend] for backend in target.cluster]) if drawn else ()
+    return tuple(drawn[backend] for backend in target.cluster)
 
 
 def _path(config: ProxyConfig, frontend: Frontend, packet: Packet) -> _Path:

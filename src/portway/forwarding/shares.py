@@ -13,15 +13,15 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
 from math import gcd, lcm
 
-from portway.forwarding.endpoints import Choice, addresses
+from portway.forwarding.endpoints import Choice, filled
 from portway.model import Backend, EndpointSlice, Protocol
 
 EXACT = 1000
 MOST = 10_000
 """Of slots, even where more would be needed for each endpoint to have one."""
 
-Slots = Counter[tuple[object, ...]]
-"""How many slots each endpoint has."""
+Slots = Counter[tuple[str, int]]
+"""How many slots each endpoint (address, port) has."""
 
 
 def grouped(
@@ -31,10 +31,11 @@ def grouped(
 
     While a weight changes, the slices of a group differ: the first by name counts.
     """
+    told = [(piece, piece.share) for piece in slices if piece.share]
     found: dict[str, tuple[int, list[EndpointSlice]]] = {}
-    for piece in slices:
-        if piece.share and any((port.name, port.protocol) == (port_name, protocol) for port in piece.ports):
-            found.setdefault(piece.share.group, (piece.share.weight, []))[1].append(piece)
+    for piece, share in told:
+        if any((port.name, port.protocol) == (port_name, protocol) for port in piece.ports):
+            found.setdefault(share.group, (share.weight, []))[1].append(piece)
     return list(found.values())
 
 
@@ -42,7 +43,7 @@ def shared(groups: Iterable[tuple[int, Choice]]) -> Choice:
     """What is chosen for the groups, each with its weight, as one choice."""
     weighted = [(weight, choice) for weight, choice in groups if weight]
     chosen = [choice for _, choice in weighted if choice.cluster]
-    slots, refused = _drawn(weighted) if chosen else (Counter(), 0)
+    slots, refused = _drawn(weighted) if chosen else (Slots(), 0)
     backends = {(b.address, b.port): b for choice in reversed(chosen) for b in choice.cluster}
     cluster = tuple(backend for key, backend in backends.items() if slots[key])
     if not cluster:
@@ -63,7 +64,7 @@ def _drawn(groups: Sequence[tuple[int, Choice]]) -> tuple[Slots, int]:
     for part, (_, choice) in zip(_divided(_number(groups), [weight for weight, _ in groups]), groups, strict=True):
         if choice.cluster:
             each = _divided(part, [1] * len(choice.cluster))
-            found.update(dict(zip(addresses(choice.cluster), each, strict=True)))
+            found.update({(b.address, b.port): n for b, n in zip(choice.cluster, each, strict=True)})
         else:
             refused += part
     step = gcd(refused, *found.values())
@@ -91,10 +92,18 @@ def _divided(number: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def occurrences(backends: Iterable[Backend]) -> list[tuple[object, ...]]:
-    """What tells slots apart: endpoints, each by how often it came before."""
-    seen, found = Slots(), list[tuple[object, ...]]()
-    for identity in addresses(backends):
-        found.append((*identity, seen[identity]))
-        seen[identity] += 1
+def in_shared_slots(previous: Sequence[Backend], wanted: Iterable[Backend]) -> tuple[Backend, ...]:
+    """endpoints.in_slots where a backend has several slots."""
+    coming = _numbered(wanted)
+    return filled([coming.pop(key, None) for key in _numbered(previous)], coming.values())
+
+
+def _numbered(backends: Iterable[Backend]) -> dict[tuple[str, int, int], Backend]:
+    """Each by its address and how often that came before."""
+    seen: Counter[tuple[str, int]] = Counter()
+    found: dict[tuple[str, int, int], Backend] = {}
+    for backend in backends:
+        key = backend.address, backend.port
+        found[*key, seen[key]] = backend
+        seen[key] += 1
     return found
