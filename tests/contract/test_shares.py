@@ -2,7 +2,7 @@
 each, and the kernel sends so many there, within what chance allows.
 """
 
-import math
+from collections import Counter
 
 import pytest
 
@@ -10,6 +10,7 @@ from portway.forwarding import compute, lookup
 from portway.model import EndpointSlice, Packet, Protocol, ProxyConfig, ServicePort, Share
 from portway.nftables import compile
 from portway.testing.builders import endpoint_slice, service, snapshot
+from tests.chance import is_unlikely
 from tests.contract.crossing import Crossing
 from tests.flows import strategies
 from tests.unit.nftables.test_trace import disagreement
@@ -17,8 +18,7 @@ from tests.unit.nftables.test_trace import disagreement
 CONFIG = ProxyConfig("node-1", strategies.NODE_ADDRESSES)
 CLIENT = {"IPv4": "203.0.113.5", "IPv6": "2001:db8::5"}
 CONNECTIONS = 1200
-WRONGLY = 1e-8
-"""How likely it is that one count is called unlikely although it comes from the right shares: some 40 are looked at."""
+"""In some 70 counts chance is once in a million wrong."""
 
 DOOR = service(
     "door",
@@ -51,18 +51,6 @@ ROUTES = {
 }
 
 
-def is_unlikely(count: int, share: float) -> bool:
-    """Whether a count of CONNECTIONS is further from its share than chance takes it but once in 1 / WRONGLY.
-
-    Chernoff: a part q or more (or less) is seen with at most exp(-n D(q, p)), D being the relative entropy.
-    """
-    seen = count / CONNECTIONS
-    parts = ((seen, share), (1 - seen, 1 - share))
-    if any(q > 0 and p <= 0 for q, p in parts):
-        return True
-    return 2 * math.exp(-CONNECTIONS * sum(q * math.log(q / p) for q, p in parts if q)) < WRONGLY
-
-
 @pytest.mark.parametrize("groups", ROUTES.values(), ids=ROUTES.keys())
 def test_shares_of_connections(node: Crossing, groups: tuple[list[EndpointSlice], ...]) -> None:
     table = compute(snapshot(DOOR, *(piece for some in groups for piece in some)), CONFIG)
@@ -80,17 +68,17 @@ def test_shares_of_connections(node: Crossing, groups: tuple[list[EndpointSlice]
         verdict = lookup(table, packet)
         shares = dict(zip(map(str, verdict.backends), verdict.shares, strict=True))
         shares["REJECT"] = 1 - sum(shares.values())
-        seen = {outcome: number for (outcome, _), number in counts.items()}
+        seen = Counter({outcome: number for (outcome, _), number in counts.items()})
         assert seen.keys() <= shares.keys()
-        wrong = [(o, seen.get(o, 0), share) for o, share in shares.items() if is_unlikely(seen.get(o, 0), share)]
+        wrong = [(o, seen[o], share) for o, share in shares.items() if is_unlikely(seen[o], CONNECTIONS, share)]
         assert not wrong, f"{packet}: {wrong}"
 
 
 def test_the_bound_tells_shares_apart() -> None:
-    assert not is_unlikely(360, 0.3)
-    assert is_unlikely(600, 0.3)
-    assert is_unlikely(1, 0.0)
-    assert is_unlikely(0, 0.05)
+    assert not is_unlikely(400, CONNECTIONS, 0.3)
+    assert is_unlikely(600, CONNECTIONS, 0.3)
+    assert is_unlikely(1, CONNECTIONS, 0.0)
+    assert is_unlikely(0, CONNECTIONS, 0.05)
 
 
 def test_a_refused_share_is_not_remembered_by_session_affinity(node: Crossing) -> None:

@@ -18,9 +18,9 @@ NODES = ("node-1", "node-2", "node-3")
 class Prober:
     """One process that can send from every network of a fleet, and hears its nodes' commits to nftables."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[str]", nodes: Sequence[str] = NODES) -> None:
         self._process = process
-        self._say({"networks": NODES})
+        self._say({"networks": nodes})
 
     def _say(self, request: Any) -> None:
         assert self._process.stdin
@@ -56,8 +56,8 @@ class Prober:
 
 
 @contextmanager
-def prober(person: Person, fleet: str) -> Iterator[Prober]:
-    """One in that person's fleet."""
+def prober(person: Person, fleet: str, nodes: Sequence[str] = NODES) -> Iterator[Prober]:
+    """One in that person's fleet of these nodes."""
     inside = ("exec", "--name", fleet, "outside", person.python, "-m", "portway.testing.prober")
     with subprocess.Popen(
         [*person.command, *inside],
@@ -67,4 +67,4 @@ def prober(person: Person, fleet: str) -> Iterator[Prober]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Prober(process)
+        yield Prober(process, nodes)

@@ -17,6 +17,10 @@ import pytest
 from portway.cli.status import processes
 from portway.rights import BITS
 from portway.testing.doordocs import key_pair
+from portway.testing.fates import REFUSED, Asked, Many
+from portway.testing.question import Question
+from tests.chance import is_unlikely
+from tests.e2e.asking import NODES, prober
 from tests.e2e.conftest import Running, portway
 from tests.e2e.doors import WEB, key_secret, place, wait_for_doors
 from tests.people import Person
@@ -50,6 +54,7 @@ spec:
   listeners:
   - {name: http, port: 80, protocol: HTTP}
   - {name: tcp, port: 5432, protocol: TCP}
+  - {name: shares, port: 5433, protocol: TCP}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: ListenerSet
@@ -90,6 +95,17 @@ metadata: {name: tcp, namespace: shop}
 spec:
   parentRefs: [{name: door, sectionName: tcp}]
   rules: [{backendRefs: [{name: web, port: 80}]}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: shares, namespace: shop}
+spec:
+  parentRefs: [{name: door, sectionName: shares}]
+  rules:
+  - backendRefs:
+    - {name: web, port: 80, weight: 70}
+    - {name: nobody, port: 80, weight: 20}
+    - {name: gone, port: 80, weight: 10}
 """
 
 
@@ -180,6 +196,22 @@ def test_a_tcp_listener_leads_to_every_pod(doors: Running) -> None:
         with urllib.request.urlopen(f"http://{at}/", timeout=10) as reply:
             pods.add(json.load(reply)["pod"])
     assert len(pods) == 2
+
+
+def test_weights_of_a_tcp_route_are_shares_of_connections(doors: Running) -> None:
+    told: dict[str, Any] = {}
+    for _ in range(100):
+        told = json.loads(doors.portway("trace", "svc/shop/door-portway:5433", "-o", "json").stdout)
+        if told["refused"]:
+            break
+    assert (told["shares"], told["refused"]) == ([0.35, 0.35], 0.3)
+    assert doors.portway("trace", "svc/shop/door-portway:5433", "--probe").stdout.endswith("agrees\n")
+    question = Question("outside", told["packet"]["destination"], 5433, "TCP")
+    with prober(doors.person, doors.name, NODES[:2]) as asking:
+        (fates,) = asking.fates(Many((Asked(question, 1000),)))
+    assert fates.keys() == {REFUSED, *(backend["target"] for backend in told["backends"])}
+    assert not is_unlikely(fates.pop(REFUSED), 1000, 0.3)
+    assert not [pod for pod, number in fates.items() if is_unlikely(number, 1000, 0.35)]
 
 
 @pytest.mark.parametrize(

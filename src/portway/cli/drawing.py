@@ -76,7 +76,7 @@ def _whom(names: list[str], every: int) -> str:
 def _fact(found: Trace, fact: dict[str, Any], agrees: bool | None) -> list[str]:
     said = _outcome(fact)
     if agrees and found.arrives and fact["outcome"] == "refused":
-        said = "refused by the pod itself (PORT_NOT_LISTENING)"
+        said = "refused, as a share is" if found.refused else "refused by the pod itself (PORT_NOT_LISTENING)"
     return [f"  {'probe':8} {said}: {'agrees' if agrees else 'DISAGREES with the trace'}"]
 
 

@@ -85,8 +85,8 @@ def command(
 def _shown(here: Ground, found: Trace, fact: dict[str, Any] | None, agrees: bool | None, output: str) -> str:
     if output in _GRAPHS:
         return _GRAPHS[output](found)
-    answered = found.arrives and (fact is None or fact["outcome"] == "answered")
-    causes = () if answered else because(here.bundle(), found)
+    fine = found.arrives and (fact is None or fact["outcome"] == "answered" or (found.refused and agrees))
+    causes = () if fine else because(here.bundle(), found)
     if output == "json":
         return _json(found, fact, agrees, causes, here.assumptions)
     return fitting.shown([*draw(found, fact, agrees), *_causes(causes), *_assumed(here.assumptions)])
