@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from portway.routing.table import Certificate, Listener, RouteTable, VirtualHost
+from portway.routing.table import Certificate, ClientValidation, Listener, RouteTable, VirtualHost
 
 
 def host_of(authority: str) -> str:
@@ -47,6 +47,17 @@ def is_misdirected(listeners: Iterable[Listener], listener: Listener, host: str)
     """
     better = listener_for(listeners, listener.door, listener.port, host)
     return listener.protocol == "HTTPS" and better is not None and better.name != listener.name
+
+
+def clients_of(listeners: Iterable[Listener]) -> ClientValidation | None:
+    """What clients of a port must show, at whichever of its listeners TLS ends.
+
+    Raises ValueError if these disagree: connections that were made for one are used for others (HTTP/2, sessions).
+    """
+    wanted = {at.clients for at in listeners if at.ends_tls}
+    if len(wanted) > 1:
+        raise ValueError("listeners of one port want different certificates of their clients")
+    return next(iter(wanted), None)
 
 
 def certificate_for(table: RouteTable, listener: Listener, sni: str) -> Certificate | None:

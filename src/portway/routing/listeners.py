@@ -53,7 +53,7 @@ class Judged(Struct, frozen=True):
     @property
     def serves(self) -> bool:
         """It is accepted and has what it needs."""
-        needs = self.document["protocol"] == "HTTPS" and not self.certificates
+        needs = ends_tls(self.document) and not self.certificates
         return self.accepted.status and bool(self.kinds) and not needs
 
 
@@ -109,17 +109,14 @@ def _accepted(listener: Doc, conflict: str) -> Condition:
     if protocol not in KINDS:
         known = ", ".join(KINDS)
         return Condition("Accepted", False, "UnsupportedProtocol", f"protocol {protocol} is none of {known}")
-    if _ends_tls(listener):
-        why = "of protocol TLS only mode Passthrough is supported; HTTPS ends TLS here"
-        return Condition("Accepted", False, "UnsupportedValue", why)
     if conflict:
         return Condition("Accepted", False, conflict, _CONFLICTS[conflict])
     return Condition("Accepted", True, "Accepted")
 
 
-def _ends_tls(listener: Doc) -> bool:
-    """A listener that would hand TCP on behind TLS, for which nothing is made here."""
-    return listener["protocol"] == "TLS" and (listener.get("tls") or {}).get("mode") != "Passthrough"
+def ends_tls(listener: Doc) -> bool:
+    """Whether clients' TLS ends at a listener of spec.listeners: mode Terminate, which is also what none means."""
+    return listener["protocol"] in ("HTTPS", "TLS") and (listener.get("tls") or {}).get("mode") != "Passthrough"
 
 
 def _transport(listener: Doc) -> tuple[int, bool]:
@@ -156,7 +153,7 @@ def _hostname(listener: Doc) -> str:
 
 def _kinds(listener: Doc) -> tuple[tuple[str, ...], Condition | None]:
     """The kinds of routes that it takes; the condition when it names others."""
-    fitting = () if _ends_tls(listener) else KINDS.get(listener["protocol"], ())
+    fitting = KINDS.get(listener["protocol"], ())
     wanted = (listener.get("allowedRoutes") or {}).get("kinds")
     if not wanted:
         return fitting, None
@@ -172,12 +169,11 @@ def _certificates(
     documents: Documents, gateway: Doc, listener: Doc
 ) -> tuple[tuple[tuple[str, Certificate], ...], Condition | None]:
     """Those that are whole; the condition of the first that is not."""
-    tls = listener.get("tls") or {}
-    if listener["protocol"] != "HTTPS" or tls.get("mode") == "Passthrough":
+    if not ends_tls(listener):
         return (), None
     found: list[tuple[str, Certificate]] = []
     problems: list[Condition] = []
-    for reference in tls.get("certificateRefs") or ():
+    for reference in (listener.get("tls") or {}).get("certificateRefs") or ():
         result = _certificate(documents, gateway, reference)
         if isinstance(result, Condition):
             problems.append(result)

@@ -52,6 +52,8 @@ FEATURES = (
     "ReferenceGrant",
     "TCPRoute",
     "TLSRoute",
+    "TLSRouteModeMixed",
+    "TLSRouteModeTerminate",
     "UDPRoute",
 )
 """status.supportedFeatures of the GatewayClass, in the names of Gateway API's pkg/features."""

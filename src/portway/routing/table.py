@@ -6,10 +6,10 @@ from typing import Literal
 from msgspec import Struct, field
 
 ListenerProtocol = Literal["HTTP", "HTTPS", "TLS"]
-"""HTTPS ends TLS here; TLS passes it through to the backend, chosen by SNI."""
+"""HTTPS and TLS choose by SNI; TLS passes through what the backend ends, or ends TLS and hands on what is inside."""
 PathType = Literal["Exact", "Prefix", "RegularExpression"]
 UpstreamProtocol = Literal["http", "h2c", "https", "tls"]
-"""How backends are spoken to (`appProtocol` of the Service port; `tls`: passed through)."""
+"""How backends are spoken to (`appProtocol` of the Service port; `tls`: a TLSRoute's, who get bytes as they are)."""
 
 
 class Endpoint(Struct, frozen=True, order=True):
@@ -183,9 +183,7 @@ class ClientValidation(Struct, frozen=True):
     """What clients of a listener that ends TLS must show (Gateway `spec.tls.frontend`, FrontendTLSValidation)."""
 
     authorities: str
-    """PEM of all that `caCertificateRefs` lead to."""
-    is_required: bool = True
-    """`AllowValidOnly`; False: `AllowInsecureFallback`, whoever comes is served."""
+    """PEM of all that `caCertificateRefs` lead to: no chain that ends elsewhere is taken (mode `AllowValidOnly`)."""
 
 
 class Listener(Struct, frozen=True):
@@ -205,10 +203,15 @@ class Listener(Struct, frozen=True):
     A listener of protocol TLS with certificates ends TLS (mode Terminate) and hands on the bytes inside.
     """
     clients: ClientValidation | None = None
-    """None: clients need no certificate."""
+    """The same at all listeners of a port that end TLS; None: clients are not asked for a certificate."""
     hosts: tuple[VirtualHost, ...] = ()
     entry: Literal["Ingress", "Gateway"] = "Gateway"
     """How the access log calls it."""
+
+    @property
+    def ends_tls(self) -> bool:
+        """Whether it has the TLS of its clients end here."""
+        return self.protocol == "HTTPS" or (self.protocol == "TLS" and bool(self.certificates))
 
 
 class Certificate(Struct, frozen=True):

@@ -450,4 +450,30 @@ GATEWAY_SUITES = (
             Row(get("/", "b.com"), "404", 443),
         ),
     ),
+    Suite(
+        "TLSRoute: passed through and ended on one port, beside HTTPS",
+        GATEWAY,
+        (
+            *SHOP,
+            tls_secret("a-tls", "*.a.com"),
+            gateway(
+                "door",
+                http("passed", 443, protocol="TLS", hostname="one.a.com", tls={"mode": "Passthrough"}),
+                http("ended", 443, protocol="TLS", hostname="two.a.com", tls={"certificateRefs": [{"name": "a-tls"}]}),
+                http(
+                    "keyless", 443, protocol="TLS", hostname="four.a.com", tls={"certificateRefs": [{"name": "gone"}]}
+                ),
+                https("a-tls", hostname="*.a.com"),
+            ),
+            route("one", "door", rule(to="one"), kind="TLSRoute", hostnames=["one.a.com"]),
+            route("two", "door", rule(to="two"), kind="TLSRoute", hostnames=["two.a.com"]),
+            route("four", "door", rule(to="four"), kind="TLSRoute", hostnames=["four.a.com"]),
+            route("three", "door", rule(to="three")),
+        ),
+        (
+            Row(get("/", "one.a.com"), "one", 443),
+            Row(get("/", "two.a.com"), "two", 443),
+            Row(get("/", "three.a.com"), "three", 443),
+        ),
+    ),
 )

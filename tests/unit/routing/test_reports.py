@@ -74,8 +74,15 @@ A_TLS = tls_secret("a-tls", "a.com")
         (
             http(protocol="TLS", tls={"mode": "Terminate", "certificateRefs": [{"name": "a-tls"}]}),
             (A_TLS,),
-            [],
-            {**GOOD, "Accepted": "!UnsupportedValue", "Programmed": "!Invalid"},
+            ["TLSRoute"],
+            GOOD,
+        ),
+        (http(protocol="TLS"), (), ["TLSRoute"], {**BAD_TLS, "ResolvedRefs": "!InvalidCertificateRef"}),
+        (
+            http(protocol="TLS", tls={"certificateRefs": [{"name": "gone"}]}),
+            (),
+            ["TLSRoute"],
+            {**BAD_TLS, "ResolvedRefs": "!InvalidCertificateRef"},
         ),
         (
             http(allowedRoutes=allows("Same", "TCPRoute")),
@@ -164,6 +171,13 @@ def test_a_grant_has_to_fit_in_every_part(wrong: dict[str, str]) -> None:
                 https("a-tls", name="c", hostname="c.com"),
             ],
             {"a": "HostnameConflict", "b": "HostnameConflict"},
+        ),
+        (
+            [
+                http("a", 443, protocol="TLS", hostname="a.com", tls={"certificateRefs": [{"name": "a-tls"}]}),
+                http("b", 443, protocol="TLS", hostname="b.com", tls={"mode": "Passthrough"}),
+            ],
+            {},
         ),
         ([http("a", protocol="TCP"), http("b", protocol="UDP")], {}),
         ([http("a"), http("b", hostname="a.com"), http("c", 81)], {}),

@@ -1,66 +1,78 @@
-"""TLS contexts of certificates, kept as long as the certificate is the same."""
+"""TLS contexts of certificates, kept as long as the certificate, and what is asked of clients, are the same."""
 
 import os
 import ssl
-from collections.abc import Callable
 
-from portway.routing.table import Certificate
+from portway.routing.table import Certificate, ClientValidation
 
-Choose = Callable[[str], Certificate | None]
-"""By server name."""
+_Key = tuple[str, str, ClientValidation | None, bool]
+
+
+class Ending(ssl.SSLContext):
+    """What ends TLS. It has its own sessions: none that was begun on other terms is taken up again."""
+
+    clients: ClientValidation | None = None
+    """What the clients of its connections have shown."""
 
 
 class Contexts:
     """What a certificate is served with; made when it is first asked for."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, str], ssl.SSLContext] = {}
+        self._made: dict[_Key, Ending] = {}
 
-    def of(self, certificate: Certificate) -> ssl.SSLContext:
-        """Raises ssl.SSLError or ValueError for one that cannot be used."""
-        key = (certificate.chain, certificate.key)
+    def of(self, certificate: Certificate, clients: ClientValidation | None = None, *, http: bool = True) -> Ending:
+        """`http`: requests come. Raises ssl.SSLError or ValueError for a certificate that cannot be used."""
+        key = (certificate.chain, certificate.key, clients, http)
         if key not in self._made:
-            context = plain()
+            context = _plain(http)
             _load(context, certificate)
+            if clients is not None:
+                _validate(context, clients)
             self._made[key] = context
         return self._made[key]
 
-    def keep(self, certificates: list[Certificate]) -> None:
+    def keep(self, wanted: set[tuple[Certificate, ClientValidation | None]]) -> None:
         """Forget all others."""
-        wanted = {(one.chain, one.key) for one in certificates}
-        self._made = {key: context for key, context in self._made.items() if key in wanted}
+        known = {(certificate.chain, certificate.key, clients) for certificate, clients in wanted}
+        self._made = {key: context for key, context in self._made.items() if key[:3] in known}
 
 
-def plain() -> ssl.SSLContext:
-    """A server's, without a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    return context
-
-
-def choosing(choose: Choose, contexts: Contexts) -> ssl.SSLContext:
-    """A context that looks for its certificate at each handshake, and so never has to be replaced."""
-    context = plain()
-
-    def by_name(ssl_object: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-        ssl_object.asked_for = (name or "").lower()  # type: ignore[attr-defined]  # read by `name_of`
-        certificate = choose((name or "").lower())
-        if certificate is None:
-            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-        try:
-            ssl_object.context = contexts.of(certificate)
-        except (ssl.SSLError, ValueError):
-            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-        return None
-
-    context.sni_callback = by_name
+def refusing() -> Ending:
+    """For a name that nobody has: the handshake says so."""
+    context = _plain(True)
+    context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
     return context
 
 
 def name_of(ssl_object: object) -> str:
     """The server name that this connection's client asked for."""
     return getattr(ssl_object, "asked_for", "")
+
+
+def clients_of(ssl_object: object) -> ClientValidation | None:
+    """What this connection's client has shown."""
+    context = getattr(ssl_object, "context", None)
+    return context.clients if isinstance(context, Ending) else None
+
+
+def _plain(http: bool) -> Ending:
+    """A server's, without a certificate."""
+    context = Ending(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if http:
+        context.set_alpn_protocols(["h2", "http/1.1"])
+    context.sni_callback = _remember
+    return context
+
+
+def _remember(ssl_object: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+    ssl_object.asked_for = (name or "").lower()  # type: ignore[attr-defined]  # read by `name_of`
+
+
+def _validate(context: ssl.SSLContext, clients: ClientValidation) -> None:
+    context.load_verify_locations(cadata=clients.authorities)
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def _load(context: ssl.SSLContext, certificate: Certificate) -> None:

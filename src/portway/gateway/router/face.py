@@ -4,18 +4,20 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
 from portway.gateway.engine import Door
 from portway.gateway.router.hello import NotTls, server_name
 from portway.gateway.router.splice import Splice, join
-from portway.routing.table import Endpoint
+from portway.routing.table import Endpoint, Listener
 
 log = logging.getLogger(__name__)
 
 _MOST_HELLO = 1 << 15
 _BACKLOG = 4096
+
+_P = TypeVar("_P", bound=asyncio.BaseProtocol)
 
 
 class Engine(Protocol):
@@ -26,38 +28,36 @@ class Engine(Protocol):
     def connected(self) -> asyncio.Protocol:
         """A client comes."""
 
-    def passes(self, port: int, name: str) -> bool:
-        """Whether connections for this server name are passed through."""
+    def taker(self, port: int, name: str) -> Listener | None:
+        """Whose connections for this server name are."""
 
-    def passed_to(self, port: int, name: str) -> Iterator[Endpoint]:
-        """Endpoints for a connection that is passed through."""
+    def context(self, listener: Listener | None, name: str) -> ssl.SSLContext:
+        """What ends TLS for this server name, or refuses to."""
+
+    def handed_to(self, listener: Listener, name: str) -> Iterator[Endpoint]:
+        """Endpoints for a connection of which no requests are read."""
 
 
 class Face:
     """Listens; TLS connections are looked into before they are accepted, without taking a byte of them."""
 
-    def __init__(self, engine: Engine, port: int, context: ssl.SSLContext | None) -> None:
-        self._engine, self.port, self._context = engine, port, context
+    def __init__(self, engine: Engine, port: int, tls: bool) -> None:
+        self._engine, self.port, self.tls = engine, port, tls
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self._accepting: set[asyncio.Task[None]] = set()
         self._greeting: set[asyncio.Task[None]] = set()
 
-    @property
-    def tls(self) -> bool:
-        """Whether TLS is spoken here."""
-        return self._context is not None
-
     @classmethod
-    async def opened(cls, engine: Engine, port: int, context: ssl.SSLContext | None) -> "Face":
+    async def opened(cls, engine: Engine, port: int, tls: bool) -> "Face":
         """Raises OSError when not one of the door's addresses can be bound."""
-        face = cls(engine, port, context)
+        face = cls(engine, port, tls)
         for listening in _bound(engine.door.addresses, port):
             await face._serve(listening)
         return face
 
     async def _serve(self, listening: socket.socket) -> None:
-        if self._context is None:
+        if not self.tls:
             loop = asyncio.get_running_loop()
             self._servers.append(await loop.create_server(self._engine.connected, sock=listening, backlog=_BACKLOG))
         else:
@@ -102,39 +102,48 @@ class Face:
         try:
             async with asyncio.timeout(self._engine.door.timings.head):
                 name = await _peeked(client)
-            if self._engine.passes(self.port, name):
-                given = await self._pass(client, name)
+            at = self._engine.taker(self.port, name)
+            given = True
+            if at is not None and at.protocol == "TLS":
+                await self._hand_on(client, at, name)
             else:
-                given = True
-                await self._end_tls(client)
+                await self._end_tls(client, self._engine.connected, self._engine.context(at, name), 2.0)
         except (OSError, NotTls, ssl.SSLError) as error:
             log.debug("port %d: %s", self.port, error)
         finally:
             if not given:
                 client.close()
 
-    async def _end_tls(self, client: socket.socket) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(
-            self._engine.connected,
+    async def _end_tls(
+        self, client: socket.socket, protocol: Callable[[], _P], context: ssl.SSLContext, shutdown: float | None
+    ) -> _P:
+        """The connection, once its client has shown what it must."""
+        _, made = await asyncio.get_running_loop().connect_accepted_socket(
+            protocol,
             client,
-            ssl=self._context,
+            ssl=context,
             ssl_handshake_timeout=self._engine.door.timings.head,
-            ssl_shutdown_timeout=2.0,
+            ssl_shutdown_timeout=shutdown,
         )
+        return made
 
-    async def _pass(self, client: socket.socket, name: str) -> bool:
+    async def _hand_on(self, client: socket.socket, listener: Listener, name: str) -> None:
+        """Bytes as they are, or what is inside."""
         loop = asyncio.get_running_loop()
-        for endpoint in self._engine.passed_to(self.port, name):
+        if listener.ends_tls:
+            here = await self._end_tls(client, Splice, self._engine.context(listener, name), None)
+        else:
+            _, here = await loop.connect_accepted_socket(Splice, client)
+        for endpoint in self._engine.handed_to(listener, name):
             try:
                 async with asyncio.timeout(self._engine.door.timings.connect):
                     _, there = await loop.create_connection(Splice, endpoint.address, endpoint.port)
             except OSError as error:
                 log.debug("%s:%s: %s", endpoint.address, endpoint.port, error)
                 continue
-            _, here = await loop.connect_accepted_socket(Splice, client)
             join(here, there)
-            return True
-        return False
+            return
+        here.transport.close()
 
 
 async def _peeked(client: socket.socket) -> str:

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import random
+import ssl
 import uuid
 from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time
 
 from portway.gateway.engine import Applied, Door, Report, Served
-from portway.gateway.router.certificates import Contexts, choosing, name_of
+from portway.gateway.router.certificates import Contexts, clients_of, name_of, refusing
 from portway.gateway.router.exchange import Answering
 from portway.gateway.router.face import Face
 from portway.gateway.router.kept import Kept
@@ -19,6 +20,7 @@ from portway.gateway.router.newcomer import Newcomer
 from portway.gateway.router.request import Connection, Incoming, Reply
 from portway.routing import backend_status, certificate_for, host_of, is_misdirected, listener_for, pick
 from portway.routing.door import of_door
+from portway.routing.hosts import clients_of as clients_of_port
 from portway.routing.hosts import virtual_host
 from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
 from portway.routing.timings import Timings
@@ -66,6 +68,8 @@ class BuiltinEngine:
     async def apply(self, table: RouteTable) -> Applied:
         """Requests that come from now on find this table; connections stay."""
         mine = of_door(table, self.door.name)
+        if complaint := _unsafe(mine):
+            return Applied("refused", reason=complaint)
         if mine == self.table and not self._missing():
             return Applied("nothing")
         self.table = mine
@@ -75,7 +79,7 @@ class BuiltinEngine:
         old = self._narrowed
         self._narrowed = {at.name: Narrowed.of(at, old.get(at.name)) for at in mine.listeners}
         self._turns = {key: turn for key, turn in self._turns.items() if key in mine.pools}
-        self._contexts.keep(list(mine.certificates.values()))
+        self._contexts.keep({(one, at.clients) for at in mine.listeners for one in _certificates(mine, at)})
         self.kept.only({(e.address, e.port) for pool in mine.pools.values() for e in pool.endpoints})
         return Applied("runtime", 1, await self._open())
 
@@ -106,7 +110,7 @@ class BuiltinEngine:
         found = listener_for(here, self.door.name, port, name if tls is None else name_of(tls))
         if found is None:
             return None, "NO_HOST"
-        if tls is not None and is_misdirected(here, found, name):
+        if tls is not None and (clients_of(tls) != found.clients or is_misdirected(here, found, name)):
             return None, "MISDIRECTED"
         return self._narrowed[found.name].to(name), ""
 
@@ -145,25 +149,27 @@ class BuiltinEngine:
         """What answers a request."""
         return Answering(self, reply, request)
 
-    def passes(self, port: int, name: str) -> bool:
-        """Whether connections for this server name are passed through."""
-        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
-        return found is not None and found.protocol == "TLS"
+    def taker(self, port: int, name: str) -> Listener | None:
+        """Whose connections for this server name are."""
+        return listener_for(self._listeners.get(port, ()), self.door.name, port, name)
 
-    def passed_to(self, port: int, name: str) -> Iterator[Endpoint]:
-        """Endpoints for a connection that is passed through."""
-        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
-        narrow = self._narrowed[found.name].to(name) if found is not None else None
-        host = virtual_host(narrow.hosts, name) if narrow is not None else None
+    def context(self, listener: Listener | None, name: str) -> ssl.SSLContext:
+        """What ends TLS for this server name; what has no certificate, or a bad one, is refused."""
+        certificate = certificate_for(self.table, listener, name) if listener is not None else None
+        if listener is None or certificate is None:
+            return refusing()
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            return self._contexts.of(certificate, listener.clients, http=listener.protocol == "HTTPS")
+        return refusing()
+
+    def handed_to(self, listener: Listener, name: str) -> Iterator[Endpoint]:
+        """Endpoints for a connection of which no requests are read."""
+        narrow = self._narrowed.get(listener.name)
+        host = virtual_host(narrow.to(name).hosts, name) if narrow is not None else None
         for route in host.routes[:1] if host is not None else ():
             backend = pick(route.backends, self.chance()) if route.backends else None
             if backend is not None and not backend_status(self.table, route, backend):
                 yield from self.endpoints(backend.pool, self.table.pools[backend.pool])
-
-    def certificate(self, port: int, name: str) -> Certificate | None:
-        """What a handshake shows."""
-        found = listener_for(self._listeners.get(port, ()), self.door.name, port, name)
-        return certificate_for(self.table, found, name) if found is not None else None
 
     # within
 
@@ -180,14 +186,10 @@ class BuiltinEngine:
         for port, tls in wanted.items():
             if port not in self._faces:
                 try:
-                    self._faces[port] = await self._face(port, tls)
+                    self._faces[port] = await Face.opened(self, port, tls)
                 except OSError as error:
                     complaints.append(f"port {port}: {error.strerror or error}")
         return "; ".join(complaints)
-
-    async def _face(self, port: int, tls: bool) -> Face:
-        context = choosing(lambda name: self.certificate(port, name), self._contexts) if tls else None
-        return await Face.opened(self, port, context)
 
     async def _sweep(self) -> None:
         while True:
@@ -196,3 +198,17 @@ class BuiltinEngine:
             for client in list(self.connections):
                 client.check(now)
             self.kept.sweep(now)
+
+
+def _unsafe(table: RouteTable) -> str:
+    """Why a table is not served."""
+    try:
+        for port in {at.port for at in table.listeners}:
+            clients_of_port(at for at in table.listeners if at.port == port)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _certificates(table: RouteTable, listener: Listener) -> list[Certificate]:
+    return [table.certificates[name] for name in listener.certificates if name in table.certificates]

@@ -27,10 +27,17 @@ class Splice(asyncio.Protocol):
         self._ended = True
         if self.other is None or self.other.transport.is_closing():
             return False
-        self.other.transport.write_eof()
-        if self.other._ended:
+        both = self.other._ended or not self._has_halves()
+        if self.other.transport.can_write_eof():
+            self.other.transport.write_eof()
+        if both:
             self.other.transport.close()
-        return not self.other._ended
+        return not both
+
+    def _has_halves(self) -> bool:
+        """Whether one direction may end before the other: asyncio's TLS ends both."""
+        assert self.other is not None
+        return self.transport.can_write_eof() and self.other.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Both end."""
@@ -49,7 +56,8 @@ class Splice(asyncio.Protocol):
 
 
 def join(one: Splice, two: Splice) -> None:
-    """From now on."""
+    """From now on; if one of them has ended meanwhile, so does the other."""
     one.other, two.other = two, one
-    one.transport.resume_reading()
-    two.transport.resume_reading()
+    ended = one.transport.is_closing() or two.transport.is_closing()
+    for side in (one, two):
+        (side.transport.close if ended else side.transport.resume_reading)()

@@ -6,9 +6,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from portway.routing.door import routes_of
-from portway.routing.haproxy import handover, limiting, mirroring
+from portway.routing.haproxy import ending, handover, limiting, mirroring
 from portway.routing.haproxy.cors import cors_entries
-from portway.routing.haproxy.frontends import Condition, Share, crt_list, http_frontend, passing_frontend
+from portway.routing.haproxy.frontends import Condition, Share, http_frontend
 from portway.routing.haproxy.maps import (
     NAMES,
     Entries,
@@ -19,10 +19,10 @@ from portway.routing.haproxy.maps import (
     path_entries,
 )
 from portway.routing.haproxy.mirroring import mirror_frontend
+from portway.routing.haproxy.passing import ended_frontend, passing_frontend
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
 from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
-from portway.routing.hosts import covers, specificity
 from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, UpstreamProtocol, VirtualHost
 from portway.routing.timings import Timings
 
@@ -78,7 +78,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         head="\n".join([*_global(place, timings, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
         lists={
-            **{crt_list(port): _list(place, table, here) for port, here in ports.items() if here[0].protocol != "HTTP"},
+            **ending.files(place.folder, ports, table.certificates),
             **scripts,
             handover.FILE: "",
         },
@@ -237,24 +237,7 @@ def _frontends(place: Place, ports: Mapping[int, list[Listener]], ways: _Ways) -
         shares = list(ways.shares.get(port, {}).values())
         if len(requests) < len(here):
             yield from passing_frontend(place, port, here, shares)
+        if ending.ending(here, "TLS"):
+            yield from ended_frontend(place, port, here, shares)
         if requests:
             yield from http_frontend(place, port, here, ways.conditions.get(port, []), shares)
-
-
-def _list(place: Place, table: RouteTable, listeners: Iterable[Listener]) -> str:
-    """A port's certificates, its default one first: whoever names no host, or one that nobody covers, gets that."""
-    ordered = sorted((at for at in listeners if at.protocol == "HTTPS"), key=lambda at: specificity(at.hostname))
-    lines = []
-    for listener in ordered:
-        there = [name for name in listener.certificates if name in table.certificates]
-        for number, name in enumerate(there):
-            names = [host for host in table.certificates[name].hosts if _within(listener.hostname, host)]
-            own = [listener.hostname] if listener.hostname and number == 0 else []
-            filters = " ".join(dict.fromkeys([*own, *names]))
-            if filters or number == 0:
-                lines.append(f"{place.folder}/{certificate_file(name)} {filters}".rstrip())
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _within(listener: str, host: str) -> bool:
-    return bool(host) and (listener == host or covers(listener, host.removeprefix("*.")) or not listener)

@@ -7,10 +7,12 @@ from msgspec import Struct
 from portway.routing.answers import answer_text
 from portway.routing.door import routes_of
 from portway.routing.haproxy import cors
+from portway.routing.haproxy.ending import secured
 from portway.routing.haproxy.handover import ENDING, again, handing_over, taking_over
 from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import digest, plain, quoted
+from portway.routing.hosts import clients_of
 from portway.routing.table import Listener, Match, ValueMatch
 
 
@@ -45,14 +47,15 @@ def http_frontend(
     """Where requests are read."""
     tls = listeners[0].protocol != "HTTP"
     yield f"frontend http-{port}"
-    for bind in (*_binds(place, port, listeners, tls), taking_over(place, port)):
+    clients = clients_of(listeners)
+    for bind in (*_binds(place, port, listeners, tls), taking_over(place, port, clients)):
         yield f"  bind {bind}"
     yield f"  log-format {quoted(_HTTP_LOG)}"
     if any(route.max_body for listener in listeners for route in routes_of(listener)):
         yield f"  {FILTER}"
     yield from (f"  {line}" for line in handing_over(place.folder))
     yield from (f"  {line}" for line in _understood(tls))
-    yield from (f"  {line}" for line in _found(place, port, "http-request", "txn"))
+    yield from (f"  {line}" for line in found(place, port, "http-request", "txn"))
     if tls and len(listeners) > 1:
         yield from (f"  {line}" for line in _misdirected(place, port))
     yield from (f"  {line}" for line in _parameters(rules))
@@ -60,58 +63,24 @@ def http_frontend(
     yield f"  http-request return {_not_found('NO_HOST')} if !{{ var(txn.vh) -m found }} !{ENDING}"
     yield f"  http-request return {_not_found('NO_ROUTE')} if !{{ var(txn.to) -m found }} !{ENDING}"
     yield f"  use_backend again-{port} if {ENDING}"
-    yield from (f"  {line}" for line in _sent(place, "http-request", "txn", shares))
+    yield from (f"  {line}" for line in sent(place, "http-request", "txn", shares))
     if any(route.cors for listener in listeners for route in routes_of(listener)):
         yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
-    yield from again(place, port)
-
-
-def passing_frontend(place: Place, port: int, listeners: Sequence[Listener], shares: Iterable[Share]) -> Iterator[str]:
-    """Where connections are told by the server name of a ClientHello, and passed on."""
-    yield f"frontend tls-{port}"
-    yield "  mode tcp"
-    yield "  no log"
-    for address in place.addresses:
-        yield f"  bind {_at(address, port)}"
-    yield "  tcp-request inspect-delay 10s"
-    yield "  tcp-request content set-var(sess.name) req.ssl_sni,lower if { req.ssl_hello_type 1 }"
-    yield "  tcp-request content set-var(sess.host) var(sess.name)"
-    yield "  tcp-request content set-var(sess.path) str(/)"
-    yield from (f"  {line}" for line in _found(place, port, "tcp-request content", "sess"))
-    for at in _ends(listeners):
-        yield f"  use_backend here-{port} if {{ var(sess.at) -m str {quoted(at.name)} }}"
-    yield from (f"  {line}" for line in _sent(place, "tcp-request content", "sess", shares))
-    if _ends(listeners):
-        yield f"  default_backend here-{port}"
-        yield f"backend here-{port}"
-        yield "  mode tcp"
-        yield f"  server here unix@{place.seen(f'https-{port}.sock')} send-proxy-v2"
-
-
-def _ends(listeners: Sequence[Listener]) -> list[Listener]:
-    return [at for at in listeners if at.protocol == "HTTPS"]
+    yield from again(place, port, clients)
 
 
 def _binds(place: Place, port: int, listeners: Sequence[Listener], tls: bool) -> Iterator[str]:
     """Behind a port that also passes connections through, a socket of our own takes its place."""
-    ssl = ""
-    if tls:
-        anybody = any(at.protocol == "HTTPS" and not at.hostname and at.certificates for at in listeners)
-        strict = "" if anybody else " strict-sni"
-        ssl = f" ssl crt-list {place.folder}/{crt_list(port)} alpn h2,http/1.1{strict}"
+    ssl = secured(place.folder, port, listeners, "HTTPS") if tls else ""
     if any(at.protocol == "TLS" for at in listeners):
         yield f"{place.bind(f'https-{port}.sock')} accept-proxy{ssl}"
         return
     for address in place.addresses:
-        yield f"{_at(address, port)}{ssl}"
+        yield f"{bound(address, port)}{ssl}"
 
 
-def crt_list(port: int) -> str:
-    """The file with a port's certificates."""
-    return f"crt-list-{port}"
-
-
-def _at(address: str, port: int) -> str:
+def bound(address: str, port: int) -> str:
+    """Of a bind."""
     return f"{address}:{port} v6only" if ":" in address else f"{address}:{port}"
 
 
@@ -133,7 +102,7 @@ def _understood(tls: bool) -> Iterator[str]:
     yield "http-request set-header X-Request-Id %[uuid] unless { req.hdr(x-request-id) -m found }"
 
 
-def _found(place: Place, port: int, rule: str, scope: str) -> Iterator[str]:
+def found(place: Place, port: int, rule: str, scope: str) -> Iterator[str]:
     """The way through the maps; each step is tried while the one before has found nothing."""
 
     def step(variable: str, *ways: str) -> Iterator[str]:
@@ -224,7 +193,8 @@ def _not_found(code: str) -> str:
     return f"status 404 content-type 'text/plain; charset=utf-8' string {quoted(answer_text(code))}"
 
 
-def _sent(place: Place, rule: str, scope: str, shares: Iterable[Share]) -> Iterator[str]:
+def sent(place: Place, rule: str, scope: str, shares: Iterable[Share]) -> Iterator[str]:
+    """To the section of the target that was found, each in turn where it has several."""
     for share in shares:
         mine = f"{{ var({scope}.to) -m str {quoted(share.target)} }}"
         yield f"{rule} set-var({scope}.slot) rand({share.ends[-1][1]}) if {mine}"

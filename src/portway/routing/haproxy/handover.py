@@ -9,6 +9,8 @@ answer is the connection's last one. The last worker of all has nobody to hand o
 from collections.abc import Iterator
 
 from portway.routing.haproxy.place import Place
+from portway.routing.haproxy.words import digest
+from portway.routing.table import ClientValidation
 
 FILE = "last.map"
 ENDING = "{ var(txn.again) -m found }"
@@ -27,13 +29,18 @@ def handing_over(folder: str) -> Iterator[str]:
     yield f"http-request set-log-level silent if {ENDING}"
 
 
-def taking_over(place: Place, port: int) -> str:
-    """Where a new worker gets them."""
-    return f"{place.bind(f'again-{port}.sock')} accept-proxy"
+def taking_over(place: Place, port: int, clients: ClientValidation | None) -> str:
+    """Where a new worker gets them, if it asks of clients what the old one did."""
+    return f"{place.bind(_socket(port, clients))} accept-proxy"
 
 
-def again(place: Place, port: int) -> Iterator[str]:
-    """The backend that is the new worker."""
+def again(place: Place, port: int, clients: ClientValidation | None) -> Iterator[str]:
+    """The backend that is the new worker; a new one that wants other certificates of clients cannot be reached."""
     yield f"backend again-{port}"
     yield "  http-reuse never"
-    yield f"  server again unix@{place.seen(f'again-{port}.sock')} send-proxy-v2 proxy-v2-options authority"
+    yield f"  server again unix@{place.seen(_socket(port, clients))} send-proxy-v2 proxy-v2-options authority"
+
+
+def _socket(port: int, clients: ClientValidation | None) -> str:
+    mark = "" if clients is None else f"-{digest(clients.authorities)}"
+    return f"again-{port}{mark}.sock"

@@ -1,0 +1,133 @@
+"""Clients' TLS at a door: passed through, ended with plain bytes behind, ended for HTTPS; clients' certificates."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from portway.gateway.router.certificates import Contexts
+from portway.routing.table import Endpoint, Listener, RouteTable
+from portway.testing.doors import host, listener, route, table, with_endpoints
+from tests.gateway.backends import Backend, free_port
+from tests.gateway.certificates import certificate, showing
+from tests.gateway.conftest import Run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PORT = free_port()
+GET = b"GET /x HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
+KEEP = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
+OWN = certificate("a.example", "*.a.example")
+
+
+def _at(name: str, protocol: str, service: str, *keys: str, **fields: Any) -> Listener:
+    fields |= {"protocol": protocol, "certificates": keys, "hostname": name}
+    return listener(host(name, route("/", service)), port=PORT, name=f"at/{name or 'any'}", **fields)
+
+
+def _ended(name: str = "raw.a.example", **fields: Any) -> Listener:
+    return _at(name, "TLS", "raw", "shop/a", **fields)
+
+
+def _https(name: str = "a.example", **fields: Any) -> Listener:
+    return _at(name, "HTTPS", "web", "shop/a", **fields)
+
+
+def _table(*listeners: Listener, **services: Endpoint) -> RouteTable:
+    """`services`: who is behind each."""
+    endpoints = {f"shop/{name}:80/TCP": [endpoint] for name, endpoint in services.items()}
+    return replace(with_endpoints(table(*listeners), endpoints), certificates={"shop/a": OWN})
+
+
+async def _open(name: str, context: ssl.SSLContext | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", PORT, ssl=context or showing(), server_hostname=name)
+
+
+async def _said(name: str, data: bytes, context: ssl.SSLContext | None = None) -> bytes:
+    """What comes back until the connection ends. Raises OSError when it cannot be had."""
+    reader, writer = await _open(name, context)
+    writer.write(data)
+    try:
+        async with asyncio.timeout(20):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def _talker() -> AsyncIterator[Endpoint]:
+    """Speaks first, then echoes a line and ends."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello\n")
+        writer.write(b"you said " + await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+
+
+async def test_tls_ends_and_plain_bytes_go_on(run: Run) -> None:
+    async with _talker() as raw:
+        await run.apply(_table(_ended(), raw=raw))
+        reader, writer = await _open("raw.a.example")
+        ended = writer.get_extra_info("ssl_object")
+        assert ssl.DER_cert_to_PEM_cert(ended.getpeercert(binary_form=True)) == OWN.chain
+        assert ended.selected_alpn_protocol() is None
+        assert await reader.readline() == b"hello\n"
+        writer.write(b"x\n")
+        assert await reader.read() == b"you said x\n"
+        writer.close()
+        with pytest.raises(OSError):  # ssl.SSLError, or the connection is closed
+            await _said("other.example", b"x\n")
+
+
+async def test_a_terminated_listener_for_any_name(run: Run) -> None:
+    async with _talker() as raw:
+        await run.apply(_table(_ended(""), raw=raw))
+        assert await _said("whoever.example", b"x\n") == b"hello\nyou said x\n"
+
+
+async def test_much_goes_through_both_ways(run: Run) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readexactly(1 << 22))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        await run.apply(_table(_ended(), raw=Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])))
+        assert len(await _said("raw.a.example", bytes(1 << 22))) == 1 << 22
+
+
+async def test_three_manners_on_one_port(run: Run, web: list[Backend]) -> None:
+    inner = certificate("pass.example")
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"mine")
+        writer.close()
+
+    async with _talker() as raw, await asyncio.start_server(serve, "127.0.0.1", 0, ssl=Contexts().of(inner)) as own:
+        passed = Endpoint("127.0.0.1", own.sockets[0].getsockname()[1])
+        listeners = (_ended(), _https(), _at("pass.example", "TLS", "own"))
+        await run.apply(_table(*listeners, web=web[0].endpoint, raw=raw, own=passed))
+        assert await _said("pass.example", b"") == b"mine"
+        assert await _said("raw.a.example", b"x\n") == b"hello\nyou said x\n"
+        assert b'"name": "web-0"' in await _said("a.example", GET % b"a.example")
+        assert (await _said("a.example", GET % b"raw.a.example")).startswith(b"HTTP/1.1 421 ")
+
+
+async def test_nobody_behind_a_terminated_listener(run: Run) -> None:
+    await run.apply(_table(_ended()))
+    assert await _said("raw.a.example", b"x\n") == b""
+
+
+async def test_a_listener_whose_certificate_is_not_there_hands_nothing_on(run: Run) -> None:
+    async with _talker() as raw:
+        await run.apply(_table(_https()))
+        await run.engine.apply(replace(_table(_https(), _ended(), raw=raw), certificates={}))
+        with pytest.raises(OSError):
+            await _said("raw.a.example", b"x\n")
