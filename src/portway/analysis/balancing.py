@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from portway.loadbalancer import Held, Refusal, allocate, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
+from portway.model import Snapshot
 from portway.model.loadbalancer import (
     AddressPool,
     AnnouncingNode,
@@ -93,6 +94,12 @@ class Balancing(Struct, frozen=True):
     def service_at(self, address: str) -> BalancedService | None:
         """Whose address it is."""
         return next((service for service in self.services.values() if address in service.addresses), None)
+
+
+def local_nodes(snapshot: Snapshot, service: ServiceKey) -> set[str]:
+    """Where its ready endpoints are."""
+    pieces = (p for p in snapshot.slices.values() if (p.namespace, p.service) == service)
+    return {endpoint.node_name for piece in pieces for endpoint in piece.endpoints if endpoint.ready}
 
 
 def pending(balancing: Balancing, key: ServiceKey) -> Refusal:

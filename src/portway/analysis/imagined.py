@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from portway.analysis import balancers
 from portway.analysis.bundle import Bundle, Item, Workload
 from portway.analysis.tables import Tables
 from portway.analysis.trace import Pod, Terrain
@@ -105,6 +106,7 @@ class _Maker:
             network_pods(self._pods),
             OUTSIDE,
             self._policies(snapshot),
+            balancing=balancers.balancing_of(self._bundle, self._services, self._nodes, snapshot),
             delivered=_delivered(snapshot),
             pod_cidrs=cidrs,
         )
@@ -169,9 +171,7 @@ class _Maker:
         # Those that name their numbers come first: what is drawn must not take them.
         ordered = sorted(items, key=lambda item: not _names_numbers(item))
         made = {item.key: doc for item in ordered if (doc := self._created(item)) is not None}
-        balancers = [doc for doc in made.values() if spec_of(doc).get("type") == "LoadBalancer"]
-        for number, doc in enumerate(balancers, 1):
-            self._balance(doc, number)
+        self._balance([doc for doc in made.values() if spec_of(doc).get("type") == "LoadBalancer"])
         if made:
             self._assume("ASSUME_ALLOCATED")
         return tuple(made.values())
@@ -209,11 +209,14 @@ class _Maker:
             self._drawn |= {(*item.key, port["port"]) for port in ports if not port.get("nodePort")}
         return prepared.doc
 
-    def _balance(self, service: Doc, number: int) -> None:
-        self._assume("ASSUME_LOAD_BALANCER")
-        families = spec_of(service).get("ipFamilies") or ["IPv4"]
-        ingress = [{"ip": f"192.0.2.{number}" if one == "IPv4" else f"2001:db8::{number:x}"} for one in families]
-        service["status"] = {"loadBalancer": {"ingress": [{**one, "ipMode": "VIP"} for one in ingress]}}
+    def _balance(self, services: list[Doc]) -> None:
+        """Addresses of the manifests' own pools, where they have any."""
+        if services:
+            self._assume("ASSUME_LOAD_BALANCER")
+        pooled = balancers.given(self._bundle, services) if balancers.pools(self._bundle) else _somewhere(services)
+        for service, addresses in pooled:
+            ingress = [{"ip": address, "ipMode": "VIP"} for address in addresses]
+            service["status"] = {"loadBalancer": {"ingress": ingress} if ingress else {}}
 
     @cached_property
     def _slices(self) -> tuple[Doc, ...]:
@@ -224,6 +227,12 @@ class _Maker:
         selected = _by_labels(self._pods)
         made = [doc for service in self._services for doc in _slices_of(service, selected, nodes)]
         return (*given, *made)
+
+
+def _somewhere(services: Iterable[Doc]) -> Iterator[tuple[Doc, tuple[str, ...]]]:
+    for number, service in enumerate(services, 1):
+        families = spec_of(service).get("ipFamilies") or ["IPv4"]
+        yield service, tuple(f"192.0.2.{number}" if one == "IPv4" else f"2001:db8::{number:x}" for one in families)
 
 
 def _delivered(snapshot: Snapshot) -> dict[str, str]:

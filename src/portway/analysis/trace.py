@@ -302,21 +302,19 @@ def _entry(terrain: Terrain, packet: Packet) -> str | Refusal | None:
     service = terrain.balancing.service_at(packet.destination)
     if node is not None or service is None:
         return node or terrain.delivered.get(packet.destination)
-    found = balancing.announcer(terrain.balancing, service, packet.destination, _local_nodes(terrain, service.key))
-    return found if isinstance(found, Refusal) else found.name
-
-
-def _local_nodes(terrain: Terrain, service: tuple[str, str]) -> set[str]:
-    """Where its ready endpoints are."""
-    pieces = (p for p in terrain.snapshot.slices.values() if (p.namespace, p.service) == service)
-    return {endpoint.node_name for piece in pieces for endpoint in piece.endpoints if endpoint.ready}
+    local = balancing.local_nodes(terrain.snapshot, service.key)
+    found = balancing.announcer(terrain.balancing, service, packet.destination, local)
+    if isinstance(found, Refusal):
+        told = found.code == "LB_BGP_ONLY" and terrain.delivered.get(packet.destination)
+        return told or found
+    return found.name
 
 
 def _cautioned(terrain: Terrain, origin: Place, packet: Packet, found: Trace) -> Trace:
     service = terrain.balancing.service_at(packet.destination)
     if service is None or not found.arrives:
         return found
-    local = _local_nodes(terrain, service.key)
+    local = balancing.local_nodes(terrain.snapshot, service.key)
     said = balancing.cautions(
         terrain.balancing, service, packet.destination, origin.kind, local, hidden=found.masquerade
     )

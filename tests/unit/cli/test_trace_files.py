@@ -72,6 +72,68 @@ def test_a_load_balancer_and_an_ingress_are_followed(tmp_path: Path) -> None:
     assert "[Ingress default/shop" in url.stdout
 
 
+POOL = "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\nmetadata: {name: home, namespace: metallb-system}\n"
+FEW = POOL + "spec: {addresses: [192.0.2.240-192.0.2.241]}\n"
+SAID = POOL.replace("IPAddressPool", "L2Advertisement")
+ROUTED = POOL.replace("IPAddressPool", "BGPAdvertisement")
+ROUTER = POOL.replace("IPAddressPool", "BGPPeer").replace("v1beta1", "v1beta2") + (
+    "spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1}\n"
+)
+NODE = "apiVersion: v1\nkind: Node\nmetadata: {name: only, labels: {LABEL: ''}}\n" + (
+    "status: {addresses: [{type: InternalIP, address: 172.18.0.11}]}\n"
+)
+CLOUDY = NODE.replace("LABEL", "a").replace("status:", "spec: {providerID: 'openstack:///1'}\nstatus:")
+LEFT_OUT = NODE.replace("LABEL", "node.kubernetes.io/exclude-from-external-load-balancers")
+
+
+@pytest.mark.parametrize(
+    ("objects", "more", "code", "words"),
+    [
+        ([], "", "FORWARDED", "192.0.2.1"),
+        ([FEW, SAID], "", "FORWARDED", "192.0.2.240"),
+        ([FEW], "", "LB_NOT_ADVERTISED", "no L2Advertisement is for IPAddressPool home"),
+        ([FEW, SAID + "spec: {ipAddressPools: [other]}\n"], "", "LB_NOT_ADVERTISED", "no L2Advertisement is for"),
+        # nodes are only imagined: any may be meant
+        ([FEW, SAID + "spec: {nodeSelectors: [{matchLabels: {rack: a}}]}\n"], "", "FORWARDED", "192.0.2.240"),
+        ([FEW, SAID, LEFT_OUT], "", "LB_NODES_EXCLUDED", "every available node (only)"),
+        ([FEW, SAID], "loadBalancerIP: 192.0.2.9", "LB_ADDRESS_OUTSIDE_POOLS", "192.0.2.240-192.0.2.241"),
+        ([FEW, SAID], "loadBalancerClass: example.com/other", "LB_CLASS_FOREIGN", "is not ours"),
+        ([FEW, ROUTED, ROUTER], "", "FORWARDED", "LB_BGP_REHASHES"),
+        ([FEW, ROUTED], "", "LB_NOT_ADVERTISED", "create one"),
+        ([FEW, SAID, CLOUDY], "", "FORWARDED", "LB_CLOUD_NODES: only is a machine of openstack"),
+        ([FEW, SAID], "externalTrafficPolicy: Local", "FORWARDED", "192.0.2.240"),
+        ([FEW, SAID, "local"], "externalTrafficPolicy: Local", "LB_NO_LOCAL_ENDPOINT", "no node that may announce it"),
+    ],
+)
+def test_a_load_balancer_with_pools_of_its_own(
+    tmp_path: Path, objects: list[str], more: str, code: str, words: str
+) -> None:
+    """The ways in which a LoadBalancer fails are told by its manifests, where they are in them."""
+    front = examples.service("{port: 80, targetPort: 8080}", name="front", more=f"type: LoadBalancer\n{more}")
+    pods = examples.workload(more="replicas: 0" if objects[-1:] == ["local"] else "replicas: 2")
+    texts = [one for one in objects if one != "local"]
+    (tmp_path / "all.yaml").write_text(examples.together(front, pods, *texts))
+    run = _trace("-f", str(tmp_path), "svc/default/front:80")
+    assert f"ends     {code}: " in run.stdout and words in run.stdout, run.output
+
+
+def test_a_snapshot_says_who_answers(tmp_path: Path) -> None:
+    """As MetalLB's speakers tell it; without a word of theirs it is the first node that may."""
+    front = examples.service("{port: 80}", name="front", more="type: LoadBalancer\nclusterIP: 10.96.0.9")
+    held = "status: {loadBalancer: {ingress: [{ip: 192.0.2.240}]}}\n"
+    nodes = [NODE.replace("only", f"node-{n}").replace("0.11", f"0.1{n}").replace("LABEL", "a") for n in (1, 2)]
+    told = POOL.replace("IPAddressPool", "ServiceL2Status") + (
+        "status: {node: NODE, serviceName: front, serviceNamespace: default}\n"
+    )
+    for node in ("node-1", "node-2"):
+        documents = examples.together(front + held, FEW, SAID, *nodes, told.replace("NODE", node))
+        (tmp_path / "all.yaml").write_text(documents)
+        run = CliRunner().invoke(snapshot, ["-f", str(tmp_path / "all.yaml")])
+        (tmp_path / "cluster.json").write_text(run.stdout)
+        said = _trace("-f", str(tmp_path / "cluster.json"), "192.0.2.240:80")
+        assert f"[{node} 192.0.2.240:80]" in said.stdout, said.output
+
+
 TLS = "tls: [{hosts: [shop.example], secretName: shop-tls}]"
 SECRET = """\
 apiVersion: v1

@@ -1,0 +1,98 @@
+"""LoadBalancers of a bundle with IPAddressPools: who gives them addresses and who answers, as far as objects say.
+
+In a cluster both are told by statuses. Of manifests addresses are given out in turn, and the node that answers is the
+first that may. Where a bundle has no pool, addresses are somebody else's matter, and nothing is said here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from portway.analysis import balancing
+from portway.analysis.balancing import Balancing
+from portway.analysis.bundle import Bundle
+from portway.analysis.view import word
+from portway.kubeapi import decode, decode_loadbalancer
+from portway.kubeapi.announcing import announcing_node
+from portway.kubeapi.errors import Doc
+from portway.loadbalancer import Allocation, Held, allocate
+from portway.loadbalancer.announcement import Candidates, candidates
+from portway.model import Snapshot
+from portway.model.loadbalancer import AddressPool, BalancedService, L2Advertisement, ServiceKey
+from portway.reconcile.objects import labels_of
+
+T = TypeVar("T")
+
+
+def pools(bundle: Bundle) -> tuple[AddressPool, ...]:
+    """Those that can be read: the others the API server would refuse."""
+    return tuple(_read(bundle, "IPAddressPool", decode_loadbalancer.address_pool))
+
+
+def given(bundle: Bundle, services: Iterable[Doc]) -> Iterator[tuple[Doc, tuple[str, ...]]]:
+    """Services of type LoadBalancer, each with the addresses that the pools give it after those before it."""
+    known, namespaces, held = pools(bundle), _namespaces(bundle), Held()
+    for document in services:
+        service = decode_loadbalancer.balanced_service(document)
+        answer = allocate(service, known, held, namespaces)
+        addresses = answer.addresses if isinstance(answer, Allocation) else ()
+        held.put(replace(service, addresses=addresses))
+        yield document, addresses
+
+
+def balancing_of(bundle: Bundle, services: Iterable[Doc], nodes: Iterable[Doc], snapshot: Snapshot) -> Balancing:
+    """What a trace must know of them. `services`, `nodes`: as the cluster has them."""
+    known = pools(bundle)
+    if not known:
+        return Balancing()
+    balanced = map(decode_loadbalancer.balanced_service, filter(decode_loadbalancer.is_balanced, services))
+    found = Balancing(
+        services={service.key: service for service in balanced if _concerns(service, known)},
+        pools=known,
+        advertisements=tuple(_advertisements(bundle)),
+        nodes=tuple(map(announcing_node, nodes)),
+        namespaces=_namespaces(bundle),
+        bgp_advertisements=tuple(_read(bundle, "BGPAdvertisement", decode_loadbalancer.bgp_advertisement)),
+        bgp_peers=tuple(_read(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)),
+    )
+    return replace(found, announcers=dict(_announcers(bundle, found, snapshot)))
+
+
+def _concerns(service: BalancedService, known: tuple[AddressPool, ...]) -> bool:
+    """Not one whose addresses somebody else gave, and delivers."""
+    return not service.addresses or any(pool.usable(one) for pool in known for one in service.addresses)
+
+
+def _advertisements(bundle: Bundle) -> Iterator[L2Advertisement]:
+    """Nodes that are only imagined have no labels, and any may be meant."""
+    imagined = not any(bundle.of("Node"))
+    for one in _read(bundle, "L2Advertisement", decode_loadbalancer.l2_advertisement):
+        yield replace(one, node_selectors=()) if imagined else one
+
+
+def _announcers(bundle: Bundle, found: Balancing, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    statuses = [item.get("status") for item in bundle.of("ServiceL2Status")]
+    told = {_service_of(status): word(status.get("node")) for status in statuses if isinstance(status, dict)}
+    for service in found.services.values():
+        local = balancing.local_nodes(snapshot, service.key)
+        for address in service.addresses:
+            who = candidates(service, address, found.pools, found.advertisements, found.nodes, local)
+            if isinstance(who, Candidates):
+                yield address, told.get(service.key) or who.ranked[0]
+
+
+def _service_of(status: Doc) -> ServiceKey:
+    return word(status.get("serviceNamespace")), word(status.get("serviceName"))
+
+
+def _namespaces(bundle: Bundle) -> dict[str, dict[str, str]]:
+    return {item.name: labels_of(item.value) for item in bundle.of("Namespace")}
+
+
+def _read(bundle: Bundle, kind: str, read: Callable[[Any], T]) -> Iterator[T]:
+    for item in bundle.of(kind):
+        try:
+            yield read(item.value)
+        except decode.Undecodable:
+            continue
