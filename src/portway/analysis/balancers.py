@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from portway.analysis import balancing
 from portway.analysis.balancing import Balancing
-from portway.analysis.bundle import Bundle
+from portway.analysis.bundle import Bundle, Item
 from portway.analysis.view import word
 from portway.kubeapi import decode, decode_loadbalancer
 from portway.kubeapi.announcing import announcing_node
 from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Allocation, Held, allocate
-from portway.loadbalancer.announcement import Candidates, candidates
+from portway.loadbalancer.announcement import Candidates, candidates, names_pool
 from portway.model import Snapshot
 from portway.model.loadbalancer import AddressPool, BalancedService, L2Advertisement, ServiceKey
 from portway.reconcile.objects import labels_of
@@ -27,7 +27,19 @@ T = TypeVar("T")
 
 def pools(bundle: Bundle) -> tuple[AddressPool, ...]:
     """Those that can be read: the others the API server would refuse."""
-    return tuple(_read(bundle, "IPAddressPool", decode_loadbalancer.address_pool))
+    return tuple(pool for _, pool in pool_items(bundle))
+
+
+def pool_items(bundle: Bundle) -> Iterator[tuple[Item, AddressPool]]:
+    """The same with their objects."""
+    return _read(bundle, "IPAddressPool", decode_loadbalancer.address_pool)
+
+
+def advertised(bundle: Bundle, pool: AddressPool) -> bool:
+    """Whether something announces its addresses."""
+    layer2 = _found(bundle, "L2Advertisement", decode_loadbalancer.l2_advertisement)
+    routed = _found(bundle, "BGPAdvertisement", decode_loadbalancer.bgp_advertisement)
+    return any(names_pool(one, pool) for one in layer2) or any(names_pool(one, pool) for one in routed)
 
 
 def given(bundle: Bundle, services: Iterable[Doc]) -> Iterator[tuple[Doc, tuple[str, ...]]]:
@@ -53,8 +65,8 @@ def balancing_of(bundle: Bundle, services: Iterable[Doc], nodes: Iterable[Doc], 
         advertisements=tuple(_advertisements(bundle)),
         nodes=tuple(map(announcing_node, nodes)),
         namespaces=_namespaces(bundle),
-        bgp_advertisements=tuple(_read(bundle, "BGPAdvertisement", decode_loadbalancer.bgp_advertisement)),
-        bgp_peers=tuple(_read(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)),
+        bgp_advertisements=tuple(_found(bundle, "BGPAdvertisement", decode_loadbalancer.bgp_advertisement)),
+        bgp_peers=tuple(_found(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)),
     )
     return replace(found, announcers=dict(_announcers(bundle, found, snapshot)))
 
@@ -67,7 +79,7 @@ def _concerns(service: BalancedService, known: tuple[AddressPool, ...]) -> bool:
 def _advertisements(bundle: Bundle) -> Iterator[L2Advertisement]:
     """Nodes that are only imagined have no labels, and any may be meant."""
     imagined = not any(bundle.of("Node"))
-    for one in _read(bundle, "L2Advertisement", decode_loadbalancer.l2_advertisement):
+    for one in _found(bundle, "L2Advertisement", decode_loadbalancer.l2_advertisement):
         yield replace(one, node_selectors=()) if imagined else one
 
 
@@ -90,9 +102,13 @@ def _namespaces(bundle: Bundle) -> dict[str, dict[str, str]]:
     return {item.name: labels_of(item.value) for item in bundle.of("Namespace")}
 
 
-def _read(bundle: Bundle, kind: str, read: Callable[[Any], T]) -> Iterator[T]:
+def _found(bundle: Bundle, kind: str, read: Callable[[Any], T]) -> Iterator[T]:
+    return (value for _, value in _read(bundle, kind, read))
+
+
+def _read(bundle: Bundle, kind: str, read: Callable[[Any], T]) -> Iterator[tuple[Item, T]]:
     for item in bundle.of(kind):
         try:
-            yield read(item.value)
+            yield item, read(item.value)
         except decode.Undecodable:
             continue

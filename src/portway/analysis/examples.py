@@ -71,3 +71,10 @@ def ingress(paths: str, *, name: str = "shop", more: str = "") -> str:
 def backend(port: str, service: str = "shop", path: str = "/") -> str:
     """A path of an Ingress: `port` is `number: 80` or `name: http`."""
     return f"{{path: {path}, pathType: Prefix, backend: {{service: {{name: {service}, port: {{{port}}}}}}}}}"
+
+
+def pool(more: str = "addresses: [192.0.2.240-192.0.2.249]", *, kind: str = "IPAddressPool", name: str = "home") -> str:
+    """A pool or an advertisement of MetalLB's. `more`: lines of its spec."""
+    lines = "".join(f"  {line}\n" for line in more.strip().splitlines())
+    head = f"apiVersion: metallb.io/v1beta1\nkind: {kind}\nmetadata: {{name: {name}, namespace: metallb-system}}\n"
+    return head + (f"spec:\n{lines}" if lines else "")

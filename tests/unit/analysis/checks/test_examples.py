@@ -46,6 +46,7 @@ _KINDS = [
     *("Service", "Deployment", "Pod", "Ingress", "NetworkPolicy", "EndpointSlice", "HTTPRoute", "CronJob"),
     *("StatefulSet", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ServiceMonitor", "ReferenceGrant", "ConfigMap"),
     *("ValidatingWebhookConfiguration", "APIService", "Gateway", "IngressClass", "Endpoints"),
+    *("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "DaemonSet", "KubeProxyConfiguration"),
 ]
 _FIELDS = [
     "spec",
