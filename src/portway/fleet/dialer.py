@@ -2,7 +2,7 @@
 
 A socket belongs to the namespace it was made in, whoever holds it: the relay, in the host's network, connects
 these and so speaks from `outside`. One request is one packet: a kind, answered by BATCH sockets of it, or by no
-sockets and the reason. The request `lead to ADDRESS` makes a route to an address on the wire, and hands out none;
+sockets and the reason. The request `lead to ADDRESS…` makes routes to addresses on the wire, and hands out none;
 `listen ADDRESS PORT` hands out one that listens, the same each time.
 """
 
@@ -18,9 +18,12 @@ log = logging.getLogger("portway.fleet.dialer")
 
 BATCH = 8
 DONE = b"done"
-_LEAD_TO = b"lead to "
+LEAD_TO = b"lead to "
 _LISTEN = b"listen "
+_LONGEST = 1 << 15
+"""Bytes of a request."""
 _BACKLOG = 1024
+_MOST_SAID = 400
 _PATIENCE_SECONDS = 1.0
 KINDS = {
     b"tcp4": (socket.AF_INET, socket.SOCK_STREAM),
@@ -72,11 +75,11 @@ class Doors(dict[bytes, socket.socket]):
 def answer(client: socket.socket, doors: Doors) -> bool:
     """Answer one request; False when the client is gone."""
     try:
-        kind = client.recv(64)
+        kind = client.recv(_LONGEST)
         if not kind:
             return False
-        if kind.startswith(_LEAD_TO):
-            client.send(_lead_to(kind.removeprefix(_LEAD_TO).decode()))
+        if kind.startswith(LEAD_TO):
+            client.send(_lead_to(kind.removeprefix(LEAD_TO).decode()))
         elif kind.startswith(_LISTEN):
             _hand_over(client, doors, kind.removeprefix(_LISTEN))
         else:
@@ -87,10 +90,11 @@ def answer(client: socket.socket, doors: Doors) -> bool:
     return True
 
 
-def _lead_to(address: str) -> bytes:
-    """`outside` finds the address by ARP or NDP on its wire from now on; what was to be said."""
-    made = subprocess.run(["ip", "route", "replace", address, "dev", "eth0"], capture_output=True, check=False)
-    return made.stderr.strip() or DONE
+def _lead_to(addresses: str) -> bytes:
+    """`outside` finds them by ARP or NDP on its wire from now on; what was to be said."""
+    lines = "".join(f"route replace {address} dev eth0\n" for address in addresses.split())
+    made = subprocess.run(["ip", "-force", "-batch", "-"], input=lines.encode(), capture_output=True, check=False)
+    return made.stderr.strip()[:_MOST_SAID] or DONE
 
 
 def _hand_over(client: socket.socket, doors: Doors, place: bytes) -> None:

@@ -33,7 +33,7 @@ def note(port: int) -> str:
         first = int(Path("/proc/sys", *hostdoors.UNPRIVILEGED.split(".")).read_text())
     except OSError:
         first = 1024
-    return hostdoors.note(PORT, port, taken=first <= PORT)
+    return hostdoors.note(PORT, port, taken=hostdoors.EVERYBODY if first <= PORT else "")
 
 
 def bound(addresses: Iterable[str], port: int = PORT, shared: bool = False) -> list[socket.socket]:

@@ -28,12 +28,17 @@ class HostDoor(Struct, frozen=True, order=True, rename="camel"):
         return f"{self.host_address}:{self.host_port}" if self.host_port else ""
 
 
-def note(port: int, host_port: int, *, taken: bool) -> str:
-    """Why another port serves, and what changes that; empty when it is the same. `taken`: somebody else has it."""
+EVERYBODY = "another program of this machine has port {} on all addresses"
+ANOTHER = "another LoadBalancer has port {}: there is no 127.x.y.n left for this one"
+"""Who has a port."""
+
+
+def note(port: int, host_port: int, *, taken: str = "") -> str:
+    """Why another port serves, and what changes that; empty when it is the same. `taken`: who has it, or nobody."""
     if port == host_port:
         return ""
     if taken:
-        return f"port {port} answers at {host_port}: another program of this machine has port {port} on all addresses"
+        return f"port {port} answers at {host_port}: {taken.format(port)}"
     return (
         f"port {port} answers at {host_port}: this machine keeps ports below its {UNPRIVILEGED} for root; "
         f"sysctl -w {UNPRIVILEGED}={port} lets anybody have it, from the next start on"

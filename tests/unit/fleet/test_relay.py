@@ -241,9 +241,16 @@ def test_host_addresses_keep_the_last_number_where_that_is_free() -> None:
     hosts.release("172.18.0.211")
     assert hosts.take("172.18.0.211") == "127.1.2.211"
     assert hosts.take("10.9.9.211") != "127.1.2.211"
-    full = HostAddresses("127.1.2", 248)
-    assert [full.take(f"10.0.0.{i}") != "" for i in range(249, 252)] == [True, True, True]
-    assert {full.take(f"10.1.{i}.0") for i in range(60)} & {""} == {""}
+
+
+def test_host_addresses_are_shared_when_none_is_left() -> None:
+    full = HostAddresses("127.1.2", 150)
+    own = [full.take(f"10.0.{i}.1") for i in range(100)]
+    assert len(set(own)) == 100 and not full.is_shared("10.0.0.1")
+    more = [full.take(f"10.0.{i}.1") for i in range(100, 200)]
+    assert set(more) == set(own)
+    assert {more.count(address) for address in own} == {1}, "nobody shares with more than need be"
+    assert full.is_shared("10.0.0.1")
 
 
 async def _answering_at(told: Path, wanted: int) -> list[HostDoor]:
@@ -286,6 +293,6 @@ async def test_balancers_on_the_same_port_each_with_an_address(dial: Dialer, tmp
 
 def test_ports_of_roots() -> None:
     assert list(instead_of(80))[:3] == [80, 10_080, 20_080]
-    said = hostdoors.note(80, 10_080, taken=False)
+    said = hostdoors.note(80, 10_080, taken="")
     assert "ip_unprivileged_port_start" in said and "sysctl -w net.ipv4.ip_unprivileged_port_start=80" in said
-    assert not hostdoors.note(80, 80, taken=False)
+    assert not hostdoors.note(80, 80, taken="")

@@ -35,6 +35,8 @@ log = logging.getLogger("portway.fleet.relay")
 
 _RETRY_SECONDS = 1.0
 """How often a port that somebody else has on the host is tried again."""
+_MOMENT = 0.02
+"""Seconds before others are told where LoadBalancers answer."""
 _SERVICES = Resource("", "v1", "services")
 _WIRE = [ip_network(cidr) for cidr in WIRE_CIDRS]
 Closer = Callable[[], None]
@@ -90,6 +92,7 @@ class Doors:
         self._open: dict[NodePort | Front, list[asyncio.Task[None]]] = {}
         self._hosts = HostAddresses(nodes[0].loopback.rpartition(".")[0], len(nodes))
         self._balanced: dict[Front, HostDoor] = {}
+        self._telling: asyncio.TimerHandle | None = None
 
     def change(self, _: Key, old: Entrance | None, new: Entrance | None) -> None:
         """A Service's entrances went from `old` to `new`."""
@@ -121,9 +124,6 @@ class Doors:
         """Answer at one LoadBalancer's door until cancelled."""
         host = self._hosts.take(front.address)
         try:
-            if not host:
-                self._tell(front, HostDoor(*_named(front), problem="no 127.x.y.n of this fleet is left for it"))
-                await asyncio.Event().wait()
             await self._lead_to(front.address)
             await _until_cancelled(lambda: self._open_balanced(front, host), f"{host}:{front.port}/{front.protocol}")
         finally:
@@ -148,19 +148,29 @@ class Doors:
                 if error.errno not in (errno.EACCES, errno.EADDRINUSE):
                     break
             else:
-                note = hostdoors.note(front.port, port, taken=bool(problem and problem.errno == errno.EADDRINUSE))
-                self._tell(front, HostDoor(*_named(front), host, port, note))
+                self._tell(front, HostDoor(*_named(front), host, port, self._note(front, port, problem)))
                 return close
         raise problem or OSError(errno.EADDRNOTAVAIL, "no port is left")
+
+    def _note(self, front: Front, port: int, problem: OSError | None) -> str:
+        taken = ""
+        if problem and problem.errno == errno.EADDRINUSE:
+            taken = hostdoors.ANOTHER if self._hosts.is_shared(front.address) else hostdoors.EVERYBODY
+        return hostdoors.note(front.port, port, taken=taken)
 
     def _tell(self, front: Front, door: HostDoor | None) -> None:
         if door is None:
             self._balanced.pop(front, None)
         else:
             self._balanced[front] = door
-        if self._told is not None:
-            with contextlib.suppress(OSError):  # the fleet ends
-                hostdoors.write(self._told, self._balanced.values())
+        if self._told is not None and self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_MOMENT, self._write, self._told)
+
+    def _write(self, told: Path) -> None:
+        """What comes within a moment is written once: a thousand doors are a long file."""
+        self._telling = None
+        with contextlib.suppress(OSError):  # the fleet ends
+            hostdoors.write(told, self._balanced.values())
 
 
 def _named(front: Front) -> tuple[str, str, int]:

@@ -1,4 +1,7 @@
-"""The host's address of each LoadBalancer address: one of the fleet's own 127.x.y.n, the same n where that is free."""
+"""The host's address of each LoadBalancer address: one of the fleet's own 127.x.y.n, the same n where that is free.
+
+There are some 250 of them. When all are given, LoadBalancers share one, and the second answers at another port of it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -42,15 +45,16 @@ class HostAddresses:
         self._users: Counter[str] = Counter()
 
     def take(self, address: str) -> str:
-        """Its host address; "" when there is none left."""
+        """Its host address: its own while there is one left, else one of those that fewest share."""
         self._users[address] += 1
         if address not in self._of:
-            taken = set(self._of.values())
-            number = next((n for n in self._preferred(address) if n not in taken), 0)
-            if not number:
-                return ""
-            self._of[address] = number
+            given = Counter(self._of.values())
+            self._of[address] = min(self._preferred(address), key=lambda number: given[number])
         return f"{self._loopback}.{self._of[address]}"
+
+    def is_shared(self, address: str) -> bool:
+        """Whether another LoadBalancer has the same host address."""
+        return Counter(self._of.values())[self._of[address]] > 1
 
     def release(self, address: str) -> None:
         """One port less."""

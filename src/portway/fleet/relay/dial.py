@@ -5,8 +5,10 @@ import socket
 from collections import defaultdict
 from pathlib import Path
 
-from portway.fleet.dialer import BATCH, DONE
+from portway.fleet.dialer import BATCH, DONE, LEAD_TO
 
+_TOGETHER = 500
+"""Addresses that are led to in one request, at most."""
 _PATIENCE = 5.0
 """Seconds to go on trying while the dialer is being restarted."""
 
@@ -23,6 +25,7 @@ class Dialer:
         self._stock: defaultdict[str, list[socket.socket]] = defaultdict(list)
         self._connection: socket.socket | None = None
         self._lock = asyncio.Lock()
+        self._leading: list[str] = []
 
     async def connect(self, protocol: str, address: str, port: int) -> socket.socket:
         """A socket of `protocol` ("tcp", "udp") connected to `address` as seen from outside; OSError when refused."""
@@ -35,9 +38,12 @@ class Dialer:
         return made
 
     async def lead_to(self, address: str) -> None:
-        """Let `outside` know that an address is on its wire. OSError when that cannot be done."""
+        """Let `outside` know that an address is on its wire; many at once are one request. OSError when it fails."""
+        self._leading.append(address)
         async with self._lock:
-            await self._ask_patiently(b"lead to " + address.encode())
+            if address in self._leading:
+                together, self._leading = self._leading[:_TOGETHER], self._leading[_TOGETHER:]
+                await self._ask_patiently(LEAD_TO + " ".join(together).encode())
 
     async def _take(self, kind: str) -> socket.socket:
         while not self._stock[kind]:
