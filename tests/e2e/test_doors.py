@@ -236,6 +236,46 @@ def test_trace_follows_a_url(doors: Running, url: str, code: str, ends: int) -> 
         assert len(told["request"]["shares"][0]["endpoints"]) == 2
 
 
+def test_the_log_of_a_door_names_pods_and_nodes(doors: Running) -> None:
+    """A pod that comes by the Service is named as in a node's log, and so is the pod that answers."""
+    visitor, _ = sorted(doors.json("get", "pods", "-n", "shop", "-l", "app=web")["items"], key=pod_name)
+    service = doors.json("get", "service", "-n", "portway-system", "portway-ingress")
+    inside, outside = service["spec"]["clusterIP"], service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    places = {f"pod/shop/{pod_name(visitor)}": "/from-a-pod", "node-1": "/from-a-node", "outside": "/from-outside"}
+    for where, path in places.items():
+        address = outside if where == "outside" else inside
+        doors.portway("exec", where, "--", "curl", "-sS", "-H", "Host: shop.example", f"http://{address}{path}")
+    found = {path: logged(doors, path) for path in places.values()}
+    client = found["/from-a-pod"]["client"]
+    node = visitor["spec"]["nodeName"]
+    assert client.pop("port")
+    assert client == {
+        "ip": visitor["status"]["podIP"], "kind": "pod", "namespace": "shop", "pod": pod_name(visitor), "node": node,
+        "zone": node.replace("node", "zone"),
+    }  # fmt: skip
+    assert {key: found["/from-a-node"]["client"][key] for key in ("kind", "node")} == {"kind": "node", "node": "node-1"}
+    assert found["/from-outside"]["client"]["kind"] == "external", "who came from outside is no node, behind Local"
+    for record in found.values():
+        assert record["backend"]["kind"] == "pod"
+        assert record["topology"] == ("local" if record["backend"]["node"] == record["node"] else "remote")
+
+
+def pod_name(pod: dict[str, Any]) -> str:
+    """Of its document."""
+    return str(pod["metadata"]["name"])
+
+
+def logged(fleet: Running, path: str) -> dict[str, Any]:
+    """The line of the request for this path, once it is written."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        lines = fleet.portway("logs", "-A", "-o", "json").stdout.splitlines()
+        found = [record for record in map(json.loads, lines) if record.get("http", {}).get("path") == path]
+        if found:
+            return dict(found[-1])
+    raise AssertionError(path)
+
+
 def test_ports_shows_doors(doors: Running) -> None:
     shown = doors.portway("ports", "-A").stdout
     assert "gateway/shop/door" in shown

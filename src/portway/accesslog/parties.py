@@ -13,6 +13,18 @@ from portway.model import Backend, Node, Pod, contains
 _MOST_ANSWERS = 65536
 
 
+Topology = Literal["local", "same-zone", "remote", ""]
+
+
+class Known(Struct, frozen=True, omit_defaults=True):
+    """What is known of an address, told to who asks."""
+
+    party: Party
+    """Its port is 0."""
+    topology: Topology = ""
+    """Seen from the node that was asked."""
+
+
 class _Directory(Struct):
     pods: dict[str, dict[tuple[str, str], Pod]] = field(default_factory=dict)
     """By address, the one that came last at the end. Who is gone is known until another has the address."""
@@ -88,7 +100,12 @@ class Parties:
         names = {"namespace": namespace, "pod": backend.target} if backend.target else {}
         return replace(party, kind=kind, node=node, zone=self._zone(node), **names)
 
-    def topology(self, party: Party) -> Literal["local", "same-zone", "remote", ""]:
+    def known(self, packed: bytes) -> Known:
+        """The same for who has no part in a connection here, but writes a log too."""
+        party = self.party(packed, 0)
+        return Known(party, self.topology(party))
+
+    def topology(self, party: Party) -> Topology:
         """Where it is, seen from this node; "" for who is nowhere known."""
         own = self._own[0]
         if not party.node:

@@ -19,7 +19,8 @@ from portway.accesslog.counters import Counters
 from portway.accesslog.entrances import Entrances
 from portway.accesslog.flow import Flow
 from portway.accesslog.ledger import Ledger
-from portway.accesslog.parties import Parties
+from portway.accesslog.packed import packed_address
+from portway.accesslog.parties import Known, Parties
 from portway.accesslog.record import Record
 from portway.accesslog.refusals import Attempts, Refusals
 from portway.agent import machine
@@ -29,6 +30,7 @@ from portway.agent.logfile import Lines, LogFile, LogStream
 from portway.agent.nflog import PacketLog
 from portway.forwarding import Contribution, ServiceKey
 from portway.model import Node, Pod, ProxyConfig
+from portway.model.address import canonical_address
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,11 @@ class AccessLog:
     def put_node(self, name: str, node: Node | None) -> None:
         """A node came, changed or went."""
         self._parties.put_node(name, node)
+
+    def known(self, addresses: Iterable[str]) -> dict[str, Known]:
+        """Who they are, as a record would say, of those that are addresses."""
+        canonical = {address: canonical_address(address) for address in addresses}
+        return {address: self._parties.known(packed_address(own)) for address, own in canonical.items() if own}
 
     def put_judge(self, judge: Judge) -> None:
         """Who knows the policies that this node enforces."""

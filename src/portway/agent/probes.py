@@ -5,8 +5,11 @@ every Service that has one, on the addresses that accept nodePorts.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
+from portway.accesslog.parties import Known
 from portway.agent.config import AgentConfig
 from portway.agent.doors import RETRY_SECONDS, Answering, Door, Doors, door_at
 from portway.agent.events import Events
@@ -27,10 +30,11 @@ class Probes:
         checks: Mapping[ServiceKey, HealthCheck],
         events: Events,
         counting: Sequence[Collector] = (),
+        known: Callable[[Iterable[str]], Mapping[str, Known]] | None = None,
     ) -> None:
-        """`counting`: what else counts in this process, for /metrics."""
+        """`counting`: what else counts in this process, for /metrics. `known`: who addresses are, for doors' logs."""
         self._health, self._tally, self._checks, self._events = health, tally, checks, events
-        self._counting = (tally, *counting)
+        self._counting, self._known = (tally, *counting), known
         self._standing = dict(self._of_the_proxy(config))
         self._wanted: dict[Door, Answering] = dict(self._standing)
         self._changed = asyncio.Event()
@@ -75,7 +79,7 @@ class Probes:
         if config.metrics_bind_address:
             wanted[door_at(config.metrics_bind_address, "metrics")] = self._metrics
         if config.metrics_socket:
-            wanted[Door(config.metrics_socket, 0, "metrics")] = self._metrics
+            wanted[Door(config.metrics_socket, 0, "metrics")] = self._private
         return wanted
 
     def _healthz(self, path: str) -> Answer:
@@ -91,6 +95,13 @@ class Probes:
             return Answer(200, *exposition(*self._counting))
         fixed = {"/proxyMode": "nftables", "/healthz": "ok"}
         return Answer(200, fixed[path]) if path in fixed else NOT_FOUND
+
+    def _private(self, path: str) -> Answer:
+        """Over the Unix socket, which only the fleet's own processes reach: /parties/ADDRESS,ADDRESS too."""
+        asked = path.removeprefix("/parties/")
+        if asked == path or self._known is None:
+            return self._metrics(path)
+        return Answer(200, msgspec.json.encode(self._known(asked.split(","))).decode(), "application/json")
 
     def _of_service(self, key: ServiceKey) -> Answering:
         return lambda _path: health_check(key, self._checks.get(key), self._health.healthy)

@@ -64,7 +64,8 @@ class _Agent:
         self._health.updated()
         self._tally = syncer.tally
         self.events = Events(config.node_name)
-        self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events, counting)
+        known = syncer.access_log.known if syncer.access_log else None
+        self.probes = Probes(config, self._health, self._tally, syncer.health_checks, self.events, counting, known)
 
     def note(self, put: Callable[..., None], what: str = "") -> Callable[[Key, Any, Any], None]:
         """A Reflector's on_change that remembers the new object and wakes the loop."""

@@ -53,7 +53,8 @@ def command(door: str, api_socket: str, kubeconfig: str, engine: str, access_log
     from portway.gateway.run import GatewayConfig, chosen, run
 
     try:
-        config = GatewayConfig(door=door, engine=chosen(engine), healthz=("0.0.0.0", healthz_port))
+        agents = Path(api_socket).parent / "agents" if api_socket else None
+        config = GatewayConfig(door=door, engine=chosen(engine), healthz=("0.0.0.0", healthz_port), agents=agents)
         in_fleet = bool(api_socket) and not access_log
         rights.keep(
             _RIGHTS[config.engine] + (() if in_fleet else _FILES), Path(api_socket).parent if in_fleet else Path("/")

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,9 +16,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from portway.accesslog.parties import Known
 from portway.client import Api, Unreachable
 from portway.gateway.engine import Door, Engine, Served
 from portway.gateway.follow import Following
+from portway.gateway.parties import Parties
 from portway.gateway.records import record_of
 from portway.gateway.tally import Tally
 from portway.kubeapi.errors import ApiError
@@ -62,6 +64,8 @@ class GatewayConfig(Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ("0.0.0.0", "::")
     healthz: tuple[str, int] = ("0.0.0.0", 10254)
     """Also /metrics; port 0: nowhere."""
+    agents: Path | None = None
+    """The folder with a socket NODE.sock of each node's agent, who knows whose addresses are; None: nobody does."""
 
 
 def run(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None = None) -> int:
@@ -123,6 +127,13 @@ async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, eng
                 lines.close()
 
 
+def _addresses(waiting: Iterable[tuple[Served, object]]) -> Iterator[str]:
+    for served, _ in waiting:
+        yield served.client[0]
+        if served.backend is not None:
+            yield served.backend[0]
+
+
 class _Process:
     """What its tasks share."""
 
@@ -133,6 +144,7 @@ class _Process:
         self._node = socket.gethostname()
         self._waiting: list[tuple[Served, Mapping[str, Pool]]] = []
         self._encode = msgspec.json.Encoder().encode
+        self._known: Mapping[str, Known] = {}
 
     def served(self, served: Served) -> None:
         """An engine's report."""
@@ -162,17 +174,26 @@ class _Process:
         if self._lines is None:
             return
         self._node = await self._where(api)
-        while True:
-            await asyncio.sleep(_WRITE)
-            self.flush()
+        agents = self._config.agents
+        parties = Parties(agents / f"{self._node}.sock") if agents else None
+        try:
+            while True:
+                await asyncio.sleep(_WRITE)
+                count = len(self._waiting)
+                if parties is not None:
+                    self._known = await parties.known(_addresses(self._waiting))
+                self.flush(count)
+        finally:
+            if parties is not None:
+                await parties.close()
 
-    def flush(self) -> None:
-        """Write what waits."""
+    def flush(self, count: int = _MOST_LINES) -> None:
+        """Write what waits; `count`: the first of it."""
         if self._lines is None:
             return
-        told, self._waiting = self._waiting, []
+        told, self._waiting = self._waiting[:count], self._waiting[count:]
         if told:
-            encoded = [self._encode(record_of(served, self._node, pools)) for served, pools in told]
+            encoded = [self._encode(record_of(served, self._node, pools, self._known)) for served, pools in told]
             self._lines.write(b"\n".join(encoded) + b"\n", len(encoded))
         else:
             self._lines.keep()

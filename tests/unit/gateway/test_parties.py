@@ -1,0 +1,97 @@
+"""Who came to a door: asked of the node's agent now and then, and said in the log's own words."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from aiohttp import web
+
+from portway.accesslog.packed import packed_address
+from portway.accesslog.parties import Known
+from portway.accesslog.parties import Parties as Directory
+from portway.accesslog.record import Party
+from portway.gateway.engine import Served
+from portway.gateway.parties import AT_ONCE, Parties
+from portway.gateway.records import record_of
+from portway.model import Node, Pod
+from portway.routing.table import Endpoint, Pool
+
+POD, NODE, ABROAD = "10.244.1.9", "172.18.0.12", "203.0.113.7"
+
+
+def _directory() -> Directory:
+    made = Directory()
+    made.put_cluster("node-1", ("172.18.0.11",), ("10.244.0.0/16",))
+    for number in (1, 2):
+        name = f"node-{number}"
+        made.put_node(name, Node(name, addresses=(f"172.18.0.1{number}",), zone="a"))
+    made.put_pod(("shop", "visitor"), Pod("shop", "visitor", addresses=(POD,), node_name="node-2"))
+    return made
+
+
+def _served(client: str, backend: str = "") -> Served:
+    return Served(
+        1.0, 0.1, (client, 40000), ("10.244.1.2", 80), "Ingress", "GET", "a.example", "/", 200,
+        pool="shop/web:80/TCP", backend=(backend, 8080) if backend else None,
+    )  # fmt: skip
+
+
+def _known(*addresses: str) -> dict[str, Known]:
+    directory = _directory()
+    return {address: directory.known(packed_address(address)) for address in addresses}
+
+
+def test_a_record_says_what_the_nodes_log_would() -> None:
+    directory, known = _directory(), _known(POD, NODE, ABROAD)
+    for address in (POD, NODE, ABROAD):
+        assert record_of(_served(address), "node-1", {}, known).client == directory.party(
+            packed_address(address), 40000
+        )
+    assert record_of(_served(POD), "node-1", {}, {}).client == Party(POD, 40000)
+
+
+def test_a_backend_has_its_node_and_where_that_is() -> None:
+    pool = Pool("shop", "web", 80, "", endpoints=(Endpoint(POD, 8080, "shop/behind"),))
+    asked = record_of(_served(ABROAD, POD), "node-1", {"shop/web:80/TCP": pool}, _known(POD))
+    assert asked.topology == "same-zone"
+    assert asked.backend == Party(POD, 8080, "pod", "shop", "visitor", "node-2", "a")
+    unasked = record_of(_served(ABROAD, POD), "node-1", {"shop/web:80/TCP": pool}, {})
+    assert unasked.backend == Party(POD, 8080, "pod", "shop", "behind")
+    assert unasked.topology == ""
+
+
+@asynccontextmanager
+async def _agent(asked: list[list[str]]) -> AsyncIterator[Path]:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        addresses = request.path.removeprefix("/parties/").split(",")
+        asked.append(addresses)
+        return web.Response(body=msgspec.json.encode({address: Known(Party(address)) for address in addresses}))
+
+    with TemporaryDirectory(prefix="pw-") as folder:
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        await web.UnixSite(runner, f"{folder}/node-1.sock").start()
+        try:
+            yield Path(folder) / "node-1.sock"
+        finally:
+            await runner.cleanup()
+
+
+async def test_many_are_asked_for_at_once_and_none_twice() -> None:
+    asked: list[list[str]] = []
+    many = [f"fd00:1234:5678:9abc:def0:1234:5678:{number:x}" for number in range(0x1000, 0x1000 + AT_ONCE + 1)]
+    async with _agent(asked) as path:
+        parties = Parties(path)
+        known = await parties.known(iter(many + many))
+        assert set(known) == set(many)
+        assert set(await parties.known(many)) == set(many)
+        await parties.close()
+    assert sorted(map(len, asked)) == [1, AT_ONCE]
+
+
+async def test_an_agent_that_is_away_leaves_addresses_as_they_are(tmp_path: Path) -> None:
+    parties = Parties(tmp_path / "nobody.sock")
+    assert await parties.known([POD]) == {}
+    await parties.close()
