@@ -1,4 +1,4 @@
-"""Clients' TLS at a door: passed through, ended with plain bytes behind, ended for HTTPS; clients' certificates."""
+"""Clients' TLS at a door: passed through, ended with plain bytes behind, ended for HTTPS, all on one port."""
 
 import asyncio
 import ssl

@@ -1,11 +1,11 @@
-"""Secrets of type kubernetes.io/tls become Certificates, if they are whole."""
+"""Secrets of type kubernetes.io/tls become Certificates, ConfigMaps with `ca.crt` authorities, if they are whole."""
 
 import base64
 import binascii
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from portway.routing.documents import Doc
 from portway.routing.table import Certificate
@@ -36,6 +36,21 @@ def _parsed(chain: bytes, key: bytes) -> Certificate | str:
     if private.public_key() != leaf.public_key():
         return "its tls.key does not belong to its tls.crt"
     return Certificate(chain.decode(errors="replace"), key.decode(errors="replace"), _hosts(leaf))
+
+
+def authorities(config_map: Doc) -> tuple[str, str]:
+    """(PEM of all certificates in `ca.crt` and of nothing else, why there is none); one of them is empty."""
+    text = (config_map.get("data") or {}).get("ca.crt")
+    return ("", "it has no ca.crt") if text is None else _authorities(text)
+
+
+@lru_cache(maxsize=1024)
+def _authorities(text: str) -> tuple[str, str]:
+    try:
+        found = x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        return "", "its ca.crt is not a PEM certificate"
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in found), ""
 
 
 def _hosts(leaf: x509.Certificate) -> tuple[str, ...]:

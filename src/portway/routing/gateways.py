@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
+from portway.routing.clients import insecure
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, names
 from portway.routing.listenersets import KIND, accepted, by_gateway, orphaned, parents
@@ -185,6 +186,7 @@ def _report(group: Sequence[Parent], placed: Mapping[tuple[Name, str], Sequence[
         any(at.serves for parent in group for at in parent.listeners),
         tuple(a["value"] for a in _addresses(itself.document) if a.get("value")),
         sum(accepted(other, condition).status for other in sets),
+        insecure(itself.document),
     )
 
 
@@ -253,6 +255,7 @@ def _listener(gateway: Name, listener: Judged, placed: Sequence[_Placed]) -> Lis
         protocol=_PROTOCOLS[listener.document["protocol"]],
         hostname=listener.hostname,
         certificates=tuple(dict.fromkeys(key for key, _ in listener.certificates)),
+        clients=listener.clients,
         hosts=_virtual_hosts(placed),
     )
 

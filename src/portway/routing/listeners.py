@@ -9,7 +9,7 @@ from portway.routing.certificates import certificate
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
 from portway.routing.references import is_permitted
 from portway.routing.reports import Condition
-from portway.routing.table import Certificate
+from portway.routing.table import Certificate, ClientValidation
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "HTTP": ("HTTPRoute", "GRPCRoute"),
@@ -32,6 +32,8 @@ class Judged(Struct, frozen=True):
     conflicted: Condition
     resolved: Condition
     certificates: tuple[tuple[str, Certificate], ...] = ()
+    clients: ClientValidation | None = None
+    """What its clients must show."""
     set: Name | None = None
     """The ListenerSet that has it; None: the Gateway itself."""
 
@@ -94,7 +96,7 @@ def _judged(documents: Documents, owner: Doc, listener: Doc, conflict: str) -> J
         Condition("Conflicted", bool(conflict), conflict or "NoConflicts", _CONFLICTS.get(conflict, "")),
         foreign or broken or Condition("ResolvedRefs", True, "ResolvedRefs"),
         certificates,
-        name_of(owner) if owner.get("kind") == "ListenerSet" else None,
+        set=name_of(owner) if owner.get("kind") == "ListenerSet" else None,
     )
 
 

@@ -9,6 +9,7 @@ Source: Gateway API 1.6, apis/v1/listenerset_types.go.
 from collections.abc import Mapping
 
 from portway.routing.attach import Parent, Parents, lets_in
+from portway.routing.clients import guarded
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, oldest_first, shown, spec
 from portway.routing.listeners import Held, judged, names
 from portway.routing.reports import Condition, ListenerSetReport
@@ -29,7 +30,7 @@ def parents(documents: Documents, gateways: Mapping[Name, Doc]) -> dict[tuple[st
 
 def _itself(documents: Documents, gateway: Doc, held: Held) -> Parent:
     """What it asks for is its own, even while two of its own listeners are in conflict."""
-    listeners = judged(documents, gateway, Held())
+    listeners = guarded(documents, gateway, judged(documents, gateway, Held()))
     for at in listeners:
         held.add(at.document)
     return Parent(name_of(gateway), gateway, listeners)
@@ -48,7 +49,7 @@ def _joining(documents: Documents, document: Doc, gateway: Doc, held: Held) -> P
     if not lets_in(documents, allowed, "None", name_of(gateway)[0], name_of(document)[0]):
         why = f"{shown(gateway)} does not allow ListenerSets of namespace {name_of(document)[0]}"
         return Parent(name_of(gateway), document, (), Condition("Accepted", False, "NotAllowed", why))
-    listeners = judged(documents, document, held)
+    listeners = guarded(documents, gateway, judged(documents, document, held))
     for at in listeners:
         if not at.conflicted.status:
             held.add(at.document)

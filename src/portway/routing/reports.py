@@ -36,6 +36,8 @@ class GatewayReport(Struct, frozen=True):
     """IP addresses that it asks for."""
     attached_sets: int = 0
     """ListenerSets that are accepted."""
+    warnings: tuple[Condition, ...] = ()
+    """Conditions of types that are there only while they are True."""
 
 
 class ListenerSetReport(Struct, frozen=True):

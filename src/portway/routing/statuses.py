@@ -19,6 +19,8 @@ FEATURES = (
     "GRPCRouteRequestHeaderModifier",
     "Gateway",
     "GatewayAddressEmpty",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
     "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayInfrastructurePropagation",
@@ -85,7 +87,7 @@ def gateway_status(gateway: Doc, report: GatewayReport, door: DoorState, now: st
     """The status of a Gateway of ours."""
     old = _status(gateway)
     listeners = {listener["name"]: listener for listener in old.get("listeners") or ()}
-    conditions = [report.accepted, programmed(report, door)]
+    conditions = [report.accepted, programmed(report, door), *report.warnings]
     status: Doc = {
         **{key: value for key, value in old.items() if key not in _OF_GATEWAYS},
         "conditions": _conditions(gateway, old.get("conditions"), conditions, now),
@@ -185,7 +187,10 @@ def _conditions(of: Doc, old: Iterable[Doc] | None, new: Sequence[Condition], no
     return made + foreign
 
 
-_OURS = ("Accepted", "Programmed", "ResolvedRefs", "Conflicted", "PartiallyInvalid")
+_OURS = (
+    *("Accepted", "Programmed", "ResolvedRefs", "Conflicted", "PartiallyInvalid"),
+    "InsecureFrontendValidationMode",
+)
 
 
 def _condition(of: Doc, old: Doc, new: Condition, now: str) -> Doc:

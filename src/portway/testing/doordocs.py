@@ -226,6 +226,18 @@ def tls_secret(name: str, *hosts: str, **data: str) -> Doc:
     return _document("v1", "Secret", name, None) | {"type": "kubernetes.io/tls", "data": encoded}
 
 
+def authorities(name: str, *certificates: str, **data: str) -> Doc:
+    """A ConfigMap of certificates (PEM) that others are issued by; `crt` replaces what is in it."""
+    pem = data.get("crt", "".join(certificates) or key_pair(name)[0])
+    return _document("v1", "ConfigMap", name, None) | {"data": {"ca.crt": pem}}
+
+
+def asks(*refs: str, kind: str = "ConfigMap", **fields: Any) -> Doc:
+    """A FrontendTLS that wants certificates issued by these ConfigMaps, `namespace/name` for those of others."""
+    references = [{"group": "", "kind": kind, **_reference(ref)} for ref in refs]
+    return {"validation": {"caCertificateRefs": references, **fields}}
+
+
 def documents(*given: Doc) -> Documents:
     """Sorted by kind; our classes are there without being given."""
     by_kind: dict[str, list[Doc]] = {}

@@ -70,9 +70,10 @@ def _remember(ssl_object: ssl.SSLObject, name: str | None, _: ssl.SSLContext) ->
     ssl_object.asked_for = (name or "").lower()  # type: ignore[attr-defined]  # read by `name_of`
 
 
-def _validate(context: ssl.SSLContext, clients: ClientValidation) -> None:
+def _validate(context: Ending, clients: ClientValidation) -> None:
     context.load_verify_locations(cadata=clients.authorities)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.clients = clients
 
 
 def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
