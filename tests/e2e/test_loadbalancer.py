@@ -111,6 +111,23 @@ def test_each_has_an_address_and_answers_on_the_same_port_from_this_machine(flee
         assert "ip_unprivileged_port_start" in fleet.portway("status").stdout
 
 
+def test_from_this_machine_at_each_address(fleet: Running) -> None:
+    """IPv6 has no loopback addresses to give away: this machine's part of the way is IPv4, the fleet's is not."""
+    one = rows(fleet)["one"]
+    four, six = one["addresses"]
+    assert [four["address"], six["address"]] == one["loadBalancerIps"]
+    assert {key: one[key] for key in ("fromThisMachine", "note")} == {
+        key: four[key] for key in ("fromThisMachine", "note")
+    }
+    assert four["fromThisMachine"].rpartition(":")[0] != six["fromThisMachine"].rpartition(":")[0]
+    assert bool(four["note"]) == bool(six["note"]), "what is to be said of low ports is said of both"
+    said = ask(f"http://{six['fromThisMachine']}/")
+    assert (said["pod"] in pods(fleet, "one"), ":" in said["client"]) == (True, True), said
+    shown = [line.split() for line in fleet.portway("ports").stdout.splitlines()]
+    for address in (four, six):
+        assert ["default/one", address["fromThisMachine"], address["address"], "80/TCP"] in shown
+
+
 def test_from_outside_nodes_and_pods_in_both_families(fleet: Running) -> None:
     found, own = rows(fleet), pods(fleet, "one")
     for place in ("outside", "node-1", "node-3", f"pod/default/{sorted(pods(fleet, 'two'))[0]}"):

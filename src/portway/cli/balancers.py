@@ -15,6 +15,7 @@ _HEAD = ("LOADBALANCER", "FROM THIS MACHINE", "INSIDE", "PORT")
 _PAUSE = 0.02
 Front = tuple[str, str, int]
 """(address, protocol, port)."""
+_PENDING: Front = ("<pending>", "", 0)
 
 
 def told(path: Path) -> Mapping[Front, HostDoor]:
@@ -22,18 +23,29 @@ def told(path: Path) -> Mapping[Front, HostDoor]:
     return {(door.address, door.protocol, door.port): door for door in hostdoors.read(path)}
 
 
-def front(row: PortRow) -> Front | None:
-    """The port that the relay carries, if the row has one."""
-    return (row.load_balancer_ips[0], row.protocol, row.port) if row.load_balancer_ips else None
+def fronts(row: PortRow) -> list[Front]:
+    """What the relay carries of a row: its port at each address of the Service."""
+    return [(address, row.protocol, row.port) for address in row.load_balancer_ips]
+
+
+def found(row: PortRow, doors: Mapping[Front, HostDoor]) -> list[HostDoor]:
+    """Where a row's port is to answer, an address of the Service each, in its order."""
+    return [doors[front] for front in fronts(row) if front in doors]
+
+
+def first(row: PortRow, doors: Mapping[Front, HostDoor]) -> HostDoor | None:
+    """For who wants one: the first that answers, else what is wrong with the first; None: nothing is known."""
+    doors_here = found(row, doors)
+    return next((door for door in doors_here if door.at), next(iter(doors_here), None))
 
 
 async def until_open(rows: Iterable[PortRow], path: Path, seconds: float) -> list[str]:
     """Waits for every TCP port of a LoadBalancer with a ready backend; returns those that do not answer, and why."""
-    waiting = [row for row in rows if front(row) and row.ready and row.protocol == "TCP"]
+    waiting = [row for row in rows if row.load_balancer_ips and row.ready and row.protocol == "TCP"]
     deadline = time.monotonic() + seconds
     while waiting:
         doors = told(path)
-        answers = await asyncio.gather(*(_answers(doors.get(front(row) or ("", "", 0))) for row in waiting))
+        answers = await asyncio.gather(*(_answers(row, doors) for row in waiting))
         waiting = [row for row, answer in zip(waiting, answers, strict=True) if not answer]
         if time.monotonic() >= deadline:
             break
@@ -41,12 +53,16 @@ async def until_open(rows: Iterable[PortRow], path: Path, seconds: float) -> lis
     return [_complaint(row, told(path)) for row in waiting]
 
 
-async def _answers(door: HostDoor | None) -> bool:
-    return door is not None and bool(door.host_port) and await is_open(door.host_address, door.host_port)
+async def _answers(row: PortRow, doors: Mapping[Front, HostDoor]) -> bool:
+    """Whether each address has its place here, and one is answered: the pods may be of one family."""
+    here = found(row, doors)
+    if len(here) < len(row.load_balancer_ips):
+        return False
+    return any([await is_open(door.host_address, door.host_port) for door in here if door.host_port])
 
 
 def _complaint(row: PortRow, doors: Mapping[Front, HostDoor]) -> str:
-    door = doors.get(front(row) or ("", "", 0))
+    door = first(row, doors)
     why = f" ({door.problem})" if door and door.problem else ""
     return f"{row.namespace}/{row.service}:{row.port} at {door.at if door and door.at else 'no address'}{why}"
 
@@ -57,12 +73,12 @@ def lines(rows: Iterable[PortRow], path: Path) -> list[str]:
     if not balanced:
         return []
     doors = told(path)
-    found = [doors.get(front(row) or ("", "", 0)) for row in balanced]
-    cells = [_cells(row, door) for row, door in zip(balanced, found, strict=True)]
-    notes = dict.fromkeys(f"{door.host_address}: {door.problem}" for door in found if door and door.problem)
+    cells = [_cells(row, front, doors.get(front)) for row in balanced for front in fronts(row) or [_PENDING]]
+    problems = [door for row in balanced for door in found(row, doors) if door.problem]
+    notes = dict.fromkeys(f"{door.host_address}: {door.problem}" for door in problems)
     return [*table.lines(_HEAD, cells), *notes]
 
 
-def _cells(row: PortRow, door: HostDoor | None) -> Sequence[str]:
-    inside = ",".join(row.load_balancer_ips) or "<pending>"
-    return f"{row.namespace}/{row.service}", door.at if door and door.at else "-", inside, f"{row.port}/{row.protocol}"
+def _cells(row: PortRow, front: Front, door: HostDoor | None) -> Sequence[str]:
+    place = door.at if door and door.at else "-"
+    return f"{row.namespace}/{row.service}", place, front[0], f"{row.port}/{row.protocol}"

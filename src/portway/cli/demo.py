@@ -124,7 +124,7 @@ def _every_node(state: FleetState) -> None:
 
 def _own_address(state: FleetState, seen: cluster.Cluster) -> None:
     row = next(row for row in rows(seen.snapshot) if (row.namespace, row.service) == ("shop", "front"))
-    door = balancers.told(state.paths.host_doors).get(balancers.front(row) or ("", "", 0))
+    door = balancers.first(row, balancers.told(state.paths.host_doors))
     if door is None or not door.at:
         raise Failure("shop/front has no address: kubectl -n shop describe service front says why")
     _title("front has an address of its own", f"curl http://{door.at}")

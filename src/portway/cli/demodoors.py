@@ -41,8 +41,7 @@ def _place(state: FleetState, door: str, port: int) -> str:
     """Where a door's port answers from this machine."""
     seen = cluster.ask(api := Api.unix(state.paths.api_socket), cluster.read(api))
     row = next((r for r in rows(seen.snapshot) if ((r.namespace, r.service), r.port) == (service_of(door), port)), None)
-    told = balancers.told(state.paths.host_doors)
-    found = told.get(balancers.front(row) or ("", "", 0)) if row else None
+    found = balancers.first(row, balancers.told(state.paths.host_doors)) if row else None
     if found is None or not found.at:
         raise Failure(f"{door} has no address: kubectl describe service -n {' '.join(service_of(door))} says why")
     return found.at

@@ -58,11 +58,14 @@ def _doors(state: FleetState, snapshot: Snapshot) -> list[str]:
 
 
 def _document(row: PortRow, doors: Mapping[balancers.Front, HostDoor]) -> dict[str, Any]:
-    """The row, and for a LoadBalancer where it answers from this machine."""
+    """The row, and for a LoadBalancer where it answers from this machine: one place, and that of each address."""
     document: dict[str, Any] = msgspec.to_builtins(row)
-    front = balancers.front(row)
-    door = doors.get(front) if front else None
-    return document | ({"fromThisMachine": door.at, "note": door.problem} if door else {})
+    if (door := balancers.first(row, doors)) is None:
+        return document
+    each = [
+        {"address": one.address, "fromThisMachine": one.at, "note": one.problem} for one in balancers.found(row, doors)
+    ]
+    return document | {"fromThisMachine": door.at, "note": door.problem, "addresses": each}
 
 
 def drawn(found: Sequence[PortRow], namespace: str = "") -> list[str]:

@@ -224,7 +224,12 @@ def _balanced(*ports: dict[str, Any], addresses: tuple[str, ...] = (INNER,)) -> 
 def test_fronts() -> None:
     service = _balanced({"port": 80}, {"port": 53, "protocol": "UDP"}, {"port": 9, "protocol": "SCTP"})
     assert fronts(service) == {Front(INNER, "TCP", 80), Front(INNER, "UDP", 53)}
-    assert fronts(_balanced({"port": 80}, addresses=("10.0.0.1", "fd00::1"))) == {Front("10.0.0.1", "TCP", 80)}
+    both = ("10.0.0.1", "fd00::1")
+    assert fronts(_balanced({"port": 80}, addresses=both)) == {Front(address, "TCP", 80) for address in both}
+    proxied = _balanced({"port": 80}, addresses=both)
+    proxied["status"]["loadBalancer"]["ingress"][0]["ipMode"] = "Proxy"
+    proxied["status"]["loadBalancer"]["ingress"].append({"hostname": "lb.example"})
+    assert fronts(proxied) == {Front("fd00::1", "TCP", 80)}
     assert not fronts(_balanced({"port": 80}, addresses=()))
     assert entrance(_balanced({"port": 80, "nodePort": 30080})) == {Front(INNER, "TCP", 80), NodePort("TCP", 30080)}
 
@@ -234,13 +239,17 @@ def test_host_addresses_keep_the_last_number_where_that_is_free() -> None:
     assert hosts.take("172.18.0.211") == "127.1.2.211"
     assert hosts.take("172.18.0.211") == "127.1.2.211"
     assert hosts.take("192.168.1.10") == "127.1.2.10"
-    assert hosts.take("fd00:18::212") == "127.1.2.212"
+    assert hosts.take("172.18.0.212") == "127.1.2.212"
+    assert hosts.take("fd00:18::212") == "127.1.2.112"
     others = {hosts.take(f"10.0.{i}.1") for i in range(100)}  # node-1 has .1
     assert len(others) == 100
     assert all(3 < int(address.rpartition(".")[2]) <= 250 for address in others)
     hosts.release("172.18.0.211")
     assert hosts.take("172.18.0.211") == "127.1.2.211"
     assert hosts.take("10.9.9.211") != "127.1.2.211"
+    sixes = {hosts.take(f"fd00:9::{i}:21a") for i in range(40)}
+    assert len(sixes) == 40
+    assert all(3 < int(address.rpartition(".")[2]) <= 200 for address in sixes), "those above are IPv4's first"
 
 
 def test_host_addresses_are_shared_when_none_is_left() -> None:

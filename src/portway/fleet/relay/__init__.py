@@ -1,5 +1,5 @@
 """The host's doors into the fleet: node k answers at 127.x.y.k on every nodePort that exists now, TCP and UDP, and
-each LoadBalancer's address at a 127.x.y.n of its own on its ports.
+each address of a LoadBalancer, IPv4 or IPv6, at a 127.x.y.n of its own on its ports.
 
 A **door** is an address and port on the host. Watches Services; opens and closes doors as nodePorts and addresses come
 and go; what comes in goes on through a socket of the `outside` namespace (see dialer.py) to the node's or

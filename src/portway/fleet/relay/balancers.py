@@ -1,4 +1,7 @@
-"""The host's address of each LoadBalancer address: one of the fleet's own 127.x.y.n, the same n where that is free.
+"""The host's address of each LoadBalancer address: one of the fleet's own 127.x.y.n.
+
+Of an IPv4 address n is its own last number where that is free, of an IPv6 address that less 100. IPv6 has one loopback
+address, ::1, which all programs of the machine share; so clients here speak IPv4 to the relay, and the relay IPv6.
 
 There are some 250 of them. When all are given, LoadBalancers share one, and the second answers at another port of it.
 """
@@ -15,7 +18,9 @@ from portway.kubeapi.errors import Doc
 HIGHEST = 250
 """The numbers above are the fleet's own (its DNS)."""
 _PLENTY = 200
-"""Nodes have the numbers up to theirs; above this there is no node."""
+"""Nodes have the numbers up to theirs; those above this are IPv4's first, the others IPv6's."""
+_APART = 100
+"""Between the numbers of a Service's two addresses, which in the fleet's own pool end alike."""
 
 
 class Front(Struct, frozen=True, order=True):
@@ -27,11 +32,11 @@ class Front(Struct, frozen=True, order=True):
 
 
 def fronts(service: Doc) -> frozenset[Front]:
-    """What a Service document answers at that the relay can carry: TCP and UDP, at the first of its addresses."""
+    """What a Service document answers at that the relay can carry: TCP and UDP, at each of its addresses."""
     points = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    address = next((point["ip"] for point in points if point.get("ip") and point.get("ipMode") != "Proxy"), "")
+    addresses = [point["ip"] for point in points if point.get("ip") and point.get("ipMode") != "Proxy"]
     ports = (service.get("spec") or {}).get("ports") or ()
-    found = (Front(address, port.get("protocol", "TCP"), port["port"]) for port in ports if address)
+    found = (Front(address, port.get("protocol", "TCP"), port["port"]) for address in addresses for port in ports)
     return frozenset(front for front in found if front.protocol in ("TCP", "UDP"))
 
 
@@ -64,14 +69,20 @@ class HostAddresses:
             self._of.pop(address, None)
 
     def _preferred(self, address: str) -> Iterator[int]:
-        """The address's own last number, then any that no node has, from a place that its hash says."""
-        own = address.rpartition(":" if ":" in address else ".")[2]
-        if own.isdecimal() and self._nodes < int(own) <= HIGHEST:
-            yield int(own)
-        span = HIGHEST - _PLENTY
-        start = int.from_bytes(blake2b(ip_address(address).packed, digest_size=4).digest(), "big")
-        yield from (_PLENTY + 1 + (start + step) % span for step in range(span))
-        yield from range(_PLENTY, self._nodes, -1)
+        """What the address's own last number says, then any that no node has, from a place that its hash says."""
+        six = ":" in address
+        own = address.rpartition(":" if six else ".")[2]
+        number = int(own) - _APART * six if own.isdecimal() else 0
+        if self._nodes < number <= HIGHEST:
+            yield number
+        high, low = range(_PLENTY + 1, HIGHEST + 1), range(_PLENTY, self._nodes, -1)
+        for numbers in (low, high) if six else (high, low):
+            start = _hash(address) % max(1, len(numbers))
+            yield from (*numbers[start:], *numbers[:start])
+
+
+def _hash(address: str) -> int:
+    return int.from_bytes(blake2b(ip_address(address).packed, digest_size=4).digest(), "big")
 
 
 def instead_of(port: int) -> Iterator[int]:
