@@ -1,8 +1,10 @@
 """Who may come in where clients have to show certificates, by both engines: nobody else, on no old terms either."""
 
 import asyncio
+import shutil
 import socket
 import ssl
+import subprocess
 from typing import Any
 
 import pytest
@@ -185,6 +187,27 @@ async def test_sessions_from_before_are_taken_up_no_more(
     again.tls.close()
     await run.apply(_table(web, _https()))
     assert not await _served(context=context, version=version, session=session)
+
+
+@pytest.mark.parametrize("version", [TLS_1_2, TLS_1_3])
+async def test_insecure_fallback_serves_whoever_comes(run: Run, web: list[Backend], version: ssl.TLSVersion) -> None:
+    await run.apply(_table(web, _https(replace(ASKED, is_required=False))))
+    assert [await _served(shown, version=version) for shown in (None, ANN, EVE, certificate("ann"))] == [True] * 4
+    client = await _client(EVE)
+    await run.apply(_table(web, _https()))
+    assert b"200 OK" not in await asyncio.to_thread(client.said)
+    client.tls.close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("is_required", [True, False])
+async def test_openssl_is_asked(run: Run, web: list[Backend], is_required: bool) -> None:
+    if run.name == "builtin" and not is_required:
+        pytest.skip("the built-in router asks only for what it can verify")
+    await run.apply(_table(web, _https(replace(ASKED, is_required=is_required))))
+    command = ("openssl", "s_client", "-connect", f"127.0.0.1:{PORT}", "-tls1_2")
+    asked = await asyncio.to_thread(subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    assert b"Client Certificate Types" in asked.stdout
 
 
 async def test_listeners_of_a_port_have_to_agree(run: Run, web: list[Backend]) -> None:

@@ -38,7 +38,7 @@ def insecure(gateway: Doc) -> tuple[Condition, ...]:
     ports = [name for name, tls in _configured(gateway) if (tls.get("validation") or {}).get("mode") == INSECURE]
     if not ports:
         return ()
-    why = f"{', '.join(ports)}: mode {INSECURE}: clients are not asked for certificates"
+    why = f"{', '.join(ports)}: mode {INSECURE}: clients are served without valid certificates"
     return (Condition("InsecureFrontendValidationMode", True, "ConfigurationChanged", why),)
 
 
@@ -71,9 +71,8 @@ def _guarded(documents: Documents, gateway: Doc, listener: Judged) -> Judged:
         why = f"nobody's certificate can be trusted: {found.problem.message if found.problem else 'no references'}"
         refused = Condition("Accepted", False, "NoValidCACertificate", why)
         return replace(listener, accepted=refused if listener.accepted.status else listener.accepted)
-    if validation.get("mode") == INSECURE:
-        return listener
-    return replace(listener, clients=ClientValidation("".join(found.authorities)))
+    required = validation.get("mode") != INSECURE
+    return replace(listener, clients=ClientValidation("".join(found.authorities), required))
 
 
 def _found(documents: Documents, gateway: Doc, references: Sequence[Doc]) -> _Found:

@@ -183,7 +183,9 @@ class ClientValidation(Struct, frozen=True):
     """What clients of a listener that ends TLS must show (Gateway `spec.tls.frontend`, FrontendTLSValidation)."""
 
     authorities: str
-    """PEM of all that `caCertificateRefs` lead to: no chain that ends elsewhere is taken (mode `AllowValidOnly`)."""
+    """PEM of all that `caCertificateRefs` lead to."""
+    is_required: bool = True
+    """`AllowValidOnly`: nobody else comes in; False: `AllowInsecureFallback`, they are asked, and all are served."""
 
 
 class Listener(Struct, frozen=True):
@@ -203,7 +205,7 @@ class Listener(Struct, frozen=True):
     A listener of protocol TLS with certificates ends TLS (mode Terminate) and hands on the bytes inside.
     """
     clients: ClientValidation | None = None
-    """The same at all listeners of a port that end TLS; None: clients are not asked for a certificate."""
+    """The same at all listeners of a port that end TLS; None: clients are asked for nothing."""
     hosts: tuple[VirtualHost, ...] = ()
     entry: Literal["Ingress", "Gateway"] = "Gateway"
     """How the access log calls it."""

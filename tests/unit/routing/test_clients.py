@@ -57,7 +57,7 @@ def test_whoever_ends_tls_asks_its_clients() -> None:
         ({443: {}}, None, OURS),
         ({443: asks("other")}, ClientValidation(key_pair("other")[0]), OURS),
         ({9443: asks("other")}, OURS, ClientValidation(key_pair("other")[0])),
-        ({443: asks("ca", mode="AllowInsecureFallback")}, None, OURS),
+        ({443: asks("ca", mode="AllowInsecureFallback")}, ClientValidation(PEM, is_required=False), OURS),
     ],
 )
 def test_a_ports_own_goes_before_the_default(per_port: dict[int, Doc], https_port: Any, ended: Any) -> None:
@@ -133,7 +133,7 @@ def test_listeners_that_others_add_ask_the_same() -> None:
 
 def test_insecure_fallback_is_a_condition_while_it_lasts() -> None:
     insecure = doors(asks("ca", mode="AllowInsecureFallback"), CA)
-    assert asked(insecure)["https"] is None
+    assert asked(insecure)["https"] == ClientValidation(PEM, is_required=False)
     (report,) = insecure.gateways
     told = gateway_status(gateway("door"), report, DoorState(), "2026-05-05T05:05:05Z")
     conditions = {c["type"]: (c["status"], c["reason"]) for c in told["conditions"]}

@@ -12,7 +12,7 @@ class Ending(ssl.SSLContext):
     """What ends TLS. It has its own sessions: none that was begun on other terms is taken up again."""
 
     clients: ClientValidation | None = None
-    """What the clients of its connections have shown."""
+    """What the clients of its connections have shown; None: nothing that anybody has verified."""
 
 
 class Contexts:
@@ -27,7 +27,7 @@ class Contexts:
         if key not in self._made:
             context = _plain(http)
             _load(context, certificate)
-            if clients is not None:
+            if clients is not None and clients.is_required:
                 _validate(context, clients)
             self._made[key] = context
         return self._made[key]
@@ -50,10 +50,10 @@ def name_of(ssl_object: object) -> str:
     return getattr(ssl_object, "asked_for", "")
 
 
-def clients_of(ssl_object: object) -> ClientValidation | None:
-    """What this connection's client has shown."""
+def has_shown(ssl_object: object, wanted: ClientValidation | None) -> bool:
+    """Whether this connection's client has shown what is wanted of it now."""
     context = getattr(ssl_object, "context", None)
-    return context.clients if isinstance(context, Ending) else None
+    return wanted is None or not wanted.is_required or (isinstance(context, Ending) and context.clients == wanted)
 
 
 def _plain(http: bool) -> Ending:
@@ -71,6 +71,7 @@ def _remember(ssl_object: ssl.SSLObject, name: str | None, _: ssl.SSLContext) ->
 
 
 def _validate(context: Ending, clients: ClientValidation) -> None:
+    """Who need not show a certificate is not asked for one: Python's ssl takes none that it cannot verify."""
     context.load_verify_locations(cadata=clients.authorities)
     context.verify_mode = ssl.CERT_REQUIRED
     context.clients = clients

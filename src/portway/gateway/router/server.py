@@ -11,7 +11,7 @@ from itertools import count
 from time import monotonic, time
 
 from portway.gateway.engine import Applied, Door, Report, Served
-from portway.gateway.router.certificates import Contexts, clients_of, name_of, refusing
+from portway.gateway.router.certificates import Contexts, has_shown, name_of, refusing
 from portway.gateway.router.exchange import Answering
 from portway.gateway.router.face import Face
 from portway.gateway.router.kept import Kept
@@ -20,8 +20,7 @@ from portway.gateway.router.newcomer import Newcomer
 from portway.gateway.router.request import Connection, Incoming, Reply
 from portway.routing import backend_status, certificate_for, host_of, is_misdirected, listener_for, pick
 from portway.routing.door import of_door
-from portway.routing.hosts import clients_of as clients_of_port
-from portway.routing.hosts import virtual_host
+from portway.routing.hosts import clients_of, virtual_host
 from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
 from portway.routing.timings import Timings
 
@@ -110,7 +109,7 @@ class BuiltinEngine:
         found = listener_for(here, self.door.name, port, name if tls is None else name_of(tls))
         if found is None:
             return None, "NO_HOST"
-        if tls is not None and (clients_of(tls) != found.clients or is_misdirected(here, found, name)):
+        if tls is not None and (not has_shown(tls, found.clients) or is_misdirected(here, found, name)):
             return None, "MISDIRECTED"
         return self._narrowed[found.name].to(name), ""
 
@@ -204,7 +203,7 @@ def _unsafe(table: RouteTable) -> str:
     """Why a table is not served."""
     try:
         for port in {at.port for at in table.listeners}:
-            clients_of_port(at for at in table.listeners if at.port == port)
+            clients_of(at for at in table.listeners if at.port == port)
     except ValueError as error:
         return str(error)
     return ""

@@ -21,7 +21,11 @@ def secured(folder: str, port: int, listeners: Sequence[Listener], protocol: Lis
     strict = "" if any(not at.hostname and at.certificates for at in here) else " strict-sni"
     words = f" ssl crt-list {folder}/{crt_list(port, protocol)}{_ALPN.get(protocol, '')}{strict}"
     clients = clients_of(listeners)
-    return words if clients is None else f"{words} ca-file {folder}/{authorities_file(clients)} verify required"
+    return words if clients is None else f"{words} ca-file {folder}/{authorities_file(clients)} {_verify(clients)}"
+
+
+def _verify(clients: ClientValidation) -> str:
+    return "verify required" if clients.is_required else "verify optional crt-ignore-err all ca-ignore-err all"
 
 
 def crt_list(port: int, protocol: ListenerProtocol) -> str:

@@ -42,5 +42,5 @@ def again(place: Place, port: int, clients: ClientValidation | None) -> Iterator
 
 
 def _socket(port: int, clients: ClientValidation | None) -> str:
-    mark = "" if clients is None else f"-{digest(clients.authorities)}"
+    mark = "" if clients is None or not clients.is_required else f"-{digest(clients.authorities)}"
     return f"again-{port}{mark}.sock"
