@@ -2,8 +2,9 @@
 
 A backend that came late or left early could not get an equal part. So each connection is expected to go, with equal
 chances, to one of the backends that were there when it began, and a backend was there from its first connection to its
-last. What deviates by more than 4 standard deviations is no chance (1 in 16,000): session affinity, a traffic policy
-that keeps connections local, clients that hold connections open, or a node that knows other backends.
+last. What deviates by more than 4 standard deviations is no chance (1 in 16,000): session affinity, weights of a
+TCPRoute or UDPRoute, a traffic policy that keeps connections local, clients that hold connections open, or a node that
+knows other backends.
 """
 
 from bisect import bisect_left, bisect_right

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.kubeapi import decode
-from portway.model import EndpointSlice, Service, ServicePort
+from portway.kubeapi.shares import share_labels
+from portway.model import EndpointSlice, Service, ServicePort, Share
 from portway.testing.builders import service_document, slice_document
 from tests.flows import strategies
 
@@ -143,6 +144,23 @@ def test_what_hints_and_references_say() -> None:
 )
 def test_slices_that_no_proxy_uses(fields: dict[str, Any]) -> None:
     assert not endpoint_slice({"addresses": ["10.1.1.1"]}, **fields).proxied
+
+
+@pytest.mark.parametrize(
+    ("changed", "share"),
+    [
+        ({}, Share("a", 9)),
+        ({"portway.dev/weight": "0"}, Share("a", 0)),
+        ({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}, None),
+        ({"endpointslice.kubernetes.io/managed-by": None}, None),
+        ({"portway.dev/backend": ""}, None),
+        ({"portway.dev/weight": "-1"}, None),
+        ({"portway.dev/weight": "²"}, None),
+        ({"portway.dev/weight": None}, None),
+    ],
+)
+def test_shares_are_believed_of_the_doors_controller_alone(changed: dict[str, Any], share: Share | None) -> None:
+    assert endpoint_slice(labels=share_labels("a", 9) | changed).share == share
 
 
 def test_node() -> None:
