@@ -40,8 +40,8 @@ class Step(Struct, frozen=True):
 
 
 steps = st.lists(
-    st.builds(Step, strategies.clusters(), st.shared(strategies.configs()), st.sampled_from((False, False, True)))
-    | st.builds(Step, strategies.clusters(), strategies.configs(), st.booleans()),
+    st.builds(Step, strategies.any_clusters, st.shared(strategies.configs()), st.sampled_from((False, False, True)))
+    | st.builds(Step, strategies.any_clusters, strategies.configs(), st.booleans()),
     min_size=2,
     max_size=5,
 )

@@ -149,6 +149,8 @@ def shared_clusters(draw: st.DrawFn) -> Snapshot:
     return replace(cluster, slices={**cluster.slices, **pieces})
 
 
+any_clusters = clusters() | shared_clusters()
+
 _detectors: st.SearchStrategy[LocalDetector | None] = st.sampled_from(
     (
         None,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from portway.forwarding import ForwardingTable, Inputs, Target, compute, lookup
 from portway.forwarding.shares import EXACT, MOST
 from portway.model import Disposition, EndpointSlice, Packet, Reason, Service, Share
-from portway.nftables import compile
+from portway.nftables import Program, compile
 from portway.testing.builders import endpoint, endpoint_slice, proxy_config, service, snapshot
 
 CONFIG = proxy_config()
@@ -164,3 +164,29 @@ def test_shares_are_no_matter_for_remembering() -> None:
         inputs.put_slice(("default", piece.name), piece)
         table = inputs.recompute(table)
     assert target_of(table).refused == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "deleted", "added", "chains"),
+    [
+        # 1,000 slots before and after: what an endpoint gains the others lose.
+        ({"a": (997, 7), "b": (3, 3)}, {"a": (997, 6), "b": (3, 3)}, 142, 142, 0),
+        ({"a": (997, 7), "b": (3, 3)}, {"a": (997, 8), "b": (3, 3)}, 124, 124, 0),
+        # Of 10 slots become 20; 3 of 10 are refused, which one element tells.
+        ({"a": (7, 1), "b": (3, 1)}, {"a": (7, 2), "b": (3, 1)}, 1, 11, 1),
+        ({"a": (7, 1), "b": (3, 1)}, {"a": (7, 1), "b": (3, 0)}, 3, 1, 0),
+    ],
+)
+def test_a_change_in_a_group_costs_the_slots_that_move(
+    old: Groups, new: Groups, deleted: int, added: int, chains: int
+) -> None:
+    inputs, program = Inputs(), Program(CONFIG)
+    inputs.put_service(("default", "web"), service())
+    table = inputs.compute(CONFIG)
+    for groups in (old, new):
+        for piece in pieces(groups):
+            inputs.put_slice(("default", piece.name), piece)
+        table = inputs.recompute(table)
+        change = program.update(table.contributions)
+    gone, come = ([e for e in some if e.container != "hairpin4"] for some in (change.delete, change.add))
+    assert (len(gone), len(come), len(change.set_chains)) == (deleted, added, chains)

@@ -64,7 +64,7 @@ def disagreement(table: ForwardingTable, ruleset: Ruleset, packet: Packet) -> st
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), snapshot=strategies.clusters() | strategies.shared_clusters(), config=strategies.configs())
+@given(data=st.data(), snapshot=strategies.any_clusters, config=strategies.configs())
 def test_lookup_and_trace_agree(data: st.DataObject, snapshot: Snapshot, config: ProxyConfig) -> None:
     table = compute(snapshot, config)
     ruleset = compile(table)
