@@ -41,9 +41,9 @@ def grouped(
 
 def shared(groups: Iterable[tuple[int, Choice]]) -> Choice:
     """What is chosen for the groups, each with its weight, as one choice."""
-    weighted = [(weight, choice) for weight, choice in groups if weight]
-    chosen = [choice for _, choice in weighted if choice.cluster]
-    slots, refused = _drawn(weighted) if chosen else (Slots(), 0)
+    counting = _counting(groups)
+    chosen = [choice for _, choice in counting if choice.cluster]
+    slots, refused = _drawn(counting) if chosen else (Slots(), 0)
     backends = {(b.address, b.port): b for choice in reversed(chosen) for b in choice.cluster}
     cluster = tuple(backend for key, backend in backends.items() if slots[key])
     if not cluster:
@@ -56,6 +56,18 @@ def shared(groups: Iterable[tuple[int, Choice]]) -> Choice:
         slots=tuple(drawn) if max(slots.values()) > 1 else (),
         refused=refused,
     )
+
+
+def _counting(groups: Iterable[tuple[int, Choice]]) -> list[tuple[int, Choice]]:
+    """Those with a weight; all that have no endpoints as one, so that what is refused is rounded once."""
+    found: list[tuple[int, Choice]] = []
+    nowhere = 0
+    for weight, choice in groups:
+        if not choice.cluster:
+            nowhere += weight
+        elif weight:
+            found.append((weight, choice))
+    return [*found, (nowhere, Choice())] if nowhere else found
 
 
 def _drawn(groups: Sequence[tuple[int, Choice]]) -> tuple[Slots, int]:
