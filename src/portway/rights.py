@@ -5,6 +5,7 @@ In a rootless fleet nothing changes: its root is an ordinary user, with rights o
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -40,13 +41,14 @@ def keep(names: Collection[str], folder: Path) -> None:
     """Of root's rights keep these, here and in whatever this process runs. Nothing when it is not the machine's root.
 
     The caller must be single-threaded. `folder`: root's own, but it may lie in another's, whom the right to search
-    passes by (`sudo portway up` from a home that is closed to others).
+    passes by (`sudo portway up` from a home that is closed to others). So may Python's modules, many of which are
+    imported later.
     """
     process = Path("/proc/self")
     if os.geteuid() != 0 or not is_machines((process / "uid_map").read_text()):
         return
     kept = {BITS[name] for name in names}
-    if not is_open(folder):
+    if not all(is_open(place) for place in (folder, *_modules())):
         kept.add(BITS["DAC_READ_SEARCH"])
     bit = 0
     while _control(_READ_BOUNDS, bit) >= 0:
@@ -67,9 +69,15 @@ def is_machines(uid_map: str) -> bool:
     return any(int(line.split()[2]) > 1 for line in uid_map.splitlines())
 
 
+def _modules() -> list[Path]:
+    """Where Python looks for them."""
+    return [place for name in sys.path if (place := Path(name)).is_absolute() and place.exists()]
+
+
 def is_open(folder: Path) -> bool:
     """Whether root gets there as anybody would: through folders of its own, or those that all may pass."""
-    passed = [place.stat() for place in (folder, *folder.parents)]
+    whole = folder.resolve()
+    passed = [place.stat() for place in (whole, *whole.parents)]
     return all(place.st_mode & (0o100 if place.st_uid == 0 else 0o001) for place in passed)
 
 

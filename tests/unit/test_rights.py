@@ -57,6 +57,31 @@ def test_where_only_root_could_pass_the_right_to_search_is_kept(folder: Path) ->
     assert [int(status["CapEff"], 16) for status in _kept(inner)] == [1 << BITS["DAC_READ_SEARCH"]] * 2
 
 
+LATER = """
+import sys
+from pathlib import Path
+from portway import rights
+rights.keep(("NET_BIND_SERVICE",), Path(sys.argv[1]))
+import later
+print(later.__file__)
+"""
+
+
+@needs_root
+def test_modules_in_a_home_that_is_closed_can_still_be_imported(folder: Path) -> None:
+    """As of a virtual environment there, whose `portway up` runs with sudo; much is imported with its first use."""
+    home, state = folder / "home", folder / "state"
+    for made in (home, state):
+        made.mkdir()
+    (home / "later.py").touch()
+    os.chown(home, 65534, -1)
+    home.chmod(0o700)
+    search = os.pathsep.join((str(home), *filter(None, sys.path)))
+    argv, environment = [sys.executable, "-c", LATER, str(state)], os.environ | {"PYTHONPATH": search}
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=30, check=False)
+    assert done.stdout.strip() == str(home / "later.py"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("uid_map", "machines"),
     [("         0          0 4294967295\n", True), ("         0       1000          1\n", False), ("", False)],
