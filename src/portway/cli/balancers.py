@@ -15,6 +15,8 @@ _HEAD = ("LOADBALANCER", "FROM THIS MACHINE", "INSIDE", "PORT")
 _PAUSE = 0.02
 Front = tuple[str, str, int]
 """(address, protocol, port)."""
+_NAMED = 3
+"""Addresses in a note."""
 _PENDING: Front = ("<pending>", "", 0)
 
 
@@ -74,9 +76,21 @@ def lines(rows: Iterable[PortRow], path: Path) -> list[str]:
         return []
     doors = told(path)
     cells = [_cells(row, front, doors.get(front)) for row in balanced for front in fronts(row) or [_PENDING]]
-    problems = [door for row in balanced for door in found(row, doors) if door.problem]
-    notes = dict.fromkeys(f"{door.host_address}: {door.problem}" for door in problems)
-    return [*table.lines(_HEAD, cells), *notes]
+    return [*table.lines(_HEAD, cells), *_notes(door for row in balanced for door in found(row, doors))]
+
+
+def _notes(doors: Iterable[HostDoor]) -> list[str]:
+    """Each problem once: that of a low port is every LoadBalancer's."""
+    places: dict[str, dict[str, None]] = {}
+    for door in doors:
+        if door.problem:
+            places.setdefault(door.problem, {})[door.host_address] = None
+    return [f"{_some(list(addresses))}: {problem}" for problem, addresses in places.items()]
+
+
+def _some(addresses: Sequence[str]) -> str:
+    named, more = ", ".join(addresses[:_NAMED]), len(addresses) - _NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _cells(row: PortRow, front: Front, door: HostDoor | None) -> Sequence[str]:

@@ -300,6 +300,29 @@ async def test_balancers_on_the_same_port_each_with_an_address(dial: Dialer, tmp
             await asyncio.sleep(0.01)
 
 
+async def test_an_ipv6_address_is_reached_over_ipv4_as_far_as_the_relay(dial: Dialer, tmp_path: Path) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(writer.get_extra_info("peername")[0].encode())
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(talk, "::1", 0)
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    port = server.sockets[0].getsockname()[1]
+    told = tmp_path / "doors.json"
+    node = NodePlan(name="n", index=1, addresses=(INNER,), pod_cidrs=(), loopback="127.66.8.1", zone="z")
+    doors = Doors([node], dial, told)
+    both = fronts(_balanced({"port": port}, addresses=(INNER, "0:0::1")))
+    doors.change(("", "s"), None, both)
+    four, six = sorted(await _answering_at(told, 2), key=lambda door: ":" in door.address)
+    assert (four.host_address, six.address) == ("127.66.8.2", "::1")
+    assert six.host_address not in ("", four.host_address)
+    reader, _ = await asyncio.open_connection(six.host_address, six.host_port)
+    assert await reader.read() == b"::1"
+    doors.change(("", "s"), both, None)
+
+
 def test_ports_of_roots() -> None:
     assert list(instead_of(80))[:3] == [80, 10_080, 20_080]
     said = hostdoors.note(80, 10_080, taken="")

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from msgspec import Struct
 
 from portway.kubeapi.errors import Doc
+from portway.model.address import canonical_address
 
 HIGHEST = 250
 """The numbers above are the fleet's own (its DNS)."""
@@ -34,7 +35,8 @@ class Front(Struct, frozen=True, order=True):
 def fronts(service: Doc) -> frozenset[Front]:
     """What a Service document answers at that the relay can carry: TCP and UDP, at each of its addresses."""
     points = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    addresses = [point["ip"] for point in points if point.get("ip") and point.get("ipMode") != "Proxy"]
+    given = (canonical_address(point.get("ip") or "") for point in points if point.get("ipMode") != "Proxy")
+    addresses = [address for address in given if address]
     ports = (service.get("spec") or {}).get("ports") or ()
     found = (Front(address, port.get("protocol", "TCP"), port["port"]) for address in addresses for port in ports)
     return frozenset(front for front in found if front.protocol in ("TCP", "UDP"))
