@@ -58,6 +58,27 @@ import json, sys
 from portway.cli.probe import probe
 print(json.dumps(probe(sys.argv[1], int(sys.argv[2]), "TCP")))
 """
+#: Pings its arguments in turn, again and again until the last one answers, and says who did.
+PING = """
+import socket, struct, sys
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+raw.settimeout(1)
+body = struct.pack("!BBHHH", 8, 0, 0, 7, 1)
+echo = body[:2] + struct.pack("!H", 0xFFFF - sum(struct.unpack("!4H", body)) % 0xFFFF) + body[4:]
+heard = set()
+for _ in range(20):
+    for address in sys.argv[1:]:
+        raw.sendto(echo, (address, 0))
+    try:
+        while sys.argv[-1] not in heard:
+            data, (source, _) = raw.recvfrom(2048)
+            if data[20] == 0 and data[24:26] == bytes((0, 7)):
+                heard.add(source)
+    except TimeoutError:
+        continue
+    break
+print(*heard)
+"""
 #: The kernel's names of processes are no longer.
 NAME_LENGTH = 15
 
@@ -157,6 +178,92 @@ def test_traces_and_probes_agree(fleet: Running) -> None:
         assert found["agrees"] and found["arrives"], found
     bad = fleet.portway("trace", "svc/default/home:8080", "-o", "json")
     assert json.loads(bad.stdout)["arrives"]
+
+
+#: Ways to fail, each with a pool of its own that no address of was asked for yet: no neighbor's table knows any.
+POOL = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: NAME, namespace: metallb-system}
+spec: {addresses: [192.168.NUMBER.1-192.168.NUMBER.2], autoAssign: false}
+---
+"""
+ADVERTISEMENT = """
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: NAME, namespace: metallb-system}
+spec: {ipAddressPools: [NAME], SPEC}
+---
+"""
+BROKEN = """
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, annotations: {metallb.io/address-pool: POOL}}
+spec: {type: LoadBalancer, SPEC, ports: [{port: 80}]}
+---
+"""
+#: Name: what its L2Advertisement says (None: there is none), what the Service says, and the trace's code.
+WAYS: dict[str, tuple[str | None, str, str]] = {
+    "mute": (None, "selector: {app: one}", "LB_NOT_ADVERTISED"),
+    "wired": ("interfaces: [eth7]", "selector: {app: one}", "LB_NOT_ANNOUNCED"),
+    "racked": ("nodeSelectors: [{matchLabels: {rack: none}}]", "selector: {app: one}", "LB_NO_NODE_SELECTED"),
+    "empty": ("", "externalTrafficPolicy: Local, selector: {app: none}", "LB_NO_LOCAL_ENDPOINT"),
+    "beyond": ("", "loadBalancerIP: 10.9.9.9, selector: {app: one}", "LB_ADDRESS_OUTSIDE_POOLS"),
+    "foreign": ("", "loadBalancerClass: example.com/other, selector: {app: one}", "LB_CLASS_FOREIGN"),
+    "left-out": ("", "selector: {app: one}", "LB_NODES_EXCLUDED"),
+}
+LEFT_OUT = "node.kubernetes.io/exclude-from-external-load-balancers"
+
+
+@pytest.fixture(scope="module")
+def broken(fleet: Running) -> Iterator[Running]:
+    """The same fleet with all of them; nodes are left out only after the others have been looked at."""
+    fleet.kubectl("patch", "l2advertisement", "home", "-n", "metallb-system", "--type=merge", "-p",
+                  '{"spec": {"ipAddressPools": ["home"]}}')  # fmt: skip
+    objects = ""
+    for number, (name, (advertised, spec, _)) in enumerate(WAYS.items(), 10):
+        objects += POOL.replace("NAME", name).replace("NUMBER", str(number))
+        if advertised is not None:
+            objects += ADVERTISEMENT.replace("NAME", name).replace("SPEC", advertised or "interfaces: []")
+        if name != "left-out":
+            objects += BROKEN.replace("NAME", name).replace("POOL", name).replace("SPEC", spec)
+    fleet.kubectl("apply", "-f", "-", text=objects)
+    yield fleet
+    fleet.kubectl("delete", "--ignore-not-found", "service", *WAYS)
+
+
+def traced(fleet: Running, name: str, *options: str) -> dict[str, Any]:
+    done = fleet.portway("trace", f"svc/default/{name}:80", "-o", "json", *options, check=False)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_each_way_to_fail_has_its_name_and_no_packet_arrives(broken: Running, name: str) -> None:
+    spec, code = WAYS[name][1:]
+    if name == "left-out":
+        broken.kubectl("label", "nodes", "--all", f"{LEFT_OUT}=")
+        service = BROKEN.replace("NAME", name).replace("POOL", name).replace("SPEC", spec)
+        broken.kubectl("apply", "-f", "-", text=service)
+    try:
+        found: dict[str, Any] = {}
+        until(lambda: found.update(traced(broken, name, "--probe")) or found["code"] == code, f"{name}: not {code}")
+        assert not found["arrives"] and found.get("agrees") is not False, found
+        if found["packet"]:
+            assert found["probe"]["outcome"] != "answered"
+    finally:
+        if name == "left-out":
+            broken.kubectl("label", "nodes", "--all", f"{LEFT_OUT}-")
+
+
+def test_an_address_answers_no_ping_and_its_ports_do(fleet: Running) -> None:
+    """One of the things that make people think that an announcement does not work."""
+    (address, *_) = rows(fleet)["one"]["loadBalancerIps"]
+    for place in ("outside", "node-1"):
+        said = fleet.portway("exec", place, fleet.person.python, "-c", PING, address, "172.18.0.12").stdout.split()
+        assert said == ["172.18.0.12"], "the node does; it answered after the address had its time"
+    from_node = fleet.portway("trace", f"{address}:80", "--from", "node/node-1", "-o", "json")
+    assert any(one.startswith("LB_OWN_NODE_ANSWERS: ") for one in json.loads(from_node.stdout)["findings"])
 
 
 def test_metrics_of_announcers_and_controllers(fleet: Running) -> None:
