@@ -256,6 +256,33 @@ def test_each_way_to_fail_has_its_name_and_no_packet_arrives(broken: Running, na
             broken.kubectl("label", "nodes", "--all", f"{LEFT_OUT}-")
 
 
+def findings(fleet: Running, name: str, code: str) -> list[str]:
+    return [one for one in traced(fleet, name)["findings"] if one.startswith(f"{code}: ")]
+
+
+def test_a_trace_says_that_another_machine_answers_too(broken: Running) -> None:
+    address = "192.168.16.1"  # of the pool left-out, whose Service is gone
+    device = ("address", "add", f"{address}/32", "dev", "lo")
+    broken.portway("exec", "outside", "--", "ip", *device)
+    spec = "selector: {app: one}"
+    service = BROKEN.replace("NAME", "twice").replace("POOL", "left-out").replace("SPEC", spec)
+    broken.kubectl("delete", "service", "left-out", "--ignore-not-found")
+    broken.kubectl("apply", "-f", "-", text=service)
+    until(lambda: bool(findings(broken, "twice", "LB_TWO_ANSWER")), "a second answer is not told")
+    assert address in findings(broken, "twice", "LB_TWO_ANSWER")[0]
+    broken.portway("exec", "outside", "--", "ip", "address", "del", *device[2:])
+    broken.kubectl("delete", "service", "twice")
+
+
+def test_a_trace_says_that_an_address_has_moved(fleet: Running) -> None:
+    lease = f"announce-{rows(fleet)['one']['loadBalancerIps'][0]}"
+    before = fleet.json("get", "lease", "-n", "kube-system", lease)["spec"]["holderIdentity"]
+    fleet.kubectl("label", "node", before, f"{LEFT_OUT}=")
+    until(lambda: bool(findings(fleet, "one", "LB_MOVED_LATELY")), "the move is not told")
+    assert not findings(fleet, "one", "LB_MOVED_LATELY")[0].startswith(f"LB_MOVED_LATELY: {before} ")
+    fleet.kubectl("label", "node", before, f"{LEFT_OUT}-")
+
+
 def test_an_address_answers_no_ping_and_its_ports_do(fleet: Running) -> None:
     """One of the things that make people think that an announcement does not work."""
     (address, *_) = rows(fleet)["one"]["loadBalancerIps"]

@@ -1,6 +1,8 @@
-"""Applications that nobody here wrote: every pod becomes ready, every Service port reaches one of its own pods."""
+"""Applications that nobody here wrote, side by side in one fleet: every pod becomes ready, every Service port reaches
+one of its own pods, and LoadBalancers have addresses that answer from everywhere."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -25,13 +27,19 @@ print(json.dumps([probe(address, int(port), "TCP") for address, port in pairs]))
 """
 
 
-@pytest.fixture(scope="module", params=sorted(APPLICATIONS))
-def application(request: pytest.FixtureRequest, person: Person) -> Iterator[tuple[Running, str]]:
-    """A fleet of its own for each."""
-    path = manifest(request.param)
-    portway(person, "up", "--name", "real", "-f", "-", "--detach", text=path.read_text())
-    yield Running(person, "real"), request.param
+@pytest.fixture(scope="module")
+def fleet(person: Person) -> Iterator[Running]:
+    """With all of them."""
+    text = "\n---\n".join(manifest(name).read_text() for name in APPLICATIONS)
+    portway(person, "up", "--name", "real", "-f", "-", "--detach", text=text)
+    yield Running(person, "real")
     portway(person, "down", "--name", "real")
+
+
+@pytest.fixture(params=sorted(APPLICATIONS))
+def application(request: pytest.FixtureRequest, fleet: Running) -> tuple[Running, str]:
+    """One of them."""
+    return fleet, request.param
 
 
 def test_every_pod_is_ready(application: tuple[Running, str]) -> None:
@@ -94,11 +102,40 @@ def test_a_nodeport_or_none_is_answered_on_every_node_from_this_machine(applicat
         assert ask(address, ports[0])["namespace"] == namespace
 
 
-def test_a_load_balancer_is_given_an_address_and_answers_this_machine(application: tuple[Running, str]) -> None:
-    """online-boutique's front end; sock-shop has none."""
-    fleet, name = application
-    balanced = [row for row in _ports(fleet, APPLICATIONS[name][0]) if row["type"] == "LoadBalancer"]
-    assert [row["service"] for row in balanced] == (["frontend-external"] if name == "online-boutique.yaml" else [])
-    for row in balanced:
-        with urllib.request.urlopen(f"http://{row['fromThisMachine']}/", timeout=10) as answer:
-            assert json.load(answer)["pod"] in _own_pods(fleet, APPLICATIONS[name][0])[row["service"]]
+def test_load_balancers_have_addresses_and_answer_from_everywhere(fleet: Running) -> None:
+    """online-boutique has one. sock-shop's nodePort becomes one, as its users do with kubectl."""
+    fleet.kubectl("patch", "service", "front-end", "-n", "sock-shop", "-p", '{"spec": {"type": "LoadBalancer"}}')
+    fleet.kubectl("wait", "service/front-end", "-n", "sock-shop", "--timeout=30s",
+                  "--for=jsonpath={.status.loadBalancer.ingress[0].ip}")  # fmt: skip
+    balanced = _balanced(fleet)
+    assert balanced.keys() == {"frontend-external", "front-end"}
+    assert len({row["loadBalancerIps"][0] for _, row in balanced.values()}) == 2
+    own = {name: _own_pods(fleet, namespace)[name] for name, (namespace, _) in balanced.items()}
+    for name, (_, row) in balanced.items():
+        assert _asked(row["fromThisMachine"])["pod"] in own[name]
+    pairs = [text for _, row in balanced.values() for text in (row["loadBalancerIps"][0], str(row["port"]))]
+    for place in ("outside", "node-2", f"pod/sock-shop/{sorted(own['front-end'])[0]}"):
+        done = fleet.portway("exec", place, fleet.person.python, "-c", DIAL, *pairs)
+        for name, fact in zip(balanced, json.loads(done.stdout), strict=True):
+            assert fact["outcome"] == "answered" and fact["reply"]["pod"] in own[name], (place, name, fact)
+
+
+def _balanced(fleet: Running) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The LoadBalancers with their namespaces, by name, once the relay has a door for each."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = {
+            row["service"]: (namespace, row)
+            for namespace, _ in APPLICATIONS.values()
+            for row in _ports(fleet, namespace)
+            if row["type"] == "LoadBalancer"
+        }
+        if all(row.get("fromThisMachine") for _, row in found.values()):
+            return found
+        assert time.monotonic() < deadline, found
+
+
+def _asked(door: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://{door}/", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
