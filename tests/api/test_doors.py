@@ -17,6 +17,7 @@ from portway.kubeapi.fallbackpool import first_objects as pool_objects
 from portway.kubeapi.kinds import Resource
 from portway.reconcile.objects import annotations_of, condition_of, is_deleting, name_of, spec_of, status_of, timestamp
 from portway.reconcile.resources import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     EVENTS,
@@ -32,16 +33,20 @@ from portway.reconcile.resources import (
 )
 from portway.testing import apiserver
 from portway.testing.doordocs import (
+    asks,
+    authorities,
     backend,
     endpoint_slice,
     gateway,
     host_rule,
     http,
+    https,
     ingress,
     ingress_path,
     route,
     rule,
     service,
+    tls_secret,
 )
 
 
@@ -218,6 +223,22 @@ async def test_a_gateway_gets_a_door_of_its_own(world: World) -> None:
     await world.until_gone(SERVICES, "door-portway")
     await world.until_gone(DEPLOYMENTS, "door-portway")
     await world.until(HTTP_ROUTES, "web", lambda r: status_of(r)["parents"] == [])
+
+
+async def test_a_gateway_hears_of_the_config_map_that_it_wants(world: World) -> None:
+    def said(gateway: Doc) -> tuple[str, ...]:
+        (listener,) = status_of(gateway).get("listeners") or [{"conditions": []}]
+        found = {condition["type"]: condition for condition in listener["conditions"]}
+        return tuple(found[name]["reason"] for name in ("Accepted", "ResolvedRefs") if name in found)
+
+    asking = gateway("door", https("a-tls"), tls={"frontend": {"default": asks("people")}})
+    await world.create(tls_secret("a-tls", "a.com"), asking)
+    refused, accepted = ("NoValidCACertificate", "InvalidCACertificateRef"), ("Accepted", "ResolvedRefs")
+    await world.until(GATEWAYS, "door", lambda g: said(g) == refused)
+    await world.create(authorities("people"))
+    await world.until(GATEWAYS, "door", lambda g: said(g) == accepted)
+    await world.api.patch(CONFIG_MAPS, "shop", "people", {"data": {"ca.crt": None}})
+    await world.until(GATEWAYS, "door", lambda g: said(g) == refused)
 
 
 async def test_tcp_listeners_lead_straight_to_the_pods_behind_their_route(world: World) -> None:

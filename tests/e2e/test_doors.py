@@ -16,7 +16,7 @@ import pytest
 
 from portway.cli.status import processes
 from portway.rights import BITS
-from portway.testing.doordocs import key_pair
+from portway.testing.doordocs import authorities, key_pair
 from portway.testing.fates import REFUSED, Asked, Many
 from portway.testing.question import Question
 from tests.chance import is_unlikely
@@ -51,7 +51,14 @@ metadata: {name: door, namespace: shop}
 spec:
   gatewayClassName: portway
   allowedListeners: {namespaces: {from: Same}}
+  tls:
+    frontend:
+      default: {}
+      perPort:
+      - {port: 9443, tls: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: people}]}}}
   listeners:
+  - {name: ended, port: 8443, protocol: TLS, tls: {certificateRefs: [{name: shop-tls}]}}
+  - {name: asking, port: 9443, protocol: HTTPS, tls: {certificateRefs: [{name: shop-tls}]}}
   - {name: http, port: 80, protocol: HTTP}
   - {name: tcp, port: 5432, protocol: TCP}
   - {name: shares, port: 5433, protocol: TCP}
@@ -79,8 +86,8 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: api, namespace: shop}
 spec:
-  parentRefs: [{name: door, sectionName: http}]
-  hostnames: [api.example]
+  parentRefs: [{name: door, sectionName: http}, {name: door, sectionName: asking}]
+  hostnames: [api.example, api.shop.example]
   rules:
   - matches: [{path: {type: PathPrefix, value: /v1}}]
     filters:
@@ -88,6 +95,14 @@ spec:
     backendRefs: [{name: web, port: 80}]
   - matches: [{path: {type: PathPrefix, value: /old}}]
     filters: [{type: RequestRedirect, requestRedirect: {hostname: new.example, statusCode: 301}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: ended, namespace: shop}
+spec:
+  parentRefs: [{name: door, sectionName: ended}]
+  hostnames: [raw.shop.example]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: TCPRoute
@@ -113,7 +128,8 @@ spec:
 def doors(person: Person) -> Iterator[Running]:
     """Root's has whatever is installed, an ordinary user's the built-in router."""
     engine = ["--gateway-engine", "auto" if person.name == "root" else "builtin"]
-    manifest = f"{WEB}{key_secret('shop-tls', CHAIN, KEY)}\n---{DOORS}"
+    people = json.dumps(authorities("people"))
+    manifest = f"{WEB}{key_secret('shop-tls', CHAIN, KEY)}\n---\n{people}\n---{DOORS}"
     portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", *engine, text=manifest)
     fleet = Running(person, "doors")
     wait_for_doors(fleet)
@@ -163,6 +179,33 @@ def test_tls_by_the_name_that_is_asked_for(doors: Running, tmp_path: Path) -> No
         ).returncode
         == 60
     )
+
+
+def trusting(doors: Running, folder: Path, host: str, port: int) -> tuple[str, list[str]]:
+    """A URL at a port of the Gateway's door, and what curl needs for it."""
+    address, _, here = place(doors, "door-portway", port).rpartition(":")
+    authority = folder / "ca.pem"
+    authority.write_text(CHAIN)
+    return f"https://{host}:{here}", ["--cacert", str(authority), "--resolve", f"{host}:{here}:{address}"]
+
+
+def test_tls_ends_at_the_door_and_pods_get_what_was_inside(doors: Running, tmp_path: Path) -> None:
+    url, options = trusting(doors, tmp_path, "raw.shop.example", 8443)
+    code, body = answer(f"{url}/inside", *options)
+    said = json.loads(body)
+    assert (code, said["path"], "x-forwarded-proto" in said["headers"]) == (200, "/inside", False)
+
+
+def test_clients_show_certificates(doors: Running, tmp_path: Path) -> None:
+    url, options = trusting(doors, tmp_path, "api.shop.example", 9443)
+    shown = tmp_path / "client.pem"
+    for name, status in (("people", 200), ("others", 0)):
+        shown.write_text("".join(key_pair(name)))
+        done = curl(f"{url}/v1/x", *options, "--cert", str(shown))
+        assert (done.stdout.rpartition("\n")[2].strip(), done.returncode == 0) == (f"{status:03}", status == 200)
+    assert curl(f"{url}/v1/x", *options).returncode != 0
+    told = json.loads(doors.portway("trace", "https://api.shop.example:9443/v1", "-o", "json").stdout)
+    assert told["request"]["client_certificate"]
 
 
 def test_a_gateway_rewrites_redirects_and_refuses(doors: Running) -> None:

@@ -70,6 +70,8 @@ class WebTrace(Struct, frozen=True):
     shares: tuple[Share, ...] = ()
     others: tuple[str, ...] = ()
     """Further doors that listen there."""
+    client_certificate: bool = False
+    """Whether the door wants one of the client, issued by an authority that its Gateway names."""
 
     @property
     def meaning(self) -> str:
@@ -128,6 +130,7 @@ def _told(table: RouteTable, url: Url, listener: Listener, decision: Decision, o
         decision.path,
         _shares(table, route, decision) if route else (),
         others,
+        listener.clients is not None and listener.clients.is_required,
     )
 
 

@@ -17,6 +17,10 @@ def draw(found: WebTrace) -> list[str]:
     lines = [way if found.arrives else f"{way} ✗"]
     for share in found.shares:
         lines += _share(share, alone=len(found.shares) == 1)
+    if found.client_certificate:
+        lines.append(
+            f"  {'asks':8} a certificate of the client, issued by an authority of the Gateway (spec.tls.frontend)"
+        )
     if found.code == "ROUTED":
         lines.append(f"  {'path':8} the pod sees {found.path}")
     if found.location:
