@@ -198,6 +198,21 @@ _CLUSTER = (
     Column("pods", _plain("pods"), "{:,.0f}".format),
     Column("policies", _plain("policies"), "{:,.0f}".format),
 )
+_MOMENTS = {"applied": "applied", "all have addresses": "addressed", "all answer": "answered", "all gone": "gone"}
+_PROCESSES = {
+    "API server": "apiserver",
+    "controllers": "controllers",
+    "agents": "agent",
+    "announcers": "announce",
+    "relay": "relay",
+}
+"""A column's title, and what the kernel calls the process; agents and announcers are those of all nodes together."""
+
+
+def _part(name: str, process: str) -> Callable[[Row], float]:
+    return lambda row: float(row[name][process])
+
+
 _COLUMNS: dict[str, Sequence[Column]] = {
     "sync": (
         *_SIZE,
@@ -277,6 +292,14 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         Column("next", _plain("next"), _milliseconds),
         Column("memory at most", lambda row: float(row["mb"]), lambda mb: f"{mb:,.0f} MB"),
     ),
+    "loadbalancers": (
+        Column("kind", lambda row: row["what"], str),
+        _SIZE[0],
+        *(Column(title, _plain(name), _seconds) for title, name in _MOMENTS.items()),
+        Column("CPU in all", _plain("total cpu"), _seconds),
+        *(Column(title, _part("cpu", process), _seconds) for title, process in _PROCESSES.items()),
+        *(Column(f"{title}, memory", _part("memory", process), _megabytes) for title, process in _PROCESSES.items()),
+    ),
     "ingress": (
         Column("door", lambda row: row["what"], str),
         Column("requests/s", _plain("rate"), "{:,.0f}".format),
@@ -340,6 +363,14 @@ _PLOTS: dict[str, Plot] = {
             "kube-proxy": _plain("kube-proxy"),
             "two look-ups": _plain("floor"),
         },
+    ),
+    "loadbalancers": Plot(
+        "loadbalancers", "s of CPU", lambda row: True,
+        {what: _of_what(what, "total cpu") for what in ("ClusterIP", "LoadBalancer")},
+    ),
+    "loadbalancers-answered": Plot(
+        "loadbalancers", "s until all answer", lambda row: True,
+        {what: _of_what(what, "answered") for what in ("ClusterIP", "LoadBalancer")},
     ),
     "analysis": Plot(
         "analysis", "s of CPU", _large,
