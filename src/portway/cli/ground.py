@@ -60,17 +60,18 @@ def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig:
 def of_inputs(inputs: sources.Inputs) -> Ground:
     """The cluster that objects make."""
     made = imagine(inputs.bundle)
-    secrets = standins.secrets(inputs.bundle)
-    given = {**made.documents, "Secret": _with(secrets, inputs.bundle)} if secrets else made.documents
+    stand_ins = {"Secret": standins.secrets(inputs.bundle), "ConfigMap": standins.authorities(inputs.bundle)}
+    stood = {kind: _with(found, kind, inputs.bundle) for kind, found in stand_ins.items() if found}
+    given = {**made.documents, **stood}
     routes = webcluster.table_of(lambda kind: _documents(inputs.bundle, given, kind))
-    assumed = (*made.assumptions, *(["ASSUME_TLS_SECRETS"] if secrets else []))
+    assumed = (*made.assumptions, *(["ASSUME_TLS_SECRETS"] if stood else []))
     return Ground(made.terrain, routes, lambda: inputs.bundle, assumed, inputs=inputs, drawn=made.drawn)
 
 
-def _with(stand_ins: Sequence[Doc], bundle: Bundle) -> tuple[Doc, ...]:
-    """The Secrets of a bundle, but for those for which others stand in."""
+def _with(stand_ins: Sequence[Doc], kind: str, bundle: Bundle) -> tuple[Doc, ...]:
+    """A bundle's documents of a kind, but for those for which others stand in."""
     names = {(doc["metadata"]["namespace"], doc["metadata"]["name"]) for doc in stand_ins}
-    return (*stand_ins, *(item.value for item in bundle.of("Secret") if item.key not in names))
+    return (*stand_ins, *(item.value for item in bundle.of(kind) if item.key not in names))
 
 
 def _classes(bundle: Bundle, kind: str) -> list[Doc]:

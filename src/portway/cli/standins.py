@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterator
 from functools import lru_cache
 
-from portway.analysis.bundle import Bundle, dig
+from portway.analysis.bundle import Bundle, Item, dig
 from portway.analysis.view import inside, objects, word, words
 from portway.kubeapi.errors import Doc
 
@@ -25,6 +25,34 @@ def secrets(bundle: Bundle) -> list[Doc]:
         if given is None or not (dig(given.value, ("data", "tls.crt")) or given.get("stringData")):
             found[namespace, name] = _secret(namespace, name, hosts)
     return list(found.values())
+
+
+def authorities(bundle: Bundle) -> list[Doc]:
+    """For the Gateways that want certificates of their clients: ConfigMaps, likewise."""
+    named = {
+        (word(one.get("namespace")) or item.namespace, word(one.get("name")))
+        for item in bundle.of("Gateway")
+        for tls in _frontends(item)
+        for _, one in objects(dig(tls, "validation.caCertificateRefs"))
+        if word(one.get("kind")) == "ConfigMap"
+    }
+    return [
+        _config_map(*name) for name in sorted(named) if bundle.find("ConfigMap", *name) is None and not bundle.complete
+    ]
+
+
+def _frontends(item: Item) -> Iterator[Doc]:
+    frontend = item.get("spec.tls.frontend")
+    yield dig(frontend, "default") or {}
+    for _, one in objects(dig(frontend, "perPort")):
+        yield dig(one, "tls") or {}
+
+
+def _config_map(namespace: str, name: str) -> Doc:
+    chain, _ = _pair(())
+    metadata = {"namespace": namespace, "name": name}
+    pem = base64.b64decode(chain).decode()
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": pem}}
 
 
 def _of_ingresses(bundle: Bundle) -> Iterator[_Reference]:

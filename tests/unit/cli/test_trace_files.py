@@ -160,9 +160,18 @@ spec:
 """
 
 
+ASKING = GATEWAY.replace(
+    "  listeners:\n",
+    "  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: people}]}}}}\n"
+    "  listeners:\n",
+)
+
+
 @pytest.mark.parametrize(
     ("door", "secret", "whole", "code"),
     [
+        ("asking", "", False, "ROUTED"),
+        ("asking", SECRET, True, "NO_DOOR"),
         ("ingress", "", False, "ROUTED"),
         ("gateway", "", False, "ROUTED"),
         ("ingress", SECRET, True, "NO_ENDPOINTS"),  # a whole cluster's pods are its own: here are none
@@ -178,7 +187,8 @@ def test_certificates_that_an_input_does_not_have(
     cluster's Secret that is not there is missing.
     """
     files = _files(tmp_path)
-    text = examples.ingress(examples.backend("number: 80"), more=TLS) if door == "ingress" else GATEWAY
+    gateway = ASKING if door == "asking" else GATEWAY
+    text = examples.ingress(examples.backend("number: 80"), more=TLS) if door == "ingress" else gateway
     (tmp_path / "door.yaml").write_text(examples.together(text, *([secret] if secret else [])))
     if whole:
         kept = CliRunner().invoke(snapshot, ["-f", str(tmp_path)]).stdout
@@ -187,7 +197,8 @@ def test_certificates_that_an_input_does_not_have(
     run = _trace("-f", files if whole else str(tmp_path), "https://shop.example/cart", "-o", "json")
     document = json.loads(run.stdout)
     assert document["request"]["code"] == code
-    assert ("ASSUME_TLS_SECRETS" in document["assumptions"]) == (code != "NO_DOOR")
+    assert ("ASSUME_TLS_SECRETS" in document["assumptions"]) == (bool(secret) or not whole)
+    assert document["request"]["client_certificate"] == (door == "asking" and code == "ROUTED")
 
 
 @pytest.mark.parametrize(("form", "begins"), [("mermaid", "flowchart LR"), ("dot", "digraph trace {")])
