@@ -19,7 +19,7 @@ from portway.controllers.metrics import BalancerFigures
 from portway.loadbalancer import Held
 from portway.loadbalancer.usage import usage
 from portway.model import ServicePortName
-from portway.model.loadbalancer import AddressPool, parse_range
+from portway.model.loadbalancer import AddressPool, Doubt, parse_range
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 RULES = DEPLOY / "prometheus" / "portway.rules.yaml"
@@ -45,6 +45,7 @@ def _exposed() -> str:
     figures.told = frozenset((Told("layer2", "shop/web", "192.0.2.7"),))
     figures.answered["192.0.2.7"] = figures.received["192.0.2.7"] = figures.gratuitous["192.0.2.7"] = 1
     figures.prefixes["192.0.2.254:179"] = 1
+    figures.doubts = (Doubt("LB_TWO_ANSWER", "another", "192.0.2.7"),)
     pool = AddressPool("first", (parse_range("192.0.2.0/24"),))
     return (
         exposition(Tally(services), figures)[0] + metrics.exposition(BalancerFigures({"first": usage(pool, Held())}))[0]
