@@ -54,6 +54,14 @@ CODES: Mapping[str, Code] = {
         "speak HTTP, or TLS where the door ends it",
         "",
     ),
+    "BACKEND_TLS_FAILED": Code(
+        "reason",
+        "the door answers 502 or 503: no pod behind the route has a certificate that its BackendTLSPolicy takes, or "
+        "speaks TLS at all",
+        "kubectl describe backendtlspolicy; the log of the door's pod says why",
+        "the authority that signed the pods' certificates in the policy's ConfigMap, and a name that they have",
+        "BackendTLSPolicy.spec.validation",
+    ),
     "PW-S01": Code(
         "finding",
         "a suppression without a reason, or with a date that is none: it suppresses nothing",

@@ -53,6 +53,7 @@ from portway.routing.statuses import (
     class_status,
     gateway_status,
     listener_set_status,
+    policy_status,
     programmed,
     route_status,
 )
@@ -202,6 +203,7 @@ class DoorController(Controller):
                 gateways[report.name] = programmed(report, state)
         yield from self._listener_set_statuses(computed, gateways, now)
         yield from self._route_statuses(computed, now)
+        yield from self._policy_statuses(computed, now)
         yield from self._ingress_statuses(computed)
 
     def _listener_set_statuses(self, computed: Doors, gateways: Mapping[Key, Condition], now: str) -> Iterator[Change]:
@@ -224,6 +226,14 @@ class DoorController(Controller):
                 parents = reports.get((kind, key_of(route)), ())
                 if parents or _is_ours(route):
                     yield from _status(resource, route, route_status(route, parents, now))
+
+    def _policy_statuses(self, computed: Doors, now: str) -> Iterator[Change]:
+        reports = {report.name: report.ancestors for report in computed.policies}
+        resource = RESOURCES["BackendTLSPolicy"]
+        for policy in self._all(resource):
+            ancestors = reports.get(key_of(policy), ())
+            if ancestors or _is_ours(policy, "ancestors"):
+                yield from _status(resource, policy, policy_status(policy, ancestors, now))
 
     def _ingress_statuses(self, computed: Doors) -> Iterator[Change]:
         """The door's addresses, once a pod of it is ready; nothing on an Ingress that is no longer ours."""
@@ -261,9 +271,9 @@ def _points(service: Doc | None) -> list[Doc]:
     return [{key: point[key] for key in ("ip", "hostname") if point.get(key)} for point in found]
 
 
-def _is_ours(route: Doc) -> bool:
-    parents = status_of(route).get("parents") or ()
-    return any(parent.get("controllerName") == GATEWAY_CONTROLLER for parent in parents)
+def _is_ours(document: Doc, where: str = "parents") -> bool:
+    entries = status_of(document).get(where) or ()
+    return any(entry.get("controllerName") == GATEWAY_CONTROLLER for entry in entries)
 
 
 def _status(resource: Resource, document: Doc, status: Doc) -> Iterator[Change]:

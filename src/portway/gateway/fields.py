@@ -77,10 +77,10 @@ def trailers_of(fields: Fields) -> list[tuple[str, str]]:
 
 
 def request_fields(
-    method: str, path: str, host: str, headers: Headers, *, length: int | None, trailers: bool
+    method: str, path: str, host: str, headers: Headers, *, length: int | None, trailers: bool, scheme: str = "http"
 ) -> list[tuple[bytes, bytes]]:
-    """A request for a backend that is spoken to without TLS, as the scheme has to say."""
-    pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)]
+    """A request for a backend; the scheme has to say whether that is spoken to by TLS."""
+    pseudo = [(":method", method), (":scheme", scheme), (":authority", host), (":path", path)]
     own = [] if length is None else [("content-length", str(length))]
     return _bytes([*pseudo, *_plain(headers, "host"), *own, *([("te", "trailers")] if trailers else [])])
 

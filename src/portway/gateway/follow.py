@@ -36,9 +36,9 @@ class Following:
 
     def _reflector(self, api: Api, kind: str) -> Reflector[Doc]:
         selector = _TLS_SECRETS if kind == "Secret" else ""
-        decode = authorities_alone if kind == "ConfigMap" else _whole
-        changed = self._document_changed
-        return Reflector(api, RESOURCES[kind], field_selector=selector, decode=decode, on_change=changed)
+        if kind == "ConfigMap":
+            return Reflector(api, RESOURCES[kind], decode=authorities_alone, on_change=self._authorities_changed)
+        return Reflector(api, RESOURCES[kind], field_selector=selector, on_change=self._document_changed)
 
     async def run(self) -> None:
         """For ever."""
@@ -85,6 +85,11 @@ class Following:
             self._stale = True
             self.changed.set()
 
+    def _authorities_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+        if _told(old) != _told(new):
+            self._stale = True
+            self.changed.set()
+
     def _slice_changed(self, key: Key, old: Doc | None, new: Doc | None) -> None:
         for document in (old, new):
             if document is not None and (service := _service_of(document)):
@@ -97,8 +102,10 @@ class Following:
                     self.changed.set()
 
 
-def _whole(document: Doc) -> Doc:
-    return document
+def _told(config_map: Doc | None) -> Doc:
+    """What a ConfigMap says to doors: most say nothing, and come and go unheeded."""
+    gone = config_map is None or "deletionTimestamp" in config_map["metadata"]
+    return {} if gone or config_map is None else config_map["data"]
 
 
 def _meaning(document: Doc) -> Doc:

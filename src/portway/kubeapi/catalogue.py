@@ -182,6 +182,7 @@ _METALLB = (
     _inert("Community", "communities", generation=True, schema=""),
 )
 _GATEWAY = (
+    _gateway("BackendTLSPolicy", "backendtlspolicies", "btlspolicy"),
     _gateway("GatewayClass", "gatewayclasses", "gc", namespaced=False),
     _gateway("Gateway", "gateways", "gtw"),
     _gateway("GRPCRoute", "grpcroutes"),

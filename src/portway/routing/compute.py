@@ -8,7 +8,7 @@ from portway.routing.documents import Doc, Documents, Name
 from portway.routing.gateways import Forward, Gated, gated
 from portway.routing.ingresses import Entered, entered
 from portway.routing.pools import SlicesOf, filled
-from portway.routing.reports import Complaint, GatewayReport, ListenerSetReport, RouteReport
+from portway.routing.reports import Complaint, GatewayReport, ListenerSetReport, PolicyReport, RouteReport
 from portway.routing.table import Certificate, Listener, Pool, RouteTable
 
 
@@ -23,6 +23,7 @@ class Doors(Struct, frozen=True):
     gateways: tuple[GatewayReport, ...]
     listener_sets: tuple[ListenerSetReport, ...]
     routes: tuple[RouteReport, ...]
+    policies: tuple[PolicyReport, ...]
     ingresses: tuple[Doc, ...]
     """Those of ours, oldest first."""
     complaints: tuple[Complaint, ...]
@@ -42,6 +43,7 @@ def _joined(ingress: Entered, gateway: Gated) -> Doors:
         gateway.gateways,
         gateway.listener_sets,
         gateway.routes,
+        gateway.policies,
         ingress.ours,
         ingress.complaints,
     )

@@ -21,6 +21,7 @@ RESOURCES: Mapping[str, Resource] = {
     "ListenerSet": Resource(GROUP, "v1", "listenersets"),
     **{kind: Resource(GROUP, "v1", f"{kind.lower()}s") for kind in ROUTE_KINDS},
     "ReferenceGrant": Resource(GROUP, "v1", "referencegrants"),
+    "BackendTLSPolicy": Resource(GROUP, "v1", "backendtlspolicies"),
     "Namespace": Resource("", "v1", "namespaces", namespaced=False),
     "Secret": Resource("", "v1", "secrets"),
     "ConfigMap": Resource("", "v1", "configmaps"),
@@ -41,6 +42,8 @@ class Documents(Struct, frozen=True):
     """HTTPRoutes, GRPCRoutes, TLSRoutes, TCPRoutes, UDPRoutes; each says its kind."""
     grants: Sequence[Doc] = ()
     """ReferenceGrants."""
+    policies: Mapping[Name, Sequence[tuple[Doc, str]]] = {}
+    """BackendTLSPolicies by the Service that they are of, oldest first, each with its sectionName."""
     namespaces: Mapping[str, Mapping[str, str]] = {}
     """The labels of each."""
     services: Mapping[Name, Doc] = {}
@@ -64,6 +67,7 @@ def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
         listener_sets=[{"kind": "ListenerSet", **set_} for set_ in of("ListenerSet")],
         routes=[{"kind": kind, **route} for kind in ROUTE_KINDS for route in of(kind)],
         grants=of("ReferenceGrant"),
+        policies=_by_service([{"kind": "BackendTLSPolicy", **policy} for policy in of("BackendTLSPolicy")]),
         namespaces={name_of(namespace)[1]: meta(namespace).get("labels") or {} for namespace in of("Namespace")},
         services={name_of(service): service for service in of("Service")},
         secrets={name_of(secret): secret for secret in of("Secret")},
@@ -76,6 +80,16 @@ def authorities_alone(config_map: Doc) -> Doc:
     name = {key: value for key, value in meta(config_map).items() if key in ("namespace", "name", "deletionTimestamp")}
     data = config_map.get("data") or {}
     return {"metadata": name, "data": {key: data[key] for key in ("ca.crt",) if key in data}}
+
+
+def _by_service(policies: Sequence[Doc]) -> dict[Name, list[tuple[Doc, str]]]:
+    found: dict[Name, list[tuple[Doc, str]]] = {}
+    for policy in oldest_first(policies):
+        for target in spec(policy).get("targetRefs") or ():
+            if (target.get("group"), target.get("kind")) == ("", "Service"):
+                service = (name_of(policy)[0], str(target.get("name")))
+                found.setdefault(service, []).append((policy, target.get("sectionName") or ""))
+    return found
 
 
 def meta(document: Doc) -> Doc:

@@ -10,6 +10,7 @@ def of_door(table: RouteTable, door: str) -> RouteTable:
     listeners = tuple(listener for listener in table.listeners if listener.door == door)
     pools = {name for listener in listeners for route in routes_of(listener) for name in pools_of(route)}
     certificates = {name for listener in listeners for name in listener.certificates}
+    certificates |= {pool.tls.certificate for name, pool in table.pools.items() if name in pools and pool.tls}
     return RouteTable(
         listeners,
         {name: pool for name, pool in table.pools.items() if name in pools},

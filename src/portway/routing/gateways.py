@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
+from portway.routing.backendtls import policy_reports
 from portway.routing.clients import insecure
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, names
@@ -23,6 +24,7 @@ from portway.routing.reports import (
     ListenerReport,
     ListenerSetReport,
     ParentReport,
+    PolicyReport,
     RouteReport,
 )
 from portway.routing.rules import Precedence, Ruled, rules
@@ -54,6 +56,7 @@ class Gated(Struct, frozen=True):
     gateways: tuple[GatewayReport, ...] = ()
     listener_sets: tuple[ListenerSetReport, ...] = ()
     routes: tuple[RouteReport, ...] = ()
+    policies: tuple[PolicyReport, ...] = ()
 
 
 class _Placed(Struct, frozen=True):
@@ -77,16 +80,20 @@ def gated(documents: Documents) -> Gated:
     known = parents(documents, gateways)
     placed: dict[tuple[Name, str], list[_Placed]] = {}
     reports, pools = [], dict[str, Pool]()
+    reached: dict[Name, set[Name]] = {}
     for route in oldest_first(documents.routes):
         found = attachments(documents, route, known)
         if found:
             ruled = _ruled(documents, route)
             pools |= dict(ruled.pools)
             reports.append(_route_report(route, found, ruled))
+            for service in ruled.services:
+                reached.setdefault(service, set()).update(at.gateway for at in found if at.accepted.status)
             for name, at, hostnames in _places(found, ruled):
                 placed.setdefault((name, at), []).append(_Placed(route, hostnames, ruled))
     joined = _joined(known, placed, reports, pools)
-    return replace(joined, listener_sets=(*joined.listener_sets, *orphaned(documents)))
+    sets = (*joined.listener_sets, *orphaned(documents))
+    return replace(joined, listener_sets=sets, policies=policy_reports(documents, reached))
 
 
 def _joined(
@@ -143,7 +150,7 @@ def _l4_ruled(documents: Documents, route: Doc) -> Ruled:
     backends = tuple(_weighted(reference, resolved, protocol) for reference, resolved in found)
     pools = {pool_key(r.pool, protocol): r.pool for _, r in found if r.pool is not None}
     only: tuple[Precedence, Route] = ((), Route(name="/".join(name_of(route)), backends=backends))
-    return Ruled((only,), tuple(pools.items()), tuple(r for _, r in found if r.pool is None))
+    return Ruled((only,), tuple(pools.items()), unresolved=tuple(r for _, r in found if r.pool is None))
 
 
 def _weighted(reference: Doc, resolved: Resolved, protocol: str) -> WeightedBackend:

@@ -12,6 +12,7 @@ from portway.kubeapi.doorclasses import INGRESS_CONTROLLER
 from portway.kubeapi.ingress import CLASS_ANNOTATION
 from portway.kubeapi.ingressclass import default_of
 from portway.routing import annotations
+from portway.routing.backendtls import secured
 from portway.routing.certificates import certificate
 from portway.routing.documents import Doc, Documents, Name, annotation, name_of, oldest_first, spec
 from portway.routing.hosts import covers
@@ -152,8 +153,12 @@ class _Reader:
             self._complain(ingress, "PortNotFound", resolved.message)
             return (WeightedBackend("", reason=resolved.reason),)
         pool, suffix = annotations.spoken(ingress, resolved.pool)
+        safe = secured(self._documents, pool)
+        if safe.pool is None:
+            self._complain(ingress, "BackendTLSPolicyInvalid", safe.reason)
+            return (WeightedBackend("", reason=safe.reason),)
         key = pool_key(pool, suffix)
-        self.pools[key] = pool
+        self.pools[key] = safe.pool
         return (WeightedBackend(key),)
 
     def _complain(self, ingress: Doc, reason: str, message: str) -> None:

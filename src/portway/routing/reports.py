@@ -65,6 +65,21 @@ class RouteReport(Struct, frozen=True):
     parents: tuple[ParentReport, ...]
 
 
+class AncestorReport(Struct, frozen=True):
+    """An entry of a policy's status.ancestors."""
+
+    ancestor: Doc
+    """A reference to a Gateway."""
+    conditions: tuple[Condition, ...]
+
+
+class PolicyReport(Struct, frozen=True):
+    """A BackendTLSPolicy's status, as far as it is ours."""
+
+    name: Name
+    ancestors: tuple[AncestorReport, ...]
+
+
 class Complaint(Struct, frozen=True):
     """A Warning Event about an Ingress."""
 

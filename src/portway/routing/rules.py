@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portway.kubeapi.gateway.rules import milliseconds
-from portway.routing.documents import Doc, Documents, meta, name_of, shown, spec
+from portway.routing.backendtls import secured
+from portway.routing.documents import Doc, Documents, Name, meta, name_of, shown, spec
 from portway.routing.filters import BACKEND_FILTERS, ROUTE_FILTERS, effects, mirrored, unsupported
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.table import Match, Mirror, PathType, Pool, Route, Timeouts, ValueMatch, WeightedBackend
@@ -25,6 +26,8 @@ class Ruled(Struct, frozen=True):
     routes: tuple[tuple[Precedence, Route], ...] = ()
     """With what orders them among those of other documents: Gateway API's rules for conflicts."""
     pools: tuple[tuple[str, Pool], ...] = ()
+    services: tuple[Name, ...] = ()
+    """That it leads to, also where a policy keeps it from going there."""
     unresolved: tuple[Resolved, ...] = ()
     """Backend references that lead nowhere."""
     unsupported: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ def rules(documents: Documents, document: Doc) -> Ruled:
     return Ruled(
         tuple(reader.routes),
         tuple(reader.pools.items()),
+        tuple(reader.services),
         tuple(reader.unresolved),
         tuple(reader.unsupported),
         0 < reader.unsupported_rules == len(spec(document).get("rules") or ()),
@@ -56,6 +60,7 @@ class _Reader:
         self._age = (meta(document).get("creationTimestamp") or "", name_of(document))
         self.routes: list[tuple[Precedence, Route]] = []
         self.pools: dict[str, Pool] = {}
+        self.services: dict[Name, None] = {}
         self.unresolved: list[Resolved] = []
         self.unsupported: list[str] = []
         self.unsupported_rules = 0
@@ -73,7 +78,7 @@ class _Reader:
         done = Route(
             name=f"{shown(self._document)} rules[{index}]",
             backends=tuple(self._backend(ref, problems) for ref in rule.get("backendRefs") or ()),
-            mirrors=tuple(Mirror(key, *share) for ref, *share in mirrored(filters) if (key := self._pool(ref))),
+            mirrors=tuple(Mirror(key, *share) for ref, *share in mirrored(filters) if (key := self._pool(ref)[0])),
             timeouts=_timeouts(rule.get("timeouts") or {}),
             **effects(filters),
         )
@@ -100,23 +105,26 @@ class _Reader:
         filters = reference.get("filters") or []
         problems += unsupported(filters, BACKEND_FILTERS)
         weight = reference.get("weight")
-        key = self._pool(reference)
-        reason = self.unresolved[-1].reason if not key else ""
+        key, reason = self._pool(reference)
         return WeightedBackend(key, 1 if weight is None else int(weight), reason, **effects(filters))
 
-    def _pool(self, reference: Doc) -> str:
-        """The key of the pool that a reference leads to; empty: it is noted as unresolved."""
+    def _pool(self, reference: Doc) -> tuple[str, str]:
+        """The key of the pool that a reference leads to; empty: why it leads nowhere."""
         resolved = backend(self._documents, self._document, reference)
         if resolved.pool is None:
             self.unresolved.append(resolved)
-            return ""
+            return "", resolved.reason
         pool, key = resolved.pool, pool_key(resolved.pool)
         if self._kind == "GRPCRoute" and pool.protocol == "http":
             pool, key = replace(pool, protocol="h2c"), pool_key(pool, "h2c")
         elif self._kind == "TLSRoute":
             pool, key = replace(pool, protocol="tls"), pool_key(pool, "tls")
-        self.pools[key] = pool
-        return key
+        self.services[pool.namespace, pool.service] = None
+        safe = secured(self._documents, pool)
+        if safe.pool is None:
+            return "", safe.reason
+        self.pools[key] = safe.pool
+        return key, ""
 
 
 def _timeouts(timeouts: Doc) -> Timeouts:

@@ -11,9 +11,18 @@ from msgspec import Struct
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing import listenersets
 from portway.routing.documents import GROUP, Doc, meta, name_of, spec
-from portway.routing.reports import Condition, GatewayReport, ListenerReport, ListenerSetReport, ParentReport
+from portway.routing.reports import (
+    AncestorReport,
+    Condition,
+    GatewayReport,
+    ListenerReport,
+    ListenerSetReport,
+    ParentReport,
+)
 
 FEATURES = (
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
@@ -146,22 +155,32 @@ def _listener(gateway: Doc, report: ListenerReport, old: Doc, now: str) -> Doc:
 
 def route_status(route: Doc, parents: Sequence[ParentReport], now: str) -> Doc:
     """The status of a route: our parents after those of others, in the order of spec.parentRefs."""
-    old = _status(route).get("parents") or []
-    others = [parent for parent in old if parent.get("controllerName") != GATEWAY_CONTROLLER]
-    before = {
-        _identity(route, parent["parentRef"]): parent.get("conditions")
-        for parent in old
-        if parent.get("controllerName") == GATEWAY_CONTROLLER
-    }
+    return {"parents": _entries(route, "parent", [(report.parent, report.conditions) for report in parents], now)}
+
+
+def policy_status(policy: Doc, ancestors: Sequence[AncestorReport], now: str) -> Doc:
+    """The status of a BackendTLSPolicy: our Gateways after what others wrote."""
+    told = [(report.ancestor, report.conditions) for report in ancestors]
+    return {"ancestors": _entries(policy, "ancestor", told, now)[:_MOST_ANCESTORS]}
+
+
+_MOST_ANCESTORS = 16
+
+
+def _entries(of: Doc, what: str, told: Iterable[tuple[Doc, Sequence[Condition]]], now: str) -> list[Doc]:
+    """Those of other controllers, then ours: a reference and its conditions each."""
+    old, ref = _status(of).get(f"{what}s") or [], f"{what}Ref"
+    ours = [entry for entry in old if entry.get("controllerName") == GATEWAY_CONTROLLER]
+    before = {_identity(of, entry[ref]): entry.get("conditions") for entry in ours}
     mine = [
         {
-            "parentRef": report.parent,
+            ref: reference,
             "controllerName": GATEWAY_CONTROLLER,
-            "conditions": _conditions(route, before.get(_identity(route, report.parent)), report.conditions, now),
+            "conditions": _conditions(of, before.get(_identity(of, reference)), conditions, now),
         }
-        for report in parents
+        for reference, conditions in told
     ]
-    return {"parents": others + mine}
+    return [entry for entry in old if entry.get("controllerName") != GATEWAY_CONTROLLER] + mine
 
 
 def _identity(route: Doc, parent: Doc) -> tuple[Any, ...]:

@@ -8,8 +8,9 @@ from msgspec import Struct, field
 ListenerProtocol = Literal["HTTP", "HTTPS", "TLS"]
 """HTTPS and TLS choose by SNI; TLS passes through what the backend ends, or ends TLS and hands on what is inside."""
 PathType = Literal["Exact", "Prefix", "RegularExpression"]
-UpstreamProtocol = Literal["http", "h2c", "https", "tls"]
-"""How backends are spoken to (`appProtocol` of the Service port; `tls`: a TLSRoute's, who get bytes as they are)."""
+UpstreamProtocol = Literal["http", "h2c", "https", "h2", "tls"]
+"""How backends are spoken to (`appProtocol` of the Service port; `h2`: HTTP/2 by TLS; `tls`: a TLSRoute's, who get
+bytes as they are)."""
 
 
 class Endpoint(Struct, frozen=True, order=True):
@@ -49,7 +50,7 @@ class Pool(Struct, frozen=True):
     endpoints: tuple[Endpoint, ...] = ()
     """Ready ones, sorted; empty: requests are answered 503."""
     tls: BackendTls | None = None
-    """Of protocol https; None: nothing is verified."""
+    """Of protocols https and h2; None: nothing is verified."""
 
 
 class ValueMatch(Struct, frozen=True):

@@ -143,6 +143,26 @@ def grant(name: str, from_kind: str, from_namespace: str, to_kind: str, to_name:
     return _gateway_api("ReferenceGrant", name, {"from": [from_], "to": [to]})
 
 
+def tls_policy(name: str, *targets: str, authority: str = "ca", **validation: Any) -> Doc:
+    """A BackendTLSPolicy; a target is a Service's name, `name:section` for one port; `authority` a ConfigMap's."""
+    created = validation.pop("created", "2026-01-01T00:00:00Z")
+    cut = [target.partition(":") for target in targets]
+    references = [
+        {"group": "", "kind": "Service", "name": of, **({"sectionName": section} if section else {})}
+        for of, _, section in cut
+    ]
+    trusted = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": authority}]} if authority else {}
+    demands = {"hostname": "web.example", **trusted, **validation}
+    return _gateway_api(
+        "BackendTLSPolicy", name, {"targetRefs": references, "validation": demands}, creationTimestamp=created
+    )
+
+
+def config_map(name: str, **data: str) -> Doc:
+    """A ConfigMap; underscores stand for dots in its keys."""
+    return _document("v1", "ConfigMap", name, None) | {"data": {key.replace("_", "."): v for key, v in data.items()}}
+
+
 def service(name: str, *ports: int | Doc, **spec: Any) -> Doc:
     """A Service; a number is a TCP port without a name."""
     given = [{"port": p, "protocol": "TCP"} if isinstance(p, int) else {"protocol": "TCP", **p} for p in ports or (80,)]

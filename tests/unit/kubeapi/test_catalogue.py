@@ -22,7 +22,7 @@ ACTIVE = {
         "ServiceBGPStatus",
     ),
     *("GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "UDPRoute", "TLSRoute", "ReferenceGrant"),
-    "ListenerSet",
+    *("ListenerSet", "BackendTLSPolicy"),
     *("Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "StatefulSet", "DaemonSet", "Job"),
     "ControllerRevision",
 }

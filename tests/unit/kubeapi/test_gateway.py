@@ -16,7 +16,10 @@ from portway.kubeapi.kinds import Kind
 from portway.kubeapi.printing import table
 from portway.kubeapi.schema import TYPES
 
+VALIDATION: Doc = {"hostname": "a.com", "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}
+TARGET: Doc = {"group": "", "kind": "Service", "name": "web"}
 SPECS: dict[str, Doc] = {
+    "BackendTLSPolicy": {"targetRefs": [TARGET], "validation": VALIDATION},
     "GatewayClass": {"controllerName": "example.net/gateway"},
     "Gateway": {"gatewayClassName": "portway", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
     "ListenerSet": {
@@ -166,6 +169,48 @@ REFUSED: list[tuple[str, str, Any, str]] = [
         "spec.listeners",
         [LISTENER, {**LISTENER, "name": "b"}],
         'spec.listeners: Invalid value: "array": Combination of port, protocol and hostname must be unique',
+    ),
+    ("BackendTLSPolicy", "spec.targetRefs", [], "spec.targetRefs in body should have at least 1 items"),
+    ("BackendTLSPolicy", "spec.targetRefs.0.group", None, "spec.targetRefs[0].group: Required value"),
+    ("BackendTLSPolicy", "spec.targetRefs", [TARGET, TARGET], "sectionName must be unique when targetRefs includes"),
+    (
+        "BackendTLSPolicy",
+        "spec.targetRefs",
+        [TARGET, {**TARGET, "sectionName": "https"}],
+        "sectionName must be specified when targetRefs includes 2 or more references to the same target",
+    ),
+    ("BackendTLSPolicy", "spec.validation.hostname", "*.a.com", "spec.validation.hostname in body should match"),
+    ("BackendTLSPolicy", "spec.validation.hostname", None, "spec.validation.hostname: Required value"),
+    (
+        "BackendTLSPolicy",
+        "spec.validation.caCertificateRefs",
+        None,
+        'spec.validation: Invalid value: "object": must specify either CACertificateRefs or WellKnownCACertificates',
+    ),
+    (
+        "BackendTLSPolicy",
+        "spec.validation.wellKnownCACertificates",
+        "System",
+        "must not contain both CACertificateRefs and WellKnownCACertificates",
+    ),
+    ("BackendTLSPolicy", "spec.validation.wellKnownCACertificates", "Own", "wellKnownCACertificates in body should"),
+    (
+        "BackendTLSPolicy",
+        "spec.validation.subjectAltNames",
+        [{"type": "URI", "hostname": "a.com"}],
+        "SubjectAltName element must contain URI, if Type is set to URI",
+    ),
+    (
+        "BackendTLSPolicy",
+        "spec.validation.subjectAltNames",
+        [{"type": "Hostname", "hostname": "a.com", "uri": "spiffe://a/b"}],
+        "SubjectAltName element must not contain URI, if Type is not set to URI",
+    ),
+    (
+        "BackendTLSPolicy",
+        "spec.validation.subjectAltNames",
+        [{"type": "URI", "uri": "a.com"}],
+        "subjectAltNames[0].uri in body should match",
     ),
     ("HTTPRoute", "spec.hostnames", ["http://a"], "spec.hostnames[0] in body should match"),
     ("HTTPRoute", "spec.parentRefs", [{"name": "a"}, {"name": "a"}], "sectionName must be unique when parentRefs"),

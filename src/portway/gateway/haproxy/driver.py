@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from portway.gateway.engine import Applied, Door, Report
 from portway.gateway.haproxy import runtime
+from portway.gateway.haproxy.escort import Escorts
 from portway.gateway.haproxy.identity import unprivileged
 from portway.gateway.haproxy.log import LogSocket
 from portway.gateway.haproxy.process import Process
@@ -20,6 +21,7 @@ from portway.routing.haproxy.config import with_endpoints_of
 from portway.routing.haproxy.handover import told_last
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.plan import Plan, Server, replacement
+from portway.routing.haproxy.upstreams import escorts
 from portway.routing.table import RouteTable
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,8 @@ class HaproxyEngine:
         sockets.mkdir(exist_ok=True)
         sockets.chmod(0o711)  # whoever workers become may pass, and list or make nothing
         self._process = Process(door.folder)
-        self._log = LogSocket(report)
+        self._escorts = Escorts(door.timings.connect, self._place.user)
+        self._log = LogSocket(report, self._escorts.has_failed)
         await self._log.open(sockets / "log.sock", self._place.user)
         self._cleaning = asyncio.get_running_loop().create_task(self._clean_up())
 
@@ -73,7 +76,11 @@ class HaproxyEngine:
                 return await self._rest(mine, complaint)
             try:
                 new = self._render(mine)
+                escorted = escorts(new.servers, new.speeches)
+                await self._escorts.open(escorted, mine.certificates)
                 applied = await self._become(new)
+                if applied.how != "refused":
+                    self._escorts.only(escorted)
             except (OSError, ValueError) as error:
                 return Applied("refused", reason=_one_line(error))
             if applied.how != "refused":
@@ -87,6 +94,7 @@ class HaproxyEngine:
             if task is not None:
                 task.cancel()
         await self._end()
+        self._escorts.close()
         await asyncio.sleep(0)  # the last lines of the log are here already
         self._log.close()
 
@@ -95,6 +103,7 @@ class HaproxyEngine:
         self._table, self._rendered, self._running = table, None, None
         self._leaving.clear()
         await self._end()
+        self._escorts.only({})
         return Applied("reload", reason=complaint)
 
     async def _end(self) -> None:
@@ -208,10 +217,11 @@ class HaproxyEngine:
         folder = self.door.folder
         for name, entries in rendered.maps.items():
             _put(folder / f"{name}.map", map_text(entries))
-        for name, text in {**rendered.certificates, **rendered.lists}.items():
+        secrets = {**rendered.certificates, **rendered.authorities}
+        for name, text in {**secrets, **rendered.lists}.items():
             _put(folder / name, text)
         for path in (folder / "certs").iterdir():
-            if f"certs/{path.name}" not in rendered.certificates:
+            if f"certs/{path.name}" not in secrets:
                 path.unlink()
         _put(self._process.config, config_text(rendered))
 

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portway.gateway.engine import Report, Served
 from portway.routing.haproxy import Rendered
@@ -18,6 +19,12 @@ log = logging.getLogger(__name__)
 
 _BUFFER = 8 << 20
 """Bytes of lines that may wait for us; HAProxy drops what is more, and counts it."""
+
+_NOBODY = "<NOSRV>"
+"""A server's name where there is none."""
+
+Failed = Callable[[tuple[str, int]], bool]
+"""Whether the last connection that was made for HAProxy to an address was given up for its TLS."""
 
 _MOST_NAMES = 100_000
 """Of old tables."""
@@ -35,8 +42,11 @@ class Line(Struct):
     status: int
     target: str
     section: str
-    backend: str
-    backend_port: str
+    server: str
+    end: str
+    """Who ended it, and when: HAProxy's termination state."""
+    tls: str
+    """The error of a backend's TLS."""
     listener: str
     known: str
     """The virtual host."""
@@ -54,8 +64,8 @@ _decode = msgspec.json.Decoder(Line).decode
 class LogSocket(asyncio.DatagramProtocol):
     """Reads lines and reports them. `learn` tells what names in them mean; old ones stay known for late lines."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, report: Report, has_failed: Failed = lambda _: False) -> None:
+        self._report, self._has_failed = report, has_failed
         self._routes: dict[str, str] = {}
         self._pools: dict[str, str] = {}
         self._entries: dict[str, str] = {}
@@ -95,12 +105,15 @@ class LogSocket(asyncio.DatagramProtocol):
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.debug("HAProxy wrote %r: %s", data, error)
             return
-        self._report(_served(line, self._routes, self._pools, self._entries))
+        served = _served(line, self._routes, self._pools, self._entries)
+        if served.backend is not None and _is_distrusted(line, served.backend, self._has_failed):
+            served = replace(served, code="BACKEND_TLS_FAILED")
+        self._report(served)
 
 
 def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], entries: Mapping[str, str]) -> Served:
     """A dash is HAProxy's word for nothing."""
-    port = int(line.backend_port) if line.backend_port.isdecimal() else 0
+    address, _, port = line.server.rpartition("_")
     return Served(
         started=line.at,
         seconds=max(0, line.took) / 1000,
@@ -114,7 +127,7 @@ def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], ent
         code=_code(line, pools.get(line.section, "")),
         route="" if _is_misdirected(line) else routes.get(line.target, ""),
         pool=pools.get(line.section, ""),
-        backend=(line.backend, port) if port else None,
+        backend=(address, int(port)) if address and port.isdecimal() else None,
         bytes_in=line.in_,
         bytes_out=line.out,
     )
@@ -122,7 +135,12 @@ def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], ent
 
 def _is_misdirected(line: Line) -> bool:
     """Answered 421 and no backend asked: so it was the door that said it, whatever route it had thought of before."""
-    return line.status == 421 and line.backend == "-"
+    return line.status == 421 and line.server == _NOBODY
+
+
+def _is_distrusted(line: Line, backend: tuple[str, int], has_failed: Failed) -> bool:
+    """No answer came, and TLS was why: HAProxy's own, or that of who went there for it."""
+    return line.end.startswith("S") and (line.tls not in ("-", "0") or has_failed(backend))
 
 
 def _code(line: Line, pool: str) -> str:
@@ -135,7 +153,7 @@ def _code(line: Line, pool: str) -> str:
         return "NO_HOST"
     if line.target == "-":
         return "NO_ROUTE"
-    if line.backend != "-":
+    if line.server != _NOBODY:
         return "ROUTED"
     if line.status in _OWN:
         return _OWN[line.status]

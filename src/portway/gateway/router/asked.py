@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from portway.gateway.head import Headers
 from portway.gateway.router.farewell import INTERNAL_ERROR
-from portway.routing.table import UpstreamProtocol
+from portway.routing.table import BackendTls, Endpoint, Pool, UpstreamProtocol
 
 
 class Target(NamedTuple):
@@ -15,6 +15,23 @@ class Target(NamedTuple):
     address: str
     port: int
     protocol: UpstreamProtocol
+    tls: BackendTls | None = None
+    """What must be proven there; None with TLS: nothing."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return self.protocol in ("https", "h2")
+
+    @property
+    def http2(self) -> bool:
+        """Whether connections are shared."""
+        return self.protocol in ("h2c", "h2")
+
+
+def target(endpoint: Endpoint, pool: Pool) -> Target:
+    """An endpoint of a pool."""
+    return Target(endpoint.address, endpoint.port, pool.protocol, pool.tls)
 
 
 class Asked(Struct, frozen=True):

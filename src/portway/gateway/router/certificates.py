@@ -1,8 +1,8 @@
 """TLS contexts of certificates, kept as long as the certificate, and what is asked of clients, are the same."""
 
-import os
 import ssl
 
+from portway.gateway.pem import load
 from portway.routing.table import Certificate, ClientValidation
 
 _Key = tuple[str, str, ClientValidation | None, bool]
@@ -26,7 +26,7 @@ class Contexts:
         key = (certificate.chain, certificate.key, clients, http)
         if key not in self._made:
             context = _plain(http)
-            _load(context, certificate)
+            load(context, certificate)
             if clients is not None and clients.is_required:
                 _validate(context, clients)
             self._made[key] = context
@@ -75,19 +75,3 @@ def _validate(context: Ending, clients: ClientValidation) -> None:
     context.load_verify_locations(cadata=clients.authorities)
     context.verify_mode = ssl.CERT_REQUIRED
     context.clients = clients
-
-
-def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
-    """By files in memory: OpenSSL reads from paths only, and keys stay off disks."""
-    chain, key = _in_memory(certificate.chain), _in_memory(certificate.key)
-    try:
-        context.load_cert_chain(f"/proc/self/fd/{chain}", f"/proc/self/fd/{key}")
-    finally:
-        os.close(chain)
-        os.close(key)
-
-
-def _in_memory(text: str) -> int:
-    file = os.memfd_create("pem", os.MFD_CLOEXEC)
-    os.write(file, text.encode())
-    return file

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from portway.gateway.engine import Door, Served
 from portway.gateway.fields import wants_trailers
 from portway.gateway.head import Headers, end_to_end, forwarded
-from portway.gateway.router.asked import Asked, Lost, Response, Target, Upstream
+from portway.gateway.router.asked import Asked, Lost, Response, Target, Upstream, target
 from portway.gateway.router.farewell import INTERNAL_ERROR
 from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
@@ -155,22 +156,27 @@ class Answering:
         self._mirror(asked)
         for endpoint in self._house.endpoints(self._backend.pool, pool):
             self._endpoint = endpoint
-            if await self._tried(Target(endpoint.address, endpoint.port, pool.protocol), asked):
+            if await self._tried(target(endpoint, pool), asked):
                 return
-        self._own(503, f"no endpoint of {self._backend.pool} can be reached{self._by()}")
+        self._own(503, f"no endpoint of {self._backend.pool} can be {self._verb()}{self._by()}")
 
-    async def _tried(self, target: Target, asked: Asked) -> bool:
+    async def _tried(self, where: Target, asked: Asked) -> bool:
         """Whether this endpoint took the request. What an old connection did not answer is asked on a new one."""
         kept = self._house.kept
-        ready = kept.ready(target, self._is_repeatable())
+        ready = kept.ready(where, self._is_repeatable())
         if ready is not None and await self._send(ready, asked) != _STALE:
             return True
         try:
-            fresh = await kept.connect(target, self._decision.host)
+            fresh = await kept.connect(where, self._decision.host)
         except OSError as error:
-            log.debug("%s:%s: %s", target.address, target.port, error)
+            log.debug("%s:%s: %s", where.address, where.port, error)
+            self._code = "BACKEND_TLS_FAILED" if isinstance(error, ssl.SSLError) else self._decision.code
             return False
+        self._code = self._decision.code
         return await self._send(fresh, asked) != _STALE
+
+    def _verb(self) -> str:
+        return "trusted" if self._code == "BACKEND_TLS_FAILED" else "reached"
 
     def _is_repeatable(self) -> bool:
         """Whether it may be sent again to who may have seen it."""
@@ -225,8 +231,7 @@ class Answering:
             pool = self._table.pools.get(mirror.pool) if is_copied(mirror, self._house.chance()) else None
             endpoint = next(iter(self._house.endpoints(mirror.pool, pool)), None) if pool else None
             if pool is not None and endpoint is not None:
-                target = Target(endpoint.address, endpoint.port, pool.protocol)
-                self._mirrors.append(Mirror(self._house.kept, target, asked))
+                self._mirrors.append(Mirror(self._house.kept, target(endpoint, pool), asked))
 
     def _asked(self, route: Route) -> Asked:
         incoming, transport = self._incoming, self._reply.transport

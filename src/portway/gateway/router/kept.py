@@ -1,12 +1,13 @@
 """Connections to backends: made, kept, lent."""
 
 import asyncio
-import ssl
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable, Mapping
 
 from portway.gateway.router.asked import Target, Upstream
+from portway.gateway.router.secure import NOTHING, Secure
 from portway.gateway.router.shared import Shared
 from portway.gateway.router.upstream import Http1Upstream
+from portway.routing.table import Certificate, Pool
 
 
 class Kept:
@@ -15,14 +16,12 @@ class Kept:
     def __init__(self, clock: Callable[[], float], connect_seconds: float, kept_seconds: float) -> None:
         self._clock, self._connect_seconds, self._kept_seconds = clock, connect_seconds, kept_seconds
         self._idle: dict[Target, list[Http1Upstream]] = {}
-        self._shared = Shared(clock, connect_seconds, kept_seconds)
-        self._tls = ssl.create_default_context()
-        self._tls.check_hostname = False  # as `appProtocol: https` alone says nothing of whom to trust
-        self._tls.verify_mode = ssl.CERT_NONE
+        self._secure = Secure()
+        self._shared = Shared(clock, self._connected, kept_seconds)
 
     def ready(self, target: Target, repeatable: bool) -> Upstream | None:
         """One that is here. One of HTTP/1 may be closed just now, so it is for requests that may be sent again."""
-        if target.protocol == "h2c":
+        if target.http2:
             return self._shared.ready(target)
         here = self._idle.get(target) if repeatable else None
         while here:
@@ -32,16 +31,16 @@ class Kept:
         return None
 
     async def connect(self, target: Target, name: str) -> Upstream:
-        """A new one. Raises OSError (TimeoutError is one)."""
-        if target.protocol == "h2c":
-            return await self._shared.connect(target)
+        """A new one. Raises OSError (TimeoutError is one; ssl.SSLError: it cannot be trusted)."""
+        if target.http2:
+            return await self._shared.connect(target, name)
         made = Http1Upstream(target, self)
-        context = self._tls if target.protocol == "https" else None
-        async with asyncio.timeout(self._connect_seconds):
-            await asyncio.get_running_loop().create_connection(
-                lambda: made, target.address, target.port, ssl=context, server_hostname=name if context else None
-            )
+        await self._connected(made, target, name)
         return made
+
+    async def _connected(self, made: asyncio.Protocol, target: Target, name: str) -> None:
+        async with asyncio.timeout(self._connect_seconds):
+            await self._secure.connected(made, target, name)
 
     def put(self, upstream: Http1Upstream) -> None:
         """Keep it for a while."""
@@ -54,8 +53,11 @@ class Kept:
         if here and upstream in here:
             here.remove(upstream)
 
-    def only(self, endpoints: Container[tuple[str, int]]) -> None:
-        """Close what goes to others."""
+    def only(self, pools: Iterable[Pool], certificates: Mapping[str, Certificate]) -> None:
+        """Close what goes to others. `certificates`: those that backends may be shown."""
+        pools = list(pools)
+        endpoints = {(e.address, e.port) for pool in pools for e in pool.endpoints}
+        self._secure.keep({pool.tls or NOTHING for pool in pools}, certificates)
         self._shared.only(endpoints)
         for target, here in self._idle.items():
             if target[:2] not in endpoints:

@@ -79,7 +79,7 @@ class BuiltinEngine:
         self._narrowed = {at.name: Narrowed.of(at, old.get(at.name)) for at in mine.listeners}
         self._turns = {key: turn for key, turn in self._turns.items() if key in mine.pools}
         self._contexts.keep({(one, at.clients) for at in mine.listeners for one in _certificates(mine, at)})
-        self.kept.only({(e.address, e.port) for pool in mine.pools.values() for e in pool.endpoints})
+        self.kept.only(mine.pools.values(), mine.certificates)
         return Applied("runtime", 1, await self._open())
 
     async def stop(self) -> None:

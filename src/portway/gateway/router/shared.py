@@ -1,7 +1,7 @@
 """Connections to backends in HTTP/2: many requests at once on each."""
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 from h2.events import InformationalResponseReceived, ResponseReceived
@@ -12,6 +12,9 @@ from portway.gateway.router.asked import Answered, Asked, Lost, Response, Target
 from portway.gateway.router.farewell import ALL, CANCEL, NO_ERROR, REFUSED_STREAM, Farewell
 from portway.gateway.router.http2 import Http2, Stream
 
+Connected = Callable[[asyncio.Protocol, Target, str], Awaitable[None]]
+"""Connects a protocol; raises OSError."""
+
 _UNTOUCHED = Lost("it ended the connection", REFUSED_STREAM, unprocessed=True)
 
 
@@ -21,6 +24,7 @@ class Http2Upstream(Stream):
     def __init__(self, backend: "Http2Backend", number: int, used: bool) -> None:
         super().__init__(backend, number)
         self.used = used
+        self._scheme = "https" if backend.target.secure else "http"
         self._owner: Answered | None = None
         self._trailers: list[tuple[str, str]] = []
 
@@ -28,7 +32,13 @@ class Http2Upstream(Stream):
         """Send the head."""
         self._owner = owner
         fields = request_fields(
-            asked.method, asked.path, asked.host, asked.headers, length=asked.length, trailers=asked.trailers
+            asked.method,
+            asked.path,
+            asked.host,
+            asked.headers,
+            length=asked.length,
+            trailers=asked.trailers,
+            scheme=self._scheme,
         )
         if not self.head(fields, ended=not asked.has_body):
             self.wire.drop(self, _UNTOUCHED)
@@ -161,8 +171,8 @@ class Http2Backend(Http2):
 class Shared:
     """Connections by target; one is made when the others are full."""
 
-    def __init__(self, clock: Callable[[], float], connect_seconds: float, kept_seconds: float) -> None:
-        self._clock, self._connect_seconds, self._kept_seconds = clock, connect_seconds, kept_seconds
+    def __init__(self, clock: Callable[[], float], connected: Connected, kept_seconds: float) -> None:
+        self._clock, self._connected, self._kept_seconds = clock, connected, kept_seconds
         self._open: dict[Target, list[Http2Backend]] = {}
         self._opening: dict[Target, asyncio.Task[Http2Backend]] = {}
 
@@ -171,15 +181,15 @@ class Shared:
         found = next((one for one in self._open.get(target, ()) if one.has_room()), None)
         return found.lend() if found is not None else None
 
-    async def connect(self, target: Target) -> Http2Upstream:
+    async def connect(self, target: Target, name: str) -> Http2Upstream:
         """A stream of a new connection, which others who ask meanwhile share. Raises OSError."""
         opening = self._opening.get(target)
         if opening is None:
-            opening = asyncio.get_running_loop().create_task(self._connect(target))
+            opening = asyncio.get_running_loop().create_task(self._connect(target, name))
             self._opening[target] = opening
             opening.add_done_callback(self._opened)
         backend = await asyncio.shield(opening)
-        return backend.lend() if backend.has_room() else (await self._connect(target)).lend()
+        return backend.lend() if backend.has_room() else (await self._connect(target, name)).lend()
 
     def _opened(self, task: asyncio.Task[Http2Backend]) -> None:
         """Who asked may have gone meanwhile: then nobody hears of a failure."""
@@ -187,10 +197,9 @@ class Shared:
         if not task.cancelled():
             task.exception()
 
-    async def _connect(self, target: Target) -> Http2Backend:
+    async def _connect(self, target: Target, name: str) -> Http2Backend:
         made = Http2Backend(target, self._clock, self._forget)
-        async with asyncio.timeout(self._connect_seconds):
-            await asyncio.get_running_loop().create_connection(lambda: made, target.address, target.port)
+        await self._connected(made, target, name)
         made.since = self._clock()
         self._open.setdefault(target, []).append(made)
         return made

@@ -62,14 +62,38 @@ def _address(address: Doc) -> Messages:
 
 
 def _parents(parents: list[Doc]) -> Messages:
-    by_parent: dict[tuple[Any, ...], list[str]] = {}
-    for parent in parents:
-        key = (parent["group"], parent["kind"], parent.get("namespace") or "", parent["name"])
-        by_parent.setdefault(key, []).append(parent.get("sectionName") or "")
-    if any("" in sections and len(set(sections)) > 1 for sections in by_parent.values()):
-        yield "sectionName must be specified when parentRefs includes 2 or more references to the same parent"
-    if any(len(set(sections)) < len(sections) for sections in by_parent.values()):
-        yield "sectionName must be unique when parentRefs includes 2 or more references to the same parent"
+    yield from _distinct(parents, "parentRefs includes 2 or more references to the same parent")
+
+
+def _targets(targets: list[Doc]) -> Messages:
+    yield from _distinct(targets, "targetRefs includes 2 or more references to the same target")
+
+
+def _distinct(references: list[Doc], when: str) -> Messages:
+    by_object: dict[tuple[Any, ...], list[str]] = {}
+    for reference in references:
+        key = (reference["group"], reference["kind"], reference.get("namespace") or "", reference["name"])
+        by_object.setdefault(key, []).append(reference.get("sectionName") or "")
+    if any("" in sections and len(set(sections)) > 1 for sections in by_object.values()):
+        yield f"sectionName must be specified when {when}"
+    if any(len(set(sections)) < len(sections) for sections in by_object.values()):
+        yield f"sectionName must be unique when {when}"
+
+
+def _authorities(validation: Doc) -> Messages:
+    given = bool(validation.get("caCertificateRefs")), bool(validation.get("wellKnownCACertificates"))
+    if all(given):
+        yield "must not contain both CACertificateRefs and WellKnownCACertificates"
+    if not any(given):
+        yield "must specify either CACertificateRefs or WellKnownCACertificates"
+
+
+def _alternative_name(name: Doc) -> Messages:
+    for type_, field in (("Hostname", "hostname"), ("URI", "uri")):
+        if name["type"] == type_ and not name.get(field):
+            yield f"SubjectAltName element must contain {type_}, if Type is set to {type_}"
+        if name["type"] != type_ and name.get(field):
+            yield f"SubjectAltName element must not contain {type_}, if Type is not set to {type_}"
 
 
 _PATH_TYPES = ("Exact", "PathPrefix")
@@ -232,6 +256,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "TCPRouteSpec": _L4,
     "UDPRouteSpec": _L4,
     "TLSRouteSpec": _L4,
+    "BackendTLSPolicySpec": (("targetRefs", _targets),),
+    "BackendTLSPolicyValidation": (("", _authorities),),
+    "gateway.SubjectAltName": (("", _alternative_name),),
     "HTTPRouteRule": (("", _http_rule), ("filters", _filters)),
     "GRPCRouteRule": (("filters", _filters),),
     "HTTPPathMatch": (("", _path),),

@@ -135,6 +135,23 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "UDPRouteSpec": _L4,
     "TLSRouteSpec": {**_L4, "hostnames": Rule(_HOSTNAME.pattern, 1, 253, few=1, many=1024)},
     "gateway.RouteRule": {"backendRefs": Rule(few=1, many=16), "name": _SECTION},
+    "BackendTLSPolicySpec": {"options": Rule(many=16), "targetRefs": Rule(few=1, many=16)},
+    "gateway.LocalPolicyTargetReferenceWithSectionName": {**_REFERENCE, "sectionName": _SECTION},
+    "BackendTLSPolicyValidation": {
+        "caCertificateRefs": Rule(many=8),
+        "hostname": _PRECISE_HOSTNAME,
+        "subjectAltNames": Rule(many=5),
+        "wellKnownCACertificates": Rule(
+            rf"^(System|({_DNS}/([A-Za-z0-9][-A-Za-z0-9_.]{{0,61}})?[A-Za-z0-9]))$", 1, 253
+        ),
+    },
+    "gateway.LocalObjectReference": _REFERENCE,
+    "gateway.SubjectAltName": {
+        "hostname": _HOSTNAME,
+        "uri": Rule(r"^(([^:/?#]+):)(//([^/?#]*))([^?#]*)(\?([^#]*))?(#(.*))?", 1, 253),
+    },
+    "gateway.PolicyStatus": {"ancestors": Rule(many=16)},
+    "gateway.PolicyAncestorStatus": {"conditions": Rule(few=1, many=8), "controllerName": _CONTROLLER},
     "ReferenceGrantSpec": {"from": Rule(few=1, many=16), "to": Rule(few=1, many=16)},
     "ReferenceGrantFrom": _REFERENCE,
     "ReferenceGrantTo": _REFERENCE,

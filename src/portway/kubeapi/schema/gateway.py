@@ -376,6 +376,48 @@ TLSRouteSpec
   parentRefs []gateway.ParentReference
   rules! []gateway.RouteRule
 
+BackendTLSPolicy  # How doors speak TLS with a Service's pods, and what these must prove.
+  apiVersion string
+  kind string
+  metadata ObjectMeta
+  spec! BackendTLSPolicySpec
+  status gateway.PolicyStatus
+
+BackendTLSPolicySpec
+  options {}string
+  targetRefs! []gateway.LocalPolicyTargetReferenceWithSectionName  # Services of its own namespace.
+  validation! BackendTLSPolicyValidation
+
+gateway.LocalPolicyTargetReferenceWithSectionName
+  group! string
+  kind! string
+  name! string
+  sectionName string  # The name of a Service's port. Not given: all that no other policy names.
+
+BackendTLSPolicyValidation
+  caCertificateRefs []gateway.LocalObjectReference  # ConfigMaps with the certificates of authorities in ca.crt, as PEM.
+  hostname! string  # The server name that is asked for; without subjectAltNames the certificate must have it.
+  subjectAltNames []gateway.SubjectAltName  # The certificate must have one of these.
+  wellKnownCACertificates string  # System: the authorities that the door's machine trusts.
+
+gateway.LocalObjectReference
+  group! string
+  kind! string
+  name! string
+
+gateway.SubjectAltName
+  hostname string
+  type! string =Hostname|URI
+  uri string
+
+gateway.PolicyStatus
+  ancestors! []gateway.PolicyAncestorStatus
+
+gateway.PolicyAncestorStatus
+  ancestorRef! gateway.ParentReference
+  conditions! [type]Condition nopatch
+  controllerName! string
+
 ReferenceGrant  # Lets objects of other namespaces refer to those of its own.
   apiVersion string
   kind string

@@ -22,8 +22,9 @@ from portway.routing.haproxy.mirroring import mirror_frontend
 from portway.routing.haproxy.passing import ended_frontend, passing_frontend
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
-from portway.routing.haproxy.words import certificate_file, digest, server_address, server_name
-from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, UpstreamProtocol, VirtualHost
+from portway.routing.haproxy.upstreams import Speech, server, speech
+from portway.routing.haproxy.words import authorities_file, certificate_file, digest
+from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, VirtualHost
 from portway.routing.timings import Timings
 
 
@@ -40,10 +41,12 @@ class Rendered(Struct, frozen=True):
     """By name."""
     servers: Mapping[str, tuple[Endpoint, ...]]
     """By section."""
-    protocols: Mapping[str, UpstreamProtocol]
+    speeches: Mapping[str, Speech]
     """How the servers of a section are spoken to."""
     certificates: Mapping[str, str]
     """PEM, key and chain, by file name."""
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    """PEM of those who may have signed backends' certificates, by file name; another content is another name."""
     routes: Mapping[str, str] = field(default_factory=dict)
     """Names of routes by target, for the log."""
     entries: Mapping[str, str] = field(default_factory=dict)
@@ -84,11 +87,12 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         },
         maps={name: tuple(dict.fromkeys(entries)) for name, entries in ways.maps.items()},
         servers={name: _servers(table, section) for name, section in ways.sections.items() if section.pool},
-        protocols={name: table.pools[s.pool].protocol for name, s in ways.sections.items() if s.pool},
+        speeches={n: speech(table.pools[s.pool], place) for n, s in ways.sections.items() if s.pool},
         certificates={
             certificate_file(name): f"{one.key.strip()}\n{one.chain.strip()}\n"
             for name, one in table.certificates.items()
         },
+        authorities=_authorities(table.pools.values()),
         routes=ways.routes,
         entries={listener.name: listener.entry for listener in table.listeners},
     )
@@ -132,12 +136,12 @@ def _section_lines(rendered: Rendered) -> Iterator[str]:
         yield f"backend {name}"
         yield from (f"  {line}" for line in section.lines)
         for endpoint in rendered.servers.get(name, ()):
-            yield f"  server {server_name(endpoint)} {server_address(endpoint)}{options(rendered.protocols[name])}"
+            yield f"  server {server(endpoint, rendered.speeches[name])}"
 
 
-def options(protocol: UpstreamProtocol) -> str:
-    """Of a server."""
-    return {"h2c": " proto h2", "https": " ssl verify none sni req.hdr(host),field(1,:)"}.get(protocol, "")
+def _authorities(pools: Iterable[Pool]) -> dict[str, str]:
+    found = {pool.tls.authorities for pool in pools if pool.tls is not None}
+    return {authorities_file(pem): pem for pem in found if pem}
 
 
 def _servers(table: RouteTable, section: Section) -> tuple[Endpoint, ...]:

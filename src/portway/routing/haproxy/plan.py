@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.routing.haproxy.config import Rendered, options
+from portway.routing.haproxy.config import Rendered
 from portway.routing.haproxy.maps import NAMES
 from portway.routing.haproxy.place import Place
-from portway.routing.haproxy.words import server_address, server_name
+from portway.routing.haproxy.upstreams import server
+from portway.routing.haproxy.words import server_name
 from portway.routing.table import Endpoint
 
 _PLAIN = re.compile(r"[A-Za-z0-9/._*|:=~%+@,-]+")
@@ -69,7 +70,7 @@ def ran(old: Rendered, new: Rendered) -> Rendered:
         new,
         sections={**old.sections, **new.sections},
         servers={**old.servers, **new.servers},
-        protocols={**old.protocols, **new.protocols},
+        speeches={**old.speeches, **new.speeches},
     )
 
 
@@ -103,7 +104,7 @@ def _others(these: Rendered, those: Rendered) -> Iterator[Server]:
 
 def _server(rendered: Rendered, section: str, endpoint: Endpoint) -> Server:
     name = f"{section}/{server_name(endpoint)}"
-    return Server(name, f"add server {name} {server_address(endpoint)}{options(rendered.protocols[section])}")
+    return Server(name, f"add server {section}/{server(endpoint, rendered.speeches[section])}")
 
 
 def _certificates(old: Rendered, new: Rendered, place: Place) -> Iterator[str]:

@@ -8,6 +8,7 @@ from portway.routing.answers import answer_text
 from portway.routing.edits import WELL_KNOWN_PORTS
 from portway.routing.haproxy.limiting import limit_lines, too_large
 from portway.routing.haproxy.mirroring import mirror_line
+from portway.routing.haproxy.upstreams import marks
 from portway.routing.haproxy.words import formatted, quoted, section_name
 from portway.routing.table import (
     HeaderEdit,
@@ -67,7 +68,7 @@ def _section(table: RouteTable, route: Route, backend: WeightedBackend) -> Secti
         return _own([*_limit(route), _return(route.status_without_backend, text)])
     copies = zip(mirrors_of(table, route), _known_mirrors(table, route), strict=True)
     lines = tuple(_lines(pool, route, backend, [mirror_line(copy.name, mirror) for copy, mirror in copies]))
-    return Section(section_name(pool, lines), lines, backend.pool)
+    return Section(section_name(pool, lines, *marks(pool.tls)), lines, backend.pool)
 
 
 def mirrors_of(table: RouteTable, route: Route) -> list[Section]:

@@ -33,10 +33,15 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
 
 
-def section_name(pool: Pool | None, lines: tuple[str, ...]) -> str:
+def authorities_file(pem: str) -> str:
+    """Of certificates that backends are checked by, within the folder: another file for others."""
+    return f"certs/ca-{hashlib.sha256(pem.encode()).hexdigest()}.pem"
+
+
+def section_name(pool: Pool | None, lines: tuple[str, ...], *more: str) -> str:
     """The same for the same pool and lines; readable, as far as it can be."""
     base = f"{pool.namespace}.{pool.service}.{pool.port}" if pool is not None else "none"
-    marks = (pool.protocol if pool is not None else "", *lines)
+    marks = (pool.protocol if pool is not None else "", *lines, *more)
     return f"{base}.{digest(*marks)}"
 
 

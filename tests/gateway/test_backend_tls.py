@@ -1,0 +1,187 @@
+"""What backends must prove before a request reaches them, at both engines."""
+
+import json
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from cryptography import x509
+from msgspec.structs import replace
+
+from portway.routing.table import BackendTls, Certificate, Endpoint, Pool, RouteTable, UpstreamProtocol
+from portway.testing.doors import host, listener, route, table
+from tests.gateway.authority import Authority, SecureBackend, secure_backend
+from tests.gateway.backends import Backend, exchange, free_port
+from tests.gateway.conftest import Run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PORT = free_port()
+WEB = "shop/web:80/TCP"
+OURS, THEIRS = Authority("ours"), Authority("theirs")
+SPIFFE = "spiffe://shop.example/web"
+SERVED = OURS.certificate("web.example", "*.wild.example", uris=(SPIFFE,))
+BY_HOST = BackendTls("web.example", OURS.pem)
+
+
+def _table(
+    tls: BackendTls | None,
+    *endpoints: Endpoint,
+    protocol: UpstreamProtocol = "https",
+    certificates: Mapping[str, Certificate] | None = None,
+) -> RouteTable:
+    made = table(listener(host("", route("/", "web")), port=PORT))
+    pool = Pool("shop", "web", 80, protocol=protocol, endpoints=endpoints, tls=tls)
+    return replace(made, pools={WEB: pool}, certificates=certificates or {})
+
+
+async def _asked(path: str, method: str = "GET") -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, f"http://127.0.0.1:{PORT}{path}", headers={"Host": "door.example"}) as response,
+    ):
+        return response.status, await response.text()
+
+
+def _named(*names: str) -> BackendTls:
+    return replace(BY_HOST, names=tuple(("URI" if ":" in name else "Hostname", name) for name in names))
+
+
+@asynccontextmanager
+async def _secure() -> AsyncIterator[SecureBackend]:
+    async with secure_backend(SERVED) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        BY_HOST,
+        replace(BY_HOST, hostname="one.wild.example"),
+        replace(BY_HOST, authorities=THEIRS.pem + OURS.pem),
+        _named("web.example"),
+        _named("other.example", "web.example"),
+        _named("other.example", SPIFFE),
+        _named("*.wild.example"),
+        replace(_named(SPIFFE), hostname="nobody.example"),
+    ],
+)
+async def test_a_backend_that_proves_who_it_is(run: Run, tls: BackendTls) -> None:
+    async with _secure() as backend:
+        await run.apply(_table(tls, backend.endpoint))
+        for _ in range(2):
+            status, text = await _asked("/in")
+            assert (status, json.loads(text)["path"]) == (200, "/in")
+        status, text = await _asked("/body", "POST")
+        assert (status, set(backend.names)) == (200, {tls.hostname})
+        told = await run.told("/body")
+        assert (told.code, told.pool, told.backend) == ("ROUTED", WEB, ("127.0.0.1", backend.port))
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        replace(BY_HOST, hostname="other.example"),
+        replace(BY_HOST, hostname="two.one.wild.example"),
+        replace(BY_HOST, authorities=THEIRS.pem),
+        replace(BY_HOST, authorities=""),
+        _named("other.example"),
+        _named("other.example", "spiffe://shop.example/other"),
+        _named("spiffe://shop.example/web/"),
+        replace(_named(SPIFFE), authorities=THEIRS.pem),
+        replace(_named("web.example"), authorities=""),
+    ],
+)
+async def test_a_backend_that_does_not(run: Run, tls: BackendTls, caplog: pytest.LogCaptureFixture) -> None:
+    async with _secure() as backend:
+        await run.apply(_table(tls, backend.endpoint))
+        with caplog.at_level(logging.INFO):
+            run.served.clear()
+            status, text = await _asked("/out", "POST")
+            assert status in (502, 503), text
+            assert (await run.told("/out")).code == "BACKEND_TLS_FAILED"
+        assert backend.requests == []
+        assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.WARNING]
+
+
+async def test_a_backend_that_speaks_no_tls(run: Run, web: list[Backend]) -> None:
+    for tls in (BY_HOST, _named(SPIFFE)):
+        await run.apply(_table(tls, web[0].endpoint))
+        status, text = await _asked("/plain")
+        assert status in (502, 503), text
+        assert "GET /plain" not in web[0].requests
+
+
+async def test_one_who_proves_it_among_others(run: Run) -> None:
+    """A pod that cannot be trusted gets nothing, whoever is asked first."""
+    async with secure_backend(THEIRS.certificate("web.example", uris=(SPIFFE,))) as bad, _secure() as good:
+        for tls in (BY_HOST, _named(SPIFFE)):
+            await run.apply(_table(tls, bad.endpoint, good.endpoint))
+            assert [(await _asked("/mixed"))[0] for _ in range(6)] == [200] * 6
+        assert bad.requests == []
+
+
+async def test_policies_come_and_change(run: Run, web: list[Backend]) -> None:
+    """Whoever was trusted by an older policy has to prove it again."""
+    async with _secure() as backend:
+        for tls, expected in (
+            (BY_HOST, [200]),
+            (replace(BY_HOST, authorities=THEIRS.pem), [502, 503]),
+            (_named(SPIFFE), [200]),
+            (_named("spiffe://shop.example/other"), [502, 503]),
+            (_named(SPIFFE), [200]),
+            (replace(BY_HOST, hostname="other.example"), [502, 503]),
+            (BY_HOST, [200]),
+        ):
+            await run.apply(_table(tls, backend.endpoint))
+            assert (await _asked("/changed"))[0] in expected
+    await run.apply(_table(None, web[0].endpoint, protocol="http"))
+    assert (await _asked("/changed"))[0] == 200
+
+
+async def test_endpoints_of_a_policy_need_no_reload(run: Run) -> None:
+    async with _secure() as one, _secure() as two:
+        for tls in (BY_HOST, _named(SPIFFE)):
+            await run.apply(_table(tls, one.endpoint))
+            before = len(two.requests)
+            assert (await run.apply(_table(tls, one.endpoint, two.endpoint))).how == "runtime"
+            assert (await run.apply(_table(tls, two.endpoint))).how == "runtime"
+            assert [(await _asked("/moved"))[0] for _ in range(3)] == [200] * 3
+            assert len(two.requests) == before + 3
+
+
+@pytest.mark.parametrize("tls", [BY_HOST, _named(SPIFFE), BackendTls()])
+async def test_what_the_door_shows(run: Run, tls: BackendTls) -> None:
+    own = OURS.certificate("door.example")
+    serial = x509.load_pem_x509_certificate(own.chain.encode()).serial_number
+    async with secure_backend(SERVED, clients=OURS.pem) as backend:
+        shown = replace(tls, certificate="shop/door")
+        await run.apply(_table(shown, backend.endpoint, certificates={"shop/door": own}))
+        status, text = await _asked("/shown")
+        assert (status, int(json.loads(text)["client"], 16)) == (200, serial)
+        await run.apply(_table(tls, backend.endpoint))
+        assert (await _asked("/hidden"))[0] in (502, 503)
+
+
+async def test_a_large_body(run: Run) -> None:
+    async with _secure() as backend:
+        for tls in (BY_HOST, _named(SPIFFE)):
+            await run.apply(_table(tls, backend.endpoint))
+            head = b"POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n"
+            answer = await exchange(PORT, head + b"x" * 3_000_000)
+            assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == 3_000_000
+
+
+async def test_contexts_are_strict() -> None:
+    """Nothing of what `ssl` checks by itself is switched off."""
+    from portway.gateway.backendtls import BackendContexts
+
+    contexts = BackendContexts()
+    for tls in (BY_HOST, _named(SPIFFE)):
+        context = contexts.of(tls, None)
+        assert context.verify_mode == ssl.CERT_REQUIRED
+        assert context.check_hostname is not bool(tls.names)
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
