@@ -38,7 +38,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("NetworkPolicy", "Ingress", "IngressClass"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute"), ("gateway.networking.k8s.io",)),
     **dict.fromkeys(
-        ("ListenerSet", "TLSRoute", "TCPRoute", "UDPRoute", "ReferenceGrant"), ("gateway.networking.k8s.io",)
+        ("ListenerSet", "TLSRoute", "TCPRoute", "UDPRoute", "ReferenceGrant", "BackendTLSPolicy"),
+        ("gateway.networking.k8s.io",),
     ),
     "ClusterNetworkPolicy": ("policy.networking.k8s.io",),
     "EndpointSlice": ("discovery.k8s.io",),

@@ -47,7 +47,7 @@ OUTSIDE = ("172.18.0.1", "fd00:18::1")
 MOST_REPLICAS = 10
 """More pods of one workload are not imagined: one more says nothing new."""
 _OF_DOORS = (
-    *("Ingress", "Gateway", "ListenerSet", "ReferenceGrant"),
+    *("Ingress", "Gateway", "ListenerSet", "ReferenceGrant", "BackendTLSPolicy"),
     *("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"),
 )
 _NOW = "2000-01-01T00:00:00Z"

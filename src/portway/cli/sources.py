@@ -179,6 +179,7 @@ _ELSEWHERE: Iterable[tuple[str, str, str, bool]] = (
     ("policy", "v1", "poddisruptionbudgets", True),
     ("autoscaling", "v2", "horizontalpodautoscalers", True),
     ("gateway.networking.k8s.io", "v1", "gateways httproutes grpcroutes tlsroutes tcproutes udproutes", True),
+    ("gateway.networking.k8s.io", "v1", "backendtlspolicies", True),
     ("gateway.networking.k8s.io", "v1", "gatewayclasses", False),
     ("gateway.networking.k8s.io", "v1beta1", "referencegrants", True),
     ("monitoring.coreos.com", "v1", "servicemonitors podmonitors", True),

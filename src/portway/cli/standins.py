@@ -18,7 +18,7 @@ def secrets(bundle: Bundle) -> list[Doc]:
     given. What a whole cluster does not have is missing.
     """
     found: dict[tuple[str, str], Doc] = {}
-    for namespace, name, hosts in (*_of_ingresses(bundle), *_of_gateways(bundle)):
+    for namespace, name, hosts in (*_of_ingresses(bundle), *_of_gateways(bundle), *_of_backends(bundle)):
         given = bundle.find("Secret", namespace, name)
         if given is None and bundle.complete:
             continue
@@ -28,12 +28,12 @@ def secrets(bundle: Bundle) -> list[Doc]:
 
 
 def authorities(bundle: Bundle) -> list[Doc]:
-    """For the Gateways that want certificates of their clients: ConfigMaps, likewise."""
+    """For Gateways that want certificates of their clients, and BackendTLSPolicies: ConfigMaps, likewise."""
     named = {
         (word(one.get("namespace")) or item.namespace, word(one.get("name")))
-        for item in bundle.of("Gateway")
-        for tls in _frontends(item)
-        for _, one in objects(dig(tls, "validation.caCertificateRefs"))
+        for item in bundle.of("Gateway", "BackendTLSPolicy")
+        for validation in _validations(item)
+        for _, one in objects(dig(validation, "caCertificateRefs"))
         if word(one.get("kind")) == "ConfigMap"
     }
     return [
@@ -41,11 +41,11 @@ def authorities(bundle: Bundle) -> list[Doc]:
     ]
 
 
-def _frontends(item: Item) -> Iterator[Doc]:
-    frontend = item.get("spec.tls.frontend")
-    yield dig(frontend, "default") or {}
-    for _, one in objects(dig(frontend, "perPort")):
-        yield dig(one, "tls") or {}
+def _validations(item: Item) -> Iterator[object]:
+    yield item.get("spec.validation")
+    yield item.get("spec.tls.frontend.default.validation")
+    for _, one in inside(item, "spec.tls.frontend.perPort"):
+        yield dig(one, "tls.validation")
 
 
 def _config_map(namespace: str, name: str) -> Doc:
@@ -68,6 +68,13 @@ def _of_gateways(bundle: Bundle) -> Iterator[_Reference]:
                 if word(one.get("kind")) in ("", "Secret"):
                     hosts = (word(listener.get("hostname")),) if listener.get("hostname") else ()
                     yield word(one.get("namespace")) or item.namespace, word(one.get("name")), hosts
+
+
+def _of_backends(bundle: Bundle) -> Iterator[_Reference]:
+    for item in bundle.of("Gateway"):
+        one = item.get("spec.tls.backend.clientCertificateRef")
+        if isinstance(one, dict):
+            yield word(one.get("namespace")) or item.namespace, word(one.get("name")), ()
 
 
 def _secret(namespace: str, name: str, hosts: tuple[str, ...]) -> Doc:

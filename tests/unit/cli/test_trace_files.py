@@ -212,3 +212,30 @@ def test_wrong_usage(tmp_path: Path) -> None:
     assert "--probe sends a packet in a fleet" in _trace("-f", files, "node-1:30080", "--probe").stderr
     assert "is not a target" in _trace("-f", files, "node-1").stderr
     assert "is not a place" in _trace("-f", files, "node-1:1", "--from", "x/y/z").stderr
+
+
+POLICY = """\
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: shop}
+spec:
+  targetRefs: [{group: "", kind: Service, name: shop}]
+  validation: {hostname: shop.example, caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]}
+"""
+CA = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ca}\ndata: {ca.crt: none}\n"
+
+
+@pytest.mark.parametrize(
+    ("authority", "code", "words"),
+    [
+        ("", "ROUTED", "ASSUME_TLS_SECRETS"),
+        (CA, "BACKEND_INVALID", "BackendTLSPolicy default/shop: ConfigMap default/ca: its ca.crt is not a PEM"),
+    ],
+)
+def test_a_policy_for_backends(tmp_path: Path, authority: str, code: str, words: str) -> None:
+    gateway = GATEWAY.replace("443, protocol: HTTPS, tls: {certificateRefs: [{name: shop-tls}]}", "80, protocol: HTTP")
+    service = examples.service("{port: 80, targetPort: 8080}", name="shop")
+    documents = examples.together(examples.workload(), service, gateway, POLICY, *([authority] if authority else []))
+    (tmp_path / "all.yaml").write_text(documents)
+    run = _trace("-f", str(tmp_path), "http://shop.example/")
+    assert f"ends     {code}: " in run.stdout and words in run.stdout, run.output

@@ -86,15 +86,13 @@ class Escorts:
         else:
             self._failed.pop(at, None)
             join(inside, outside)
-            if inside.transport.is_closing():
-                outside.transport.close()
 
-    async def _connected(self, endpoint: Endpoint, tls: BackendTls, http2: bool) -> "_Side":
+    async def _connected(self, endpoint: Endpoint, tls: BackendTls, http2: bool) -> Splice:
         certificate = self._certificates.get(tls.certificate) if tls.certificate else None
         context = self._contexts.of(tls, certificate, http2=http2)
         loop = asyncio.get_running_loop()
         transport, outside = await loop.create_connection(
-            _Side, endpoint.address, endpoint.port, ssl=context, server_hostname=tls.hostname
+            Splice, endpoint.address, endpoint.port, ssl=context, server_hostname=tls.hostname
         )
         try:
             check(tls, transport.get_extra_info("ssl_object"), http2=http2)
@@ -104,15 +102,7 @@ class Escorts:
         return outside
 
 
-class _Side(Splice):
-    """Both ways end together: TLS of asyncio has no halves."""
-
-    def eof_received(self) -> bool:
-        """So the other side ends too."""
-        return False
-
-
-class _Inside(_Side):
+class _Inside(Splice):
     """HAProxy's side."""
 
     def __init__(self, escorts: Escorts, what: Escorted) -> None:
