@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ _AGAIN_SECONDS = (1.0, 2.0)
 """When an address is announced again after it came: the first word may be lost."""
 _COALESCE = 0.01
 """Seconds after a change before it is acted on: changes come together."""
+_PATIENCE = 3
+"""And at least so many times what a round takes, from its end on: each looks at all addresses, and when a thousand come
+one by one, a round for each would be a thousand times a thousand."""
 
 
 class AnnounceConfig(Struct, frozen=True):
@@ -82,11 +86,13 @@ class Announcer:
             group.create_task(self._probe_for_ever())
             while True:
                 self._changed.clear()
+                began = time.thread_time()
                 due = await self._attempt()
+                calm = now() + _PATIENCE * (time.thread_time() - began)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(due or None):
                         await self._changed.wait()
-                        await asyncio.sleep(_COALESCE)
+                        await asyncio.sleep(max(_COALESCE, calm - now()))
 
     async def _attempt(self) -> float:
         """A round, or the time until the next attempt at one; a failure that lasts is told once."""
