@@ -89,3 +89,16 @@ def test_all_are_listed_and_an_unknown_one_is_refused() -> None:
     assert "PW-W01" in CliRunner().invoke(command, []).stdout
     run = CliRunner().invoke(command, ["whatever"])
     assert run.exit_code == 2 and "there is no code whatever; portway explain lists them" in run.stderr
+
+
+def test_the_guide_of_load_balancers_names_codes_and_tests_that_exist() -> None:
+    table = (ROOT / "docs" / "guides" / "loadbalancer.md").read_text().partition("The fourteen ways")[2]
+    rows = [line for line in table.splitlines() if re.match(r"\| \d+\. ", line)]
+    assert [int(row[2:].partition(".")[0]) for row in rows] == list(range(1, 15))
+    assert set(re.findall(r"\bLB_[A-Z_]+|PW-B\d\d", table)) <= {*CODES, *REGISTERS["checks"]}
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    there = {f"def {path.stem}" for path in files} | {line for path in files for line in path.read_text().splitlines()}
+    for row in rows:
+        named = re.findall(r"test_\w+", row)
+        assert named, row
+        assert [name for name in named if any(line.startswith(f"def {name}") for line in there)] == named

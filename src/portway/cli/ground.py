@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import click
 from msgspec import Struct
 
 from portway import fleet
@@ -58,8 +59,11 @@ def of_sources(files: Sequence[str], name: str, context: str | None, kubeconfig:
 
 
 def of_inputs(inputs: sources.Inputs) -> Ground:
-    """The cluster that objects make."""
+    """The cluster that objects make. Those that no API server would take are told on stderr: they are not in it."""
     made = imagine(inputs.bundle)
+    for refusal in made.refused:
+        place = f"{refusal.item.where().text}: " if refusal.item.file else ""
+        click.echo(f"portway: {place}left out, the API server would refuse it: {refusal.error.message}", err=True)
     stand_ins = {"Secret": standins.secrets(inputs.bundle), "ConfigMap": standins.authorities(inputs.bundle)}
     stood = {kind: _with(found, kind, inputs.bundle) for kind, found in stand_ins.items() if found}
     given = {**made.documents, **stood}

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from portway.analysis import examples
+from portway.cli.audit import command as audit
+from portway.cli.diff import command as diff
 from portway.cli.snapshot import command as snapshot
 from portway.cli.trace import command
 
@@ -132,6 +134,25 @@ def test_a_snapshot_says_who_answers(tmp_path: Path) -> None:
         (tmp_path / "cluster.json").write_text(run.stdout)
         said = _trace("-f", str(tmp_path / "cluster.json"), "192.0.2.240:80")
         assert f"[{node} 192.0.2.240:80]" in said.stdout, said.output
+
+
+@pytest.mark.parametrize("asked", ["trace", "audit", "diff"])
+def test_what_an_api_server_would_refuse_is_left_out_and_named(tmp_path: Path, asked: str) -> None:
+    one, two = (
+        examples.service(NAMED, more="type: NodePort"),
+        examples.service(NAMED, name="two", more="type: NodePort"),
+    )
+    bad = examples.ingress(examples.backend("number: 80", path="cart"))
+    file = tmp_path / "all.yaml"
+    file.write_text(examples.together(one, two, examples.workload(), bad))
+    arguments = {"trace": ["-f", str(file), "node-1:30080"], "audit": ["-f", str(file)], "diff": [str(file), str(file)]}
+    run = CliRunner().invoke({"trace": command, "audit": audit, "diff": diff}[asked], arguments[asked])
+    service, door = run.stderr.splitlines()[:2]
+    assert service.startswith(f"portway: {file}:10:") and door.startswith(f"portway: {file}:"), run.stderr
+    refused = "left out, the API server would refuse it: "
+    assert f'{refused}Service "two" is invalid: spec.ports[0].nodePort: Invalid value: 30080' in service
+    assert f'{refused}Ingress.networking.k8s.io "shop" is invalid: spec.rules[0].http.paths[0].path' in door
+    assert "refuse" not in run.stdout
 
 
 TLS = "tls: [{hosts: [shop.example], secretName: shop-tls}]"
