@@ -125,6 +125,30 @@ async def test_nobody_behind_a_terminated_listener(run: Run) -> None:
     assert await _said("raw.a.example", b"x\n") == b""
 
 
+@pytest.mark.parametrize("manner", ["ended", "passed"])
+async def test_the_share_of_a_bad_reference_is_closed(run: Run, manner: str) -> None:
+    shares = host("raw.a.example", route("/", "raw", ""))
+    made = _ended() if manner == "ended" else _at("raw.a.example", "TLS", "raw")
+    own = Contexts().of(OWN) if manner == "passed" else None
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"mine")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=own) as server:
+        raw = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        await run.apply(_table(replace(made, hosts=(shares,)), raw=raw))
+        fates = set()
+        for _ in range(100):  # by chance: one of them is missing in one run of 2 ** 99
+            try:
+                fates.add(await _said("raw.a.example", b""))
+            except OSError:
+                fates.add(b"")
+            if len(fates) == 2:
+                break
+        assert fates == {b"mine", b""}
+
+
 async def test_a_listener_whose_certificate_is_not_there_hands_nothing_on(run: Run) -> None:
     async with _talker() as raw:
         await run.apply(_table(_https()))

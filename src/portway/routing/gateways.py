@@ -13,9 +13,10 @@ from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.backendtls import policy_reports
+from portway.routing.clear import in_the_clear
 from portway.routing.clients import insecure
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
-from portway.routing.listeners import Judged, names
+from portway.routing.listeners import Judged, ends_tls, names
 from portway.routing.listenersets import KIND, accepted, by_gateway, orphaned, parents
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.reports import (
@@ -263,16 +264,17 @@ def _listener(gateway: Name, listener: Judged, placed: Sequence[_Placed]) -> Lis
         hostname=listener.hostname,
         certificates=tuple(dict.fromkeys(key for key, _ in listener.certificates)),
         clients=listener.clients,
-        hosts=_virtual_hosts(placed),
+        hosts=_virtual_hosts(placed, ends_tls(listener.document)),
     )
 
 
-def _virtual_hosts(placed: Sequence[_Placed]) -> tuple[VirtualHost, ...]:
+def _virtual_hosts(placed: Sequence[_Placed], ends: bool) -> tuple[VirtualHost, ...]:
     """The routes of each hostname, in Gateway API's order of precedence."""
     by_host: dict[str, list[tuple[Precedence, Route]]] = {}
     for route in placed:
+        ruled = [(order, in_the_clear(one, route.ruled.guarded) if ends else one) for order, one in route.ruled.routes]
         for hostname in route.hostnames:
-            by_host.setdefault(hostname, []).extend(route.ruled.routes)
+            by_host.setdefault(hostname, []).extend(ruled)
     return tuple(
         VirtualHost(hostname, routes=tuple(route for _, route in sorted(routes, key=lambda pair: pair[0])))
         for hostname, routes in sorted(by_host.items())

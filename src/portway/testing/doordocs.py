@@ -249,7 +249,7 @@ def tls_secret(name: str, *hosts: str, **data: str) -> Doc:
 def authorities(name: str, *certificates: str, **data: str) -> Doc:
     """A ConfigMap of certificates (PEM) that others are issued by; `crt` replaces what is in it."""
     pem = data.get("crt", "".join(certificates) or key_pair(name)[0])
-    return _document("v1", "ConfigMap", name, None) | {"data": {"ca.crt": pem}}
+    return config_map(name, ca_crt=pem)
 
 
 def asks(*refs: str, kind: str = "ConfigMap", **fields: Any) -> Doc:

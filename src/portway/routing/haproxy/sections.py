@@ -48,13 +48,14 @@ def sections_of(table: RouteTable, listener: Listener, route: Route) -> list[tup
 
 def passed_through(table: RouteTable, route: Route) -> list[tuple[Section, int]]:
     """Of a route for connections, not requests."""
-    made = []
-    for backend in route.backends:
-        pool = table.pools.get(backend.pool)
-        if backend.weight > 0 and pool is not None:
-            lines = ("mode tcp", "balance roundrobin", "option redispatch 1")
-            made.append((Section(section_name(pool, lines), lines, backend.pool), backend.weight))
-    return made
+    shares = [backend for backend in route.backends if backend.weight > 0]
+    return [(_passing(table.pools.get(backend.pool), backend.pool), backend.weight) for backend in shares]
+
+
+def _passing(pool: Pool | None, key: str) -> Section:
+    """Without a pool it has no servers, and its share is closed."""
+    lines = ("mode tcp", "balance roundrobin", "option redispatch 1")
+    return Section(section_name(pool, lines), lines, key if pool is not None else "")
 
 
 def _own(lines: list[str]) -> Section:
