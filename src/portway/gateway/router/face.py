@@ -128,22 +128,29 @@ class Face:
         return made
 
     async def _hand_on(self, client: socket.socket, listener: Listener, name: str) -> None:
-        """Bytes as they are, or what is inside."""
-        loop = asyncio.get_running_loop()
+        """Bytes as they are, or what is inside. A pod is asked for once the client is known."""
         if listener.ends_tls:
             here = await self._end_tls(client, Splice, self._engine.context(listener, name), None)
         else:
-            _, here = await loop.connect_accepted_socket(Splice, client)
+            _, here = await asyncio.get_running_loop().connect_accepted_socket(Splice, client)
+        there = await self._reached(listener, name)
+        if there is None:
+            here.transport.close()
+        else:
+            join(here, there)
+
+    async def _reached(self, listener: Listener, name: str) -> Splice | None:
+        """A pod."""
+        loop = asyncio.get_running_loop()
         for endpoint in self._engine.handed_to(listener, name):
             try:
                 async with asyncio.timeout(self._engine.door.timings.connect):
                     _, there = await loop.create_connection(Splice, endpoint.address, endpoint.port)
             except OSError as error:
                 log.debug("%s:%s: %s", endpoint.address, endpoint.port, error)
-                continue
-            join(here, there)
-            return
-        here.transport.close()
+            else:
+                return there
+        return None
 
 
 async def _peeked(client: socket.socket) -> str:
