@@ -21,6 +21,13 @@ MEANING = {
     "ORIGIN_REFUSED": "the door answers 403: a preflight from an origin that is none of the route's allowOrigins",
     "NO_DOOR": "no Ingress or Gateway listens on this port with this protocol",
 }
+CLOSED = {
+    "ROUTED": "a pod behind the TLSRoute's Service gets the connection",
+    "NO_HOST": "the door closes the connection: no TLSRoute has this name",
+    "BACKEND_INVALID": "the door closes the connection: the TLSRoute's backend does not exist or may not be used",
+    "NO_ENDPOINTS": "the door closes the connection: no pod is ready behind the TLSRoute's Service",
+}
+"""What it is at listeners of protocol TLS, where nobody reads requests."""
 _PORTS = {"http": 80, "https": 443}
 _PROTOCOLS = {"http": ("HTTP",), "https": ("HTTPS", "TLS")}
 
@@ -70,13 +77,15 @@ class WebTrace(Struct, frozen=True):
     shares: tuple[Share, ...] = ()
     others: tuple[str, ...] = ()
     """Further doors that listen there."""
+    protocol: str = ""
+    """The listener's."""
     client_certificate: bool = False
     """Whether the door wants one of the client, issued by an authority that its Gateway names."""
 
     @property
     def meaning(self) -> str:
         """The code in a sentence."""
-        return MEANING[self.code]
+        return CLOSED.get(self.code, MEANING[self.code]) if self.protocol == "TLS" else MEANING[self.code]
 
 
 def parse_url(text: str) -> Url:
@@ -119,7 +128,7 @@ def _told(table: RouteTable, url: Url, listener: Listener, decision: Decision, o
         url.text,
         decision.code,
         decision.code in ("ROUTED", "REDIRECTED", "PREFLIGHT"),
-        decision.status,
+        0 if listener.protocol == "TLS" else decision.status,
         listener.door,
         service_of(listener.door),
         listener.port,
@@ -130,6 +139,7 @@ def _told(table: RouteTable, url: Url, listener: Listener, decision: Decision, o
         decision.path,
         _shares(table, route, decision) if route else (),
         others,
+        listener.protocol,
         listener.clients is not None and listener.clients.is_required,
     )
 

@@ -16,12 +16,12 @@ def draw(found: WebTrace) -> list[str]:
     way = " → ".join(f"[{box}]" for box in boxes if box)
     lines = [way if found.arrives else f"{way} ✗"]
     for share in found.shares:
-        lines += _share(share, alone=len(found.shares) == 1)
+        lines += _share(share, alone=len(found.shares) == 1, closes=found.protocol == "TLS")
     if found.client_certificate:
         lines.append(
             f"  {'asks':8} a certificate of the client, issued by an authority of the Gateway (spec.tls.frontend)"
         )
-    if found.code == "ROUTED":
+    if found.code == "ROUTED" and found.protocol != "TLS":
         lines.append(f"  {'path':8} the pod sees {found.path}")
     if found.location:
         lines.append(f"  {'redirect':8} {found.status} to {found.location}")
@@ -33,15 +33,17 @@ def _service(share: Share) -> str:
     return share.service or share.reason
 
 
-def _share(share: Share, *, alone: bool) -> list[str]:
-    lines = [] if alone else [f"    [{_service(share)}]  weight {share.weight}{_failing(share)}"]
+def _share(share: Share, *, alone: bool, closes: bool) -> list[str]:
+    lines = [] if alone else [f"    [{_service(share)}]  weight {share.weight}{_failing(share, closes)}"]
     return lines + [
         f"    [{endpoint.pod or 'pod'} {_socket(endpoint.address)}:{endpoint.port}]" for endpoint in share.endpoints
     ]
 
 
-def _failing(share: Share) -> str:
-    return f" ✗ answered {share.status}" if share.status else ""
+def _failing(share: Share, closes: bool) -> str:
+    if not share.status:
+        return ""
+    return " ✗ closed" if closes else f" ✗ answered {share.status}"
 
 
 def _socket(address: str) -> str:

@@ -1,10 +1,13 @@
 """A URL followed through its door, and how that is drawn."""
 
-import pytest
+from typing import Any
 
-from portway.analysis.webtrace import MEANING, follow, parse_url, rows
+import pytest
+from msgspec.structs import replace
+
+from portway.analysis.webtrace import CLOSED, MEANING, follow, parse_url, rows
 from portway.cli import webdrawing
-from portway.routing.table import RouteTable, ValueMatch
+from portway.routing.table import ClientValidation, RouteTable, ValueMatch
 from portway.testing import doors as doors_of_7
 from portway.testing.doordocs import (
     endpoint_slice,
@@ -79,6 +82,23 @@ def test_drawn(table: RouteTable) -> None:
         "  ends     ROUTED: a pod behind the route's Service answers",
     ]
     assert webdrawing.draw(follow(table, parse_url("http://bad.example/")))[0].endswith("[BackendNotFound] ✗")
+
+
+def test_connections_are_not_answered_but_closed() -> None:
+    shares = doors_of_7.host("raw.example", doors_of_7.route("/", "web", "", name="TLSRoute shop/raw rules[0]"))
+    fields: dict[str, Any] = {"protocol": "TLS", "hostname": "raw.example", "clients": ClientValidation("a PEM")}
+    ended = doors_of_7.listener(shares, port=443, certificates=("shop/a",), **fields)
+    found = follow(doors_of_7.table(ended), parse_url("https://raw.example"))
+    assert webdrawing.draw(found) == [
+        "[https://raw.example] → [listener shop/gateway/443] → [host raw.example] → [TLSRoute shop/raw rules[0]]",
+        "    [shop/web:80]  weight 1",
+        "    [pod 10.0.0.1:80]",
+        "    [BackendNotFound]  weight 1 ✗ closed",
+        "  asks     a certificate of the client, issued by an authority of the Gateway (spec.tls.frontend)",
+        "  ends     ROUTED: a pod behind the TLSRoute's Service gets the connection",
+    ]
+    closed = follow(doors_of_7.table(replace(ended, hosts=())), parse_url("https://raw.example"))
+    assert (closed.code, closed.status, closed.meaning) == ("NO_HOST", 0, CLOSED["NO_HOST"])
 
 
 def test_doors_as_a_table(table: RouteTable) -> None:
