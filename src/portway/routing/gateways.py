@@ -13,7 +13,7 @@ from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.backendtls import policy_reports
-from portway.routing.clear import in_the_clear
+from portway.routing.clear import closed, in_the_clear
 from portway.routing.clients import insecure
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
 from portway.routing.listeners import Judged, ends_tls, names
@@ -173,6 +173,8 @@ def _parent_conditions(attachment: Attachment, ruled: Ruled) -> Iterable[Conditi
         yield attachment.accepted
         if attachment.accepted.status and said:
             yield Condition("PartiallyInvalid", True, "UnsupportedValue", f"answered 500: {said}")
+        elif attachment.ends_tls and ruled.guarded:
+            yield closed(ruled.guarded)
     if ruled.unresolved:
         messages = "; ".join(dict.fromkeys(resolved.message for resolved in ruled.unresolved))
         yield Condition("ResolvedRefs", False, ruled.unresolved[0].reason, messages)
