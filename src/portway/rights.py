@@ -18,6 +18,8 @@ BITS = {
     "SETGID": 6,
     "SETUID": 7,
     "NET_BIND_SERVICE": 10,
+    "NET_ADMIN": 12,
+    "NET_RAW": 13,
     "SYS_CHROOT": 18,
     "SYS_RESOURCE": 24,
 }

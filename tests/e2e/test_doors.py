@@ -331,7 +331,9 @@ def test_roots_fleet_has_no_more_of_roots_rights_than_it_needs(doors: Running) -
     found = [(process["name"], *rights(process["pid"])) for process in everybody(doors)]
     kept = {name: effective for name, _, effective in found}
     bind = 1 << BITS["NET_BIND_SERVICE"]
-    wanted = {"apiserver": 0, "controllers": 0, "nameserver": 0, "relay": bind}
+    network = 1 << BITS["NET_ADMIN"]
+    wanted = {"apiserver": 0, "controllers": 0, "nameserver": 0, "relay": bind, "dialer": bind | network}
+    wanted["node-1-agent"] = bind | network | 1 << BITS["NET_RAW"]
     assert {name: kept[name] for name in wanted} == wanted
     if shutil.which("haproxy"):
         engines = sorted((user == "0", effective) for name, user, effective in found if name == "haproxy")

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from portway import rights
 from portway.fleet import dialer, etc, kubelet, linux, reports, supervisor, wiring
 from portway.fleet.config import NodePlan
 from portway.fleet.kubelet.gate import Gate
@@ -30,6 +31,10 @@ from portway.fleet.state import FleetState
 log = logging.getLogger("portway.fleet.world")
 
 Agent = Callable[[FleetPaths, NodePlan], int]
+_DIALERS = ("NET_ADMIN", "NET_BIND_SERVICE")
+"""Of root's rights: for routes, and for the API server's socket for pods."""
+_AGENTS = ("NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE")
+"""For rules and what the kernel tells of connections; for sockets of health checks."""
 
 
 class World:
@@ -92,13 +97,15 @@ class World:
 
     def _populate(self, children: supervisor.Supervisor) -> None:
         paths = self._paths
-        children.start("dialer", _inside("outside", lambda: dialer.run(paths.dial_socket)), paths.log("dialer"))
+        dial = rights.keeping(_DIALERS, paths.folder, lambda: dialer.run(paths.dial_socket))
+        children.start("dialer", _inside("outside", dial), paths.log("dialer"))
         for node in self._state.nodes:
             self._start_node(children, node)
 
     def _start_node(self, children: supervisor.Supervisor, node: NodePlan) -> None:
         paths, gate = self._paths, self._gate
-        runs = {name: partial(run, paths, node) for name, run in self._agents.items()}
+        runs: dict[str, Callable[[], int]] = {name: partial(run, paths, node) for name, run in self._agents.items()}
+        runs["agent"] = rights.keeping(_AGENTS, paths.folder, runs["agent"])
         runs["kubelet"] = partial(kubelet.run, paths, node, gate)
         for what, run in runs.items():
             name = f"{node.name}-{what}"
