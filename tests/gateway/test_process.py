@@ -52,7 +52,8 @@ class Kept:
     def close(self) -> None: ...
 
 
-async def _create(api: Api, *documents: Doc) -> None:
+async def create(api: Api, *documents: Doc) -> None:
+    """Any kind of object."""
     for document in documents:
         kind = by_kind(document["apiVersion"], document["kind"])
         assert kind is not None
@@ -100,7 +101,7 @@ async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_tabl
     with apiserver.start(tmp_path) as server:
         async with Api.unix(server.unix) as api:
             await api.create(NAMESPACES, {"metadata": {"name": "shop"}})
-            await _create(api, *first_objects(), gateway("front", http(port=8080)))
+            await create(api, *first_objects(), gateway("front", http(port=8080)))
             running = asyncio.create_task(serve(config, api, engine=engine))
             await engine.changed.wait()
             assert b"no table yet" in await exchange(healthz, asking)
@@ -109,7 +110,7 @@ async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_tabl
             server.kill()
             assert b" 200 OK" in await exchange(healthz, asking)
             server.start()
-            await _create(api, service("web", 80), route("web", "front", rule(path("/cart"), to="web")))
+            await create(api, service("web", 80), route("web", "front", rule(path("/cart"), to="web")))
             async with asyncio.timeout(20):
                 while not engine.tables[-1].pools:
                     engine.changed.clear()
@@ -140,12 +141,12 @@ async def test_objects_become_requests(engine: str, tmp_path: Path) -> None:
         await api.create(NAMESPACES, {"metadata": {"name": "shop"}})
         front = gateway("front", http(port=port))
         web = route("web", "front", rule(path("/cart"), to="web"))
-        await _create(api, *first_objects(), service("web", 80), _slice(one), front, web)
+        await create(api, *first_objects(), service("web", 80), _slice(one), front, web)
         await stack.enter_async_context(_door(api, engine, healthz, lines))
         await _until(port, b'"name": "one"')
         async with aiohttp.ClientSession() as session:
             await _until(healthz, b" 200 OK", GET.replace(b"/cart", b"/healthz"))
-            await _create(api, _slice(two))
+            await create(api, _slice(two))
             await api.delete(ENDPOINT_SLICES, "shop", "web-one")
             await _until(port, b'"name": "two"')
             await api.delete(ENDPOINT_SLICES, "shop", "web-two")
