@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.error
@@ -355,6 +356,22 @@ def rights(pid: int) -> tuple[str, int]:
 def everybody(fleet: Running) -> list[dict[str, Any]]:
     """All processes of a fleet, the programs of its pods too."""
     return processes(json.loads((fleet.folder / "fleet.json").read_text())["keeper_pid"])
+
+
+def test_what_an_engine_writes_is_the_pods_and_goes_with_it(doors: Running) -> None:
+    """Keys among it. The door's process sees it and this machine never does: nothing is left, however a door ends."""
+    started = [process["pid"] for process in everybody(doors) if _runs_a_door(process["pid"])]
+    assert len(started) >= 2, "one of the Ingresses', one of the Gateway's"
+    for pid in started:
+        held = list(Path(f"/proc/{pid}/root/run/portway-door").iterdir())
+        assert [folder.name.rpartition("-")[0] for folder in held] == ["portway-door"]
+        assert not (Path(tempfile.gettempdir()) / held[0].name).exists()
+    assert not Path("/run/portway-door").exists()
+
+
+def _runs_a_door(pid: int) -> bool:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return words[1:4] == [b"-m", b"portway", b"gateway"]
 
 
 def test_a_rolling_update_of_the_pods_behind_a_route_fails_no_request(doors: Running) -> None:

@@ -45,6 +45,8 @@ FORWARDED = "forwarded"
 """The targetPort of ports that no pod of the door serves."""
 HEALTHZ_PORT = 10254
 """Where `portway gateway` says that it serves."""
+_FOLDER = "/run/portway-door"
+"""Where an engine's own files are, keys among them: a volume of the pod's, which goes with it, however that ends."""
 _ADDRESSES = "metallb.io/loadBalancerIPs"
 _GRACE_SECONDS = 40
 """Longer than an engine needs to finish what is under way."""
@@ -205,9 +207,15 @@ def _deployment(door: Door, program: Program) -> Doc:
     """Its pods know nothing of ports, so that changes of listeners keep them."""
     labels = {**door.labels, LABEL: door.name}
     probe = {"httpGet": {"path": "/healthz", "port": HEALTHZ_PORT}, "periodSeconds": 1, "failureThreshold": 2}
-    container: Doc = {"name": "gateway", "image": "portway", "command": list(program.argv), "readinessProbe": probe}
-    if program.variables:
-        container["env"] = [{"name": name, "value": value} for name, value in program.variables]
+    variables = (*program.variables, ("TMPDIR", _FOLDER))
+    container: Doc = {
+        "name": "gateway",
+        "image": "portway",
+        "command": list(program.argv),
+        "env": [{"name": name, "value": value} for name, value in variables],
+        "readinessProbe": probe,
+        "volumeMounts": [{"name": "run", "mountPath": _FOLDER}],
+    }
     annotations = {**door.annotations, "portway.dev/runtime": "process"}
     return {
         "apiVersion": "apps/v1",
@@ -221,6 +229,7 @@ def _deployment(door: Door, program: Program) -> Doc:
                 "metadata": {"labels": labels, "annotations": annotations},
                 "spec": {
                     "containers": [container],
+                    "volumes": [{"name": "run", "emptyDir": {}}],
                     "terminationGracePeriodSeconds": _GRACE_SECONDS,
                     "affinity": _beside(door),
                 },
