@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,94 @@ def test_every_node_tells_the_router_and_takes_back_what_is_gone(net: Lan, route
     assert len(NODES) == 3
 
 
+@contextmanager
+def _password(net: Lan, router: Path, password: str) -> Iterator[None]:
+    """The router wants it of every node."""
+
+    def say(*lines: str) -> None:
+        argv = [part for line in ("configure terminal", "router bgp 64513", *lines) for part in ("-c", line)]
+        subprocess.run(["vtysh", "--vty_socket", str(router), *argv], check=True, capture_output=True)
+
+    nodes = [f"192.0.2.{k}" for k in (1, 2, 3)]
+    say(*(f"neighbor {node} password {password}" for node in nodes))
+    try:
+        yield
+    finally:
+        say(*(f"no neighbor {node} password" for node in nodes))
+
+
+def _secret(net: Lan, kind: str = "kubernetes.io/basic-auth", **data: str) -> None:
+    """The one that the peer names, anew."""
+    base = "/api/v1/namespaces/metallb-system/secrets"
+    net.http.delete(f"{base}/router")
+    document = {"metadata": {"name": "router"}, "type": kind, "stringData": data}
+    assert net.http.post(base, document).code == 201
+
+
+def _refused(net: Lan) -> dict[str, str]:
+    """By node: why it tells the router nothing, as its metrics have it."""
+    rows = {node: [name for name in net.metrics(node) if name.startswith("portway_bgp_peer_refused")] for node in NODES}
+    return {node: found[0].partition('reason="')[2].rstrip('"}') for node, found in rows.items() if found}
+
+
+def _events(net: Lan, reason: str) -> list[str]:
+    items = net.http.get("/api/v1/namespaces/metallb-system/events").doc["items"]
+    return [e["message"] for e in items if (e["reason"], e["involvedObject"]["kind"]) == (reason, "BGPPeer")]
+
+
+def test_a_password_comes_from_a_secret_and_nobody_is_spoken_to_without(net: Lan, router: Path) -> None:
+    peer = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers/router"
+    every = {f"192.0.2.{k}" for k in (1, 2, 3)}
+    net.balance("secret", ADDRESS)
+    net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
+    assert net.http.patch(peer, {"spec": {"passwordSecret": {"name": "router"}}}).code == 200
+    net.until(lambda: f"{ADDRESS}/32" not in told(router))
+    net.until(lambda: _refused(net) == dict.fromkeys(NODES, "PasswordSecretMissing"))
+    _secret(net, "Opaque", password="right")
+    net.until(lambda: _refused(net) == dict.fromkeys(NODES, "PasswordSecretInvalid"))
+    net.until(lambda: len(_events(net, "PasswordSecretInvalid")) == len(NODES))
+    assert all("must be of type kubernetes.io/basic-auth" in said for said in _events(net, "PasswordSecretInvalid"))
+    with _password(net, router, "right"):
+        _secret(net, password="right")
+        net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
+        assert not _refused(net)
+        _secret(net, password="wrong")
+        net.until(lambda: f"{ADDRESS}/32" not in told(router))
+        assert not _refused(net), "it is the router who refuses"
+        _secret(net, password="right")
+        net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
+    assert net.http.patch(peer, {"spec": {"passwordSecret": None}}).code == 200
+    net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)
+
+
+def test_a_peer_that_wants_bfd_is_told_that_there_is_none(net: Lan, router: Path) -> None:
+    peer = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers/router"
+    net.balance("bfd", "192.0.2.151")
+    net.until(lambda: "192.0.2.151/32" in told(router))
+    assert net.http.patch(peer, {"spec": {"bfdProfile": "fast"}}).code == 200
+    net.until(lambda: _refused(net) == dict.fromkeys(NODES, "BFDNotSupported"))
+    net.until(lambda: "192.0.2.151/32" not in told(router))
+    net.until(lambda: len(_events(net, "BFDNotSupported")) == len(NODES))
+    assert "ExaBGP, which speaks for this node, has no BFD" in _events(net, "BFDNotSupported")[0]
+    assert net.http.patch(peer, {"spec": {"bfdProfile": None}}).code == 200
+    net.until(lambda: "192.0.2.151/32" in told(router))
+    assert not _refused(net)
+
+
 def test_what_is_refused(net: Lan) -> None:
     base = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers"
     for spec, words in (
         ({"peerASN": 1, "peerAddress": ROUTER}, "spec.myASN: Required value"),
         ({"myASN": 0, "peerASN": 1, "peerAddress": ROUTER}, "spec.myASN: Invalid value: 0"),
         ({"myASN": 1, "peerASN": 1}, "spec.peerAddress: Required value"),
+        (
+            {"myASN": 1, "peerASN": 1, "peerAddress": ROUTER, "password": "a", "passwordSecret": {"name": "b"}},
+            'spec.passwordSecret: Invalid value: "b": may not be set when `password` is set',
+        ),
+        (
+            {"myASN": 1, "peerASN": 1, "peerAddress": ROUTER, "passwordSecret": {}},
+            "spec.passwordSecret.name: Required value",
+        ),
         ({"myASN": 1, "peerASN": 1, "peerAddress": "router"}, 'spec.peerAddress: Invalid value: "router"'),
         ({"myASN": 1, "peerASN": 1, "peerAddress": ROUTER, "holdTime": "1m"}, "must be whole seconds, e.g. 90s"),
     ):

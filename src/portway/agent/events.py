@@ -35,6 +35,10 @@ class Events:
         """Somebody else claims an address of a Service that this node answers for."""
         self._put(address_conflict(self._node_name, service, message, time.time_ns()))
 
+    def peer_refused(self, namespace: str, name: str, reason: str, message: str) -> None:
+        """A BGPPeer is told nothing from here."""
+        self._put(refused_peer(self._node_name, (namespace, name), reason, message, time.time_ns()))
+
     def _put(self, document: Doc) -> None:
         if not self._unwritten.full():
             self._unwritten.put_nowait(document)
@@ -61,6 +65,15 @@ def address_conflict(node_name: str, service: ServiceKey, message: str, nanoseco
     """The same of an address that two have."""
     said = f"node {node_name} announces it, but {message}"
     return _event("portway-announcer", node_name, service, ("AddressConflict", "Announce", said), nanoseconds)
+
+
+def refused_peer(node_name: str, peer: tuple[str, str], reason: str, message: str, nanoseconds: int) -> Doc:
+    """The same at a BGPPeer."""
+    said = f"node {node_name} has no session: {message}"
+    document = _event("portway-announcer", node_name, peer, (reason, "Announce", said), nanoseconds)
+    namespace, name = peer
+    of = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "namespace": namespace, "name": name}
+    return document | {"involvedObject": of}
 
 
 def _event(component: str, node_name: str, service: ServiceKey, why: tuple[str, str, str], nanoseconds: int) -> Doc:

@@ -52,6 +52,15 @@ def _spec(kind: str, spec: Doc) -> Iterator[FieldError]:
             yield fault.invalid(f"spec.communities[{index}]", text, "must be two numbers, e.g. 64512:100")
 
 
+def _password_secret(spec: Doc) -> Iterator[FieldError]:
+    if (reference := spec.get("passwordSecret")) is None:
+        return
+    if not reference.get("name"):
+        yield fault.required("spec.passwordSecret.name")
+    if spec.get("password"):
+        yield fault.invalid("spec.passwordSecret", reference.get("name"), "may not be set when `password` is set")
+
+
 def _peer(spec: Doc) -> Iterator[FieldError]:
     for name, needed in _ADDRESSES:
         text = spec.get(name)
@@ -62,5 +71,6 @@ def _peer(spec: Doc) -> Iterator[FieldError]:
             yield fault.invalid(f"spec.{name}", text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
     if not is_password(spec.get("password") or ""):
         yield fault.invalid("spec.password", "…", "must be printable, without quotes and backslashes")
+    yield from _password_secret(spec)
     if spec.get("holdTime") and not _is_hold_time(spec["holdTime"]):
         yield fault.invalid("spec.holdTime", spec["holdTime"], "must be whole seconds, e.g. 90s")

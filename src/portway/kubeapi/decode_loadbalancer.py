@@ -4,6 +4,7 @@ MetalLB's annotations are read in both spellings, metallb.io/… and the older m
 0.15 (internal/config, controller/service.go).
 """
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from portway.model.loadbalancer import (
     BgpPeer,
     FamilyPolicy,
     L2Advertisement,
+    PeerSecret,
     ServiceAllocation,
     SharingTerms,
     parse_range,
@@ -181,6 +183,9 @@ def bgp_peer(document: Doc) -> BgpPeer:
         if not (address := canonical_address(spec["peerAddress"])):
             raise ValueError(f"peerAddress: {spec['peerAddress']!r} is not an IP address")
         return BgpPeer(
+            namespace=(document.get("metadata") or {}).get("namespace") or "",
+            password_secret=(spec.get("passwordSecret") or {}).get("name") or "",
+            bfd_profile=spec.get("bfdProfile") or "",
             name=(document.get("metadata") or {}).get("name") or "",
             address=address,
             my_asn=int(spec["myASN"]),
@@ -195,6 +200,27 @@ def bgp_peer(document: Doc) -> BgpPeer:
         )
     except (ApiError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise Undecodable(f"spec: {error}") from None
+
+
+def peer_secret(document: Doc) -> PeerSecret:
+    """A `v1.Secret`, of any type; only one that may be a peer's is read."""
+    kind = document.get("type") or ""
+    if kind != "kubernetes.io/basic-auth":
+        return PeerSecret(kind)
+    try:
+        password = base64.b64decode((document.get("data") or {}).get("password") or "", validate=True).decode()
+    except (TypeError, ValueError):
+        return PeerSecret(kind, fault="data.password is no text in base64")
+    if not password:
+        return PeerSecret(kind, fault="data.password is missing or empty")
+    if not is_password(password) or len(password.encode()) > _LONGEST_PASSWORD:
+        return PeerSecret(kind, fault=f"data.password must be {PASSWORDS}")
+    return PeerSecret(kind, password)
+
+
+_LONGEST_PASSWORD = 80
+"""Bytes: TCP_MD5SIG_MAXKEYLEN of linux/tcp.h."""
+PASSWORDS = "up to 80 printable characters without quotes and backslashes"
 
 
 def _each(is_right: Callable[[str], object], texts: Iterable[str], field: str) -> tuple[str, ...]:

@@ -174,6 +174,19 @@ class BgpPeer(Struct, frozen=True):
     node_selectors: tuple[LabelSelector, ...] = ()
     multi_hop: bool = False
     password: str = ""
+    namespace: str = ""
+    password_secret: str = ""
+    """The Secret beside it that has the password."""
+    bfd_profile: str = ""
+
+
+class PeerSecret(Struct, frozen=True):
+    """A Secret, reduced to what a BGPPeer may want of it."""
+
+    type: str
+    password: str = ""
+    fault: str = ""
+    """Why there is no password that can be used."""
 
 
 class SharingTerms(Struct, frozen=True):

@@ -15,6 +15,7 @@ from portway.agent.announce.figures import Figures, Told
 from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
 from portway.agent.announce.objects import Objects
+from portway.agent.announce.refusing import Refusing
 from portway.agent.announce.speaker import Speaker
 from portway.agent.announce.statuses import Statuses, by_service
 from portway.loadbalancer.announcement import Candidates
@@ -61,10 +62,11 @@ class Announcer:
         figures: Figures,
         statuses: Statuses,
         doubting: Doubting,
+        refusing: Refusing,
     ) -> None:
         self._me, self._timing, self._leases, self._objects = me, timing, leases, objects
         self._changed, self._figures, self._statuses = changed, figures, statuses
-        self._doubting = doubting
+        self._doubting, self._refusing = doubting, refusing
         self._lans: dict[str, Lan] = {}
         self._macs: dict[str, bytes] = {}
         self._carrying: dict[str, set[str]] = {}
@@ -114,6 +116,7 @@ class Announcer:
 
         Raises ApiError, Unreachable, TimeoutError; OSError for an interface that went.
         """
+        self._refusing.follow(self._objects.refused_peers())
         routed = self._objects.routed()
         self._speaker.follow(self._objects.bgp_configuration(routed))
         wanted = self._objects.candidates()

@@ -43,6 +43,8 @@ class Figures:
         """How many routes each peer (`ADDRESS:PORT`) is to be told."""
         self.up: frozenset[str] = frozenset()
         """Addresses of the peers with a session."""
+        self.refused: frozenset[tuple[str, str]] = frozenset()
+        """Peers (`ADDRESS:PORT`) that are told nothing, and why."""
         self.bgp_updates: Counter[str] = Counter()
         """UPDATE messages sent, by the peer's address."""
         self.doubts: tuple[Doubt, ...] = ()
@@ -106,7 +108,12 @@ class Figures:
             prefixes.add_metric([peer], count * is_up)
             pending.add_metric([peer], count)
             updates.add_metric([peer], self.bgp_updates[address])
-        yield from (up, prefixes, pending, updates)
+        refused = GaugeMetricFamily(
+            "portway_bgp_peer_refused", "BGPPeers that ask for what cannot be had here", labels=["peer", "reason"]
+        )
+        for peer, reason in self.refused:
+            refused.add_metric([peer, reason], 1)
+        yield from (up, prefixes, pending, updates, refused)
 
     def _client(self) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily

@@ -12,10 +12,12 @@ from portway.kubeapi.kinds import Resource
 from portway.loadbalancer import Refusal, bgp
 from portway.loadbalancer.announcement import Candidates, candidates
 from portway.loadbalancer.bgp import Telling
-from portway.model.loadbalancer import AnnouncingNode, BalancedService, BgpPeer, ServiceKey
+from portway.loadbalancer.peers import MISSING, RefusedPeer, settled
+from portway.model.loadbalancer import AnnouncingNode, BalancedService, BgpPeer, PeerSecret, ServiceKey
 from portway.reconcile.resources import BGP_ADVERTISEMENTS, BGP_PEERS, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS
-from portway.reconcile.servicestatuses import Teller
+from portway.reconcile.servicestatuses import NAMESPACE, Teller
 
+SECRETS = Resource("", "v1", "secrets")
 Local = tuple[ServiceKey, frozenset[str]]
 """Of an EndpointSlice: its Service, and the nodes of its ready endpoints."""
 
@@ -27,12 +29,16 @@ class Objects:
         self._me = me
         self._at: dict[str, set[ServiceKey]] = {}
 
-        def follow(resource: Resource, decoder: Callable[[Doc], Any], labels: str = "") -> Reflector[Any]:
+        def follow(
+            resource: Resource, decoder: Callable[[Doc], Any], labels: str = "", namespace: str = ""
+        ) -> Reflector[Any]:
             def on_change(_: object, old: Any, new: Any) -> None:
                 if old != new:
                     changed()
 
-            return Reflector(api, resource, decode=decoder, on_change=on_change, label_selector=labels)
+            return Reflector(
+                api, resource, decode=decoder, on_change=on_change, label_selector=labels, namespace=namespace
+            )
 
         self.services: Reflector[BalancedService | None] = follow(SERVICES, _balanced)
         self.slices: Reflector[Local] = follow(ENDPOINT_SLICES, _local, NOT_OURS)
@@ -45,6 +51,8 @@ class Objects:
             follow(BGP_PEERS, decode_loadbalancer.bgp_peer),
         ]
         """Advertisements and peers; nobody waits for them."""
+        self.secrets: Reflector[PeerSecret] = follow(SECRETS, decode_loadbalancer.peer_secret, namespace=NAMESPACE)
+        """Nor for these, beside which peers are that want one."""
 
     @property
     def all(self) -> list[Reflector[Any]]:
@@ -89,9 +97,17 @@ class Objects:
         return any(reflector.failure for reflector in self.all)
 
     def peers(self) -> list[BgpPeer]:
-        """The routers of this node."""
+        """The routers of this node that can be spoken to."""
+        return self._settled()[0]
+
+    def refused_peers(self) -> list[RefusedPeer]:
+        """Those that cannot, as they ask for what is not there. Before Secrets are known, none is missing."""
+        known = self.secrets.synced.is_set() or self.secrets.failure is not None
+        return [one for one in self._settled()[1] if known or one.reason != MISSING]
+
+    def _settled(self) -> tuple[list[BgpPeer], list[RefusedPeer]]:
         own = self.nodes.objects.get(("", self._me))
-        return bgp.peers_of(own, self.bgp[1].objects.values()) if own else []
+        return settled(bgp.peers_of(own, self.bgp[1].objects.values()) if own else [], self.secrets.objects)
 
     def routed(self) -> list[Telling]:
         """What this node tells its routers."""

@@ -13,6 +13,7 @@ from portway.agent.announce.doubting import Doubting
 from portway.agent.announce.figures import Figures
 from portway.agent.announce.leases import FAILURES, Leases
 from portway.agent.announce.objects import Objects
+from portway.agent.announce.refusing import Refusing
 from portway.agent.announce.statuses import Statuses
 from portway.agent.doors import RETRY_SECONDS, Door, Doors
 from portway.agent.events import Events
@@ -70,10 +71,11 @@ async def serve(config: AnnounceConfig, stop: asyncio.Event, figures: Figures) -
         statuses = Statuses(api, objects.teller)
         events = Events(config.node_name)
         doubting = Doubting(leases, figures, events, objects.services_at)
-        announcer = Announcer(config.node_name, timing, leases, objects, changed, figures, statuses, doubting)
+        refusing = Refusing(figures, events)
+        announcer = Announcer(config.node_name, timing, leases, objects, changed, figures, statuses, doubting, refusing)
         reflectors = [*objects.all, leases.reflector]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(reflector.run()) for reflector in (*reflectors, *objects.bgp)]
+            tasks = [group.create_task(reflector.run()) for reflector in (*reflectors, *objects.bgp, objects.secrets)]
             tasks += [group.create_task(reflector.run()) for reflector in statuses.reflectors]
             tasks.append(group.create_task(events.run(api)))
             tasks.append(group.create_task(_announce_when_known(announcer, reflectors, figures)))

@@ -71,13 +71,13 @@ BGPPeer  # A router that nodes tell of LoadBalancers' addresses.
   status BGPPeerStatus
 
 BGPPeerSpec
-  bfdProfile string  # Not acted upon: a peer that asks for it is told so by an Event.
+  bfdProfile string  # Cannot be had: a peer that asks for it has no session, and an Event says so.
   ebgpMultiHop boolean  # The router is not on the nodes' own network.
   holdTime string  # Seconds of silence after which the session ends: 90s.
   myASN! int64
   nodeSelectors []LabelSelector  # Only nodes that one of these selects; not given: all.
   password string  # For TCP MD5.
-  passwordSecret SecretReference  # A Secret of type kubernetes.io/basic-auth in metallb-system that has it instead.
+  passwordSecret SecretReference  # A Secret beside the peer that has it instead, of type kubernetes.io/basic-auth.
   peerASN! int64
   peerAddress! string
   peerPort integer default:179
