@@ -364,7 +364,7 @@ def test_what_an_engine_writes_is_the_pods_and_goes_with_it(doors: Running) -> N
     assert len(started) >= 2, "one of the Ingresses', one of the Gateway's"
     for pid in started:
         held = list(Path(f"/proc/{pid}/root/run/portway-door").iterdir())
-        assert [folder.name.rpartition("-")[0] for folder in held] == ["portway-door"]
+        assert [folder.name.rpartition("-")[0] for folder in held] == ["portway-gateway"]
         assert not (Path(tempfile.gettempdir()) / held[0].name).exists()
     assert not Path("/run/portway-door").exists()
 

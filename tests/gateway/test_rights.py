@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -47,8 +49,15 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For what a killed one leaves. Not pytest's tmp_path: paths of sockets are to be short."""
+    with TemporaryDirectory(prefix="pw-") as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_a_door_of_roots(engine: str, tmp_path: Path) -> None:
+async def test_a_door_of_roots(engine: str, tmp_path: Path, folder: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root has rights to give up")
     if engine == "haproxy" and not shutil.which("haproxy"):
@@ -60,7 +69,8 @@ async def test_a_door_of_roots(engine: str, tmp_path: Path) -> None:
             await api.create(NAMESPACES, {"metadata": {"name": "shop"}})
             await create(api, *first_objects(), gateway("front", http(port=port)))
         argv += ["--api-socket", str(server.unix)]
-        door = await asyncio.create_subprocess_exec(sys.executable, "-m", "portway", *argv)
+        environment = os.environ | {"TMPDIR": str(folder)}
+        door = await asyncio.create_subprocess_exec(sys.executable, "-m", "portway", *argv, env=environment)
         try:
             async with asyncio.timeout(20):
                 while not await _answers(port):

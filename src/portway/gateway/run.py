@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,6 +18,7 @@ from msgspec import Struct
 from portway.accesslog.parties import Known
 from portway.client import Api, Unreachable
 from portway.gateway.engine import Door, Engine, Served
+from portway.gateway.folder import own_folder
 from portway.gateway.follow import Following
 from portway.gateway.parties import Parties
 from portway.gateway.records import record_of
@@ -112,8 +112,8 @@ async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, eng
     """
     engine, name = (engine, "own") if engine is not None else engine_of(config.engine)
     process = _Process(config, engine, Tally(name), lines)
-    with tempfile.TemporaryDirectory(prefix="portway-door-") as folder:
-        await engine.start(Door(config.door, Path(folder), config.addresses), process.served)
+    with own_folder() as folder:
+        await engine.start(Door(config.door, folder, config.addresses), process.served)
         try:
             async with process.answering(), asyncio.TaskGroup() as group:
                 following = Following(api)
