@@ -44,7 +44,7 @@ from portway.reconcile.resources import (
     SERVICES,
 )
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import GROUP, RESOURCES, ROUTE_KINDS, Documents, documents
+from portway.routing.documents import GROUP, NAMED, RESOURCES, ROUTE_KINDS, Asked, Documents, documents
 from portway.routing.gateways import Forward, door_of
 from portway.routing.ingresses import DOOR
 from portway.routing.reports import Complaint, Condition, GatewayReport
@@ -83,6 +83,8 @@ class DoorController(Controller):
         """Complaints that stand: each is told once."""
         self._sources: set[Key] = set()
         """The Services whose endpoints are forwarded to."""
+        self._asked: dict[Resource, Asked] | None = None
+        """What the doors of the last time asked for by name; None: there was no last time."""
         for resource in _READ:
             self.caches[resource].listeners.append(self._listener(resource))
 
@@ -97,9 +99,11 @@ class DoorController(Controller):
         if resource == ENDPOINT_SLICES:
             service = labels_of(document).get(doors.SERVICE_NAME, "")
             return (namespace_of(document), service) in self._sources or doors.HASH in _notes(document)
-        if resource == RESOURCES["ConfigMap"]:
-            return "ca.crt" in (document.get("data") or {})
-        return resource != DEPLOYMENTS or doors.LABEL in labels_of(document)
+        if doors.LABEL in labels_of(document):
+            return True
+        if self._asked is not None and resource in self._asked:
+            return key_of(document) in self._asked[resource].names
+        return resource != DEPLOYMENTS
 
     async def work(self, key: None) -> float | None:
         """Make everything right."""
@@ -112,7 +116,9 @@ class DoorController(Controller):
         return None
 
     def _documents(self) -> Documents:
-        return documents({kind: self._all(resource) for kind, resource in RESOURCES.items()})
+        named = {kind: Asked(self.caches[RESOURCES[kind]].objects) for kind in NAMED}
+        self._asked = {RESOURCES[kind]: asked for kind, asked in named.items()}
+        return documents({kind: self._all(RESOURCES[kind]) for kind in RESOURCES if kind not in NAMED}, named)
 
     def _all(self, resource: Resource) -> list[Doc]:
         return [document for document in self.caches[resource].objects.values() if not is_deleting(document)]

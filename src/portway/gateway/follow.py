@@ -10,7 +10,7 @@ from portway.client import Api, Key, Reflector
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import RESOURCES, Documents, authorities_alone, documents
+from portway.routing.documents import NAMED, RESOURCES, Asked, Documents, authorities_alone, documents, is_going
 from portway.routing.pools import with_endpoints
 from portway.routing.table import Pool, RouteTable
 
@@ -30,15 +30,23 @@ class Following:
         self._touched: set[Key] = set()
         """Services whose endpoints have changed since the last table."""
         self._doors: Doors | None = None
+        self._asked = self._named()
         self._used: set[Key] = set()
         """Services that the doors lead to: the endpoints of others are nobody's business here."""
         self._pools: dict[str, Pool] = {}
 
     def _reflector(self, api: Api, kind: str) -> Reflector[Doc]:
         selector = _TLS_SECRETS if kind == "Secret" else ""
-        if kind == "ConfigMap":
-            return Reflector(api, RESOURCES[kind], decode=authorities_alone, on_change=self._authorities_changed)
-        return Reflector(api, RESOURCES[kind], field_selector=selector, on_change=self._document_changed)
+        decode = authorities_alone if kind == "ConfigMap" else _whole
+
+        def changed(name: Key, old: Doc | None, new: Doc | None) -> None:
+            if kind not in NAMED or name in self._asked[kind].names:
+                self._document_changed(old, new)
+
+        return Reflector(api, RESOURCES[kind], field_selector=selector, decode=decode, on_change=changed)
+
+    def _named(self) -> dict[str, Asked]:
+        return {kind: Asked(self._caches[kind].objects) for kind in NAMED}
 
     async def run(self) -> None:
         """For ever."""
@@ -74,19 +82,14 @@ class Following:
         return self._by_service.get(service, {}).values()
 
     def _documents(self) -> Documents:
-        return documents({kind: self._all(kind) for kind in RESOURCES})
+        self._asked = self._named()
+        return documents({kind: self._all(kind) for kind in RESOURCES if kind not in NAMED}, self._asked)
 
     def _all(self, kind: str) -> list[Doc]:
-        found = self._caches[kind].objects.values()
-        return [document for document in found if not (document.get("metadata") or {}).get("deletionTimestamp")]
+        return [document for document in self._caches[kind].objects.values() if not is_going(document)]
 
-    def _document_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
+    def _document_changed(self, old: Doc | None, new: Doc | None) -> None:
         if old is None or new is None or _meaning(old) != _meaning(new):
-            self._stale = True
-            self.changed.set()
-
-    def _authorities_changed(self, _: Key, old: Doc | None, new: Doc | None) -> None:
-        if _told(old) != _told(new):
             self._stale = True
             self.changed.set()
 
@@ -100,12 +103,6 @@ class Following:
                 if service in self._used:
                     self._touched.add(service)
                     self.changed.set()
-
-
-def _told(config_map: Doc | None) -> Doc:
-    """What a ConfigMap says to doors: most say nothing, and come and go unheeded."""
-    gone = config_map is None or "deletionTimestamp" in config_map["metadata"]
-    return {} if gone or config_map is None else config_map["data"]
 
 
 def _meaning(document: Doc) -> Doc:

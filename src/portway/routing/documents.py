@@ -1,6 +1,6 @@
 """What doors are made of: the documents that matter to them, and small questions about one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -53,8 +53,42 @@ class Documents(Struct, frozen=True):
     """Their `ca.crt` is what doors read."""
 
 
-def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
-    """From lists of the API server, by kind; their items need not say their kind."""
+NAMED = ("Service", "Secret", "ConfigMap")
+"""Kinds of which a cluster has many, and doors read those that something names."""
+
+
+class Asked(Mapping[Name, Doc]):
+    """Documents by name, as they are at any moment, without those that are being deleted.
+
+    `names` are those that were asked for, found or not: a change of another one changes nothing.
+    """
+
+    def __init__(self, objects: Mapping[Name, Doc]) -> None:
+        self._objects = objects
+        self.names: set[Name] = set()
+
+    def __getitem__(self, name: Name) -> Doc:
+        self.names.add(name)
+        document = self._objects[name]
+        if is_going(document):
+            raise KeyError(name)
+        return document
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self._objects)
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+
+def is_going(document: Doc) -> bool:
+    """Whether it is being deleted."""
+    return bool(meta(document).get("deletionTimestamp"))
+
+
+def documents(found: Mapping[str, Iterable[Doc]], named: Mapping[str, Mapping[Name, Doc]] | None = None) -> Documents:
+    """From lists of the API server, by kind; their items need not say their kind. `named`: those of NAMED."""
+    by_name = named or {kind: {name_of(one): one for one in found.get(kind, ())} for kind in NAMED}
 
     def of(kind: str) -> list[Doc]:
         return list(found.get(kind, ()))
@@ -69,9 +103,9 @@ def documents(found: Mapping[str, Iterable[Doc]]) -> Documents:
         grants=of("ReferenceGrant"),
         policies=_by_service([{"kind": "BackendTLSPolicy", **policy} for policy in of("BackendTLSPolicy")]),
         namespaces={name_of(namespace)[1]: meta(namespace).get("labels") or {} for namespace in of("Namespace")},
-        services={name_of(service): service for service in of("Service")},
-        secrets={name_of(secret): secret for secret in of("Secret")},
-        config_maps={name_of(one): one for one in of("ConfigMap")},
+        services=by_name["Service"],
+        secrets=by_name["Secret"],
+        config_maps=by_name["ConfigMap"],
     )
 
 

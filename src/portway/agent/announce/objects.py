@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from portway.agent.watches import ENDPOINT_SLICES, NODES, NOT_OURS, SERVICES
 from portway.client import Api, Reflector
 from portway.kubeapi import decode, decode_loadbalancer
@@ -22,18 +24,30 @@ Local = tuple[ServiceKey, frozenset[str]]
 """Of an EndpointSlice: its Service, and the nodes of its ready endpoints."""
 
 
+class _Answer(Struct, frozen=True):
+    """Who may announce an address, and what that came of."""
+
+    service: BalancedService
+    local: frozenset[str]
+    said: Candidates | Refusal
+
+
 class Objects:
     """Reflectors of all that matters; `changed` is called when something did."""
 
     def __init__(self, api: Api, me: str, changed: Callable[[], None]) -> None:
         self._me = me
         self._at: dict[str, set[ServiceKey]] = {}
+        self._answers: dict[tuple[ServiceKey, str], _Answer] = {}
+        """Of the last time; they stand while pools, advertisements and nodes do."""
 
         def follow(
             resource: Resource, decoder: Callable[[Doc], Any], labels: str = "", namespace: str = ""
         ) -> Reflector[Any]:
             def on_change(_: object, old: Any, new: Any) -> None:
                 if old != new:
+                    if resource in (NODES, IP_ADDRESS_POOLS, L2_ADVERTISEMENTS):
+                        self._answers.clear()
                     changed()
 
             return Reflector(
@@ -74,13 +88,18 @@ class Objects:
         """Who may announce what; addresses that nobody may are left out."""
         found: dict[str, list[Candidates]] = {}
         local = self._local_nodes()
+        before, self._answers = self._answers, {}
         self._at = {}
         for service in filter(None, self.services.objects.values()):
             for address in service.addresses:
                 self._at.setdefault(address, set()).add(service.key)
-                answer = self._candidates(service, address, local.get(service.key, frozenset()))
-                if isinstance(answer, Candidates):
-                    found.setdefault(address, []).append(answer)
+                place, nodes = (service.key, address), local.get(service.key, frozenset())
+                answer = before.get(place)
+                if answer is None or answer.service is not service or answer.local != nodes:
+                    answer = _Answer(service, nodes, self._candidates(service, address, nodes))
+                self._answers[place] = answer
+                if isinstance(answer.said, Candidates):
+                    found.setdefault(address, []).append(answer.said)
         return {address: _for_all(answers) for address, answers in found.items()}
 
     def _candidates(self, service: BalancedService, address: str, local: frozenset[str]) -> Candidates | Refusal:
