@@ -79,7 +79,7 @@ def answer(client: socket.socket, doors: Doors) -> bool:
         if not kind:
             return False
         if kind.startswith(LEAD_TO):
-            client.send(_lead_to(kind.removeprefix(LEAD_TO).decode()))
+            client.send(lead_to(kind.removeprefix(LEAD_TO).decode()))
         elif kind.startswith(_LISTEN):
             _hand_over(client, doors, kind.removeprefix(_LISTEN))
         else:
@@ -90,7 +90,7 @@ def answer(client: socket.socket, doors: Doors) -> bool:
     return True
 
 
-def _lead_to(addresses: str) -> bytes:
+def lead_to(addresses: str) -> bytes:
     """`outside` finds them by ARP or NDP on its wire from now on; what was to be said."""
     lines = "".join(f"route replace {address} dev eth0\n" for address in addresses.split())
     made = subprocess.run(["ip", "-force", "-batch", "-"], input=lines.encode(), capture_output=True, check=False)

@@ -105,6 +105,10 @@ class Following:
                     self.changed.set()
 
 
+def _whole(document: Doc) -> Doc:
+    return document
+
+
 def _meaning(document: Doc) -> Doc:
     """Without what changes and means nothing to doors."""
     metadata = {k: v for k, v in document["metadata"].items() if k not in ("resourceVersion", "managedFields")}
