@@ -75,9 +75,9 @@ async def test_a_backend_that_proves_who_it_is(run: Run, tls: BackendTls) -> Non
         for _ in range(2):
             status, text = await _asked("/in")
             assert (status, json.loads(text)["path"]) == (200, "/in")
-        status, text = await _asked("/body", "POST")
+        status, text = await _asked(f"/body/{backend.port}", "POST")
         assert (status, set(backend.names)) == (200, {tls.hostname})
-        told = await run.told("/body")
+        told = await run.told(f"/body/{backend.port}")
         assert (told.code, told.pool, told.backend) == ("ROUTED", WEB, ("127.0.0.1", backend.port))
 
 
@@ -99,10 +99,9 @@ async def test_a_backend_that_does_not(run: Run, tls: BackendTls, caplog: pytest
     async with _secure() as backend:
         await run.apply(_table(tls, backend.endpoint))
         with caplog.at_level(logging.INFO):
-            run.served.clear()
-            status, text = await _asked("/out", "POST")
+            status, text = await _asked(f"/out/{backend.port}", "POST")
             assert status in (502, 503), text
-            assert (await run.told("/out")).code == "BACKEND_TLS_FAILED"
+            assert (await run.told(f"/out/{backend.port}")).code == "BACKEND_TLS_FAILED"
         assert backend.requests == []
         assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.WARNING]
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from portway.kubeapi.selectors import from_document
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
 from portway.routing.hosts import covers
-from portway.routing.listeners import Judged, ends_tls
+from portway.routing.listeners import Judged
 from portway.routing.reports import Condition
 
 NAMED_BY_HOST = ("HTTPRoute", "GRPCRoute", "TLSRoute")
@@ -36,8 +36,6 @@ class Attachment(Struct, frozen=True):
     accepted: Condition
     hostnames: Mapping[str, tuple[str, ...]] = {}
     """By `key` of a listener that takes the route: the hostnames under which it does."""
-    ends_tls: bool = False
-    """Whether one of these ends TLS."""
 
 
 def attachments(documents: Documents, route: Doc, parents: Parents) -> list[Attachment]:
@@ -66,8 +64,7 @@ def _attachment(documents: Documents, route: Doc, reference: Doc, parent: Parent
     if not taken:
         why = "no listener's hostname meets one of the route's"
         return Attachment(gateway, reference, _refused("NoMatchingListenerHostname", why))
-    ends = any(ends_tls(at.document) for at in allowed if at.key in taken)
-    return Attachment(gateway, reference, Condition("Accepted", True, "Accepted"), taken, ends)
+    return Attachment(gateway, reference, Condition("Accepted", True, "Accepted"), taken)
 
 
 def _refused(reason: str, message: str) -> Condition:

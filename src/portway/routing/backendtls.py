@@ -40,11 +40,6 @@ def secured(documents: Documents, pool: Pool) -> Secured:
     return Secured(replace(pool, protocol=protocol, tls=_demands(policy, found)))
 
 
-def is_guarded(documents: Documents, pool: Pool) -> bool:
-    """Whether a policy says that it is to be spoken to by TLS."""
-    return _policy_of(documents, pool) is not None
-
-
 def _demands(policy: Doc, found: Authorities) -> BackendTls:
     validation = spec(policy)["validation"]
     names = validation.get("subjectAltNames") or ()

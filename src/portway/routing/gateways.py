@@ -13,11 +13,11 @@ from portway.kubeapi import ip
 from portway.kubeapi.doorclasses import GATEWAY_CONTROLLER
 from portway.routing.attach import Attachment, Parent, Parents, attachments
 from portway.routing.backendtls import policy_reports
-from portway.routing.clear import closed, in_the_clear
 from portway.routing.clients import insecure
 from portway.routing.documents import Doc, Documents, Name, name_of, oldest_first, spec
-from portway.routing.listeners import Judged, ends_tls, names
+from portway.routing.listeners import Judged, names
 from portway.routing.listenersets import KIND, accepted, by_gateway, orphaned, parents
+from portway.routing.ownpools import own, shown
 from portway.routing.references import Resolved, backend, pool_key
 from portway.routing.reports import (
     Condition,
@@ -92,9 +92,22 @@ def gated(documents: Documents) -> Gated:
                 reached.setdefault(service, set()).update(at.gateway for at in found if at.accepted.status)
             for name, at, hostnames in _places(found, ruled):
                 placed.setdefault((name, at), []).append(_Placed(route, hostnames, ruled))
-    joined = _joined(known, placed, reports, pools)
+    joined = _with_own_pools(documents, gateways, _joined(known, placed, reports, pools))
     sets = (*joined.listener_sets, *orphaned(documents))
     return replace(joined, listener_sets=sets, policies=policy_reports(documents, reached))
+
+
+def _with_own_pools(documents: Documents, gateways: Mapping[Name, Doc], joined: Gated) -> Gated:
+    by_gateway = {name: shown(documents, gateway) for name, gateway in gateways.items()}
+    doors = {door_of(name): one for name, one in by_gateway.items()}
+    listeners, pools = own(documents, joined.listeners, joined.pools, doors)
+    return replace(
+        joined,
+        listeners=listeners,
+        pools={**joined.pools, **pools},
+        certificates={**joined.certificates, **dict(one.certificate for one in doors.values() if one.certificate)},
+        gateways=tuple(replace(report, resolved=by_gateway[report.name].condition) for report in joined.gateways),
+    )
 
 
 def _joined(
@@ -173,8 +186,6 @@ def _parent_conditions(attachment: Attachment, ruled: Ruled) -> Iterable[Conditi
         yield attachment.accepted
         if attachment.accepted.status and said:
             yield Condition("PartiallyInvalid", True, "UnsupportedValue", f"answered 500: {said}")
-        elif attachment.ends_tls and ruled.guarded:
-            yield closed(ruled.guarded)
     if ruled.unresolved:
         messages = "; ".join(dict.fromkeys(resolved.message for resolved in ruled.unresolved))
         yield Condition("ResolvedRefs", False, ruled.unresolved[0].reason, messages)
@@ -266,17 +277,16 @@ def _listener(gateway: Name, listener: Judged, placed: Sequence[_Placed]) -> Lis
         hostname=listener.hostname,
         certificates=tuple(dict.fromkeys(key for key, _ in listener.certificates)),
         clients=listener.clients,
-        hosts=_virtual_hosts(placed, ends_tls(listener.document)),
+        hosts=_virtual_hosts(placed),
     )
 
 
-def _virtual_hosts(placed: Sequence[_Placed], ends: bool) -> tuple[VirtualHost, ...]:
+def _virtual_hosts(placed: Sequence[_Placed]) -> tuple[VirtualHost, ...]:
     """The routes of each hostname, in Gateway API's order of precedence."""
     by_host: dict[str, list[tuple[Precedence, Route]]] = {}
     for route in placed:
-        ruled = [(order, in_the_clear(one, route.ruled.guarded) if ends else one) for order, one in route.ruled.routes]
         for hostname in route.hostnames:
-            by_host.setdefault(hostname, []).extend(ruled)
+            by_host.setdefault(hostname, []).extend(route.ruled.routes)
     return tuple(
         VirtualHost(hostname, routes=tuple(route for _, route in sorted(routes, key=lambda pair: pair[0])))
         for hostname, routes in sorted(by_host.items())

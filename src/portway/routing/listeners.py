@@ -176,7 +176,7 @@ def _certificates(
     found: list[tuple[str, Certificate]] = []
     problems: list[Condition] = []
     for reference in (listener.get("tls") or {}).get("certificateRefs") or ():
-        result = _certificate(documents, gateway, reference)
+        result = referred(documents, gateway, reference)
         if isinstance(result, Condition):
             problems.append(result)
         else:
@@ -186,7 +186,8 @@ def _certificates(
     return tuple(found), next(iter(problems), None)
 
 
-def _certificate(documents: Documents, gateway: Doc, reference: Doc) -> tuple[str, Certificate] | Condition:
+def referred(documents: Documents, gateway: Doc, reference: Doc) -> tuple[str, Certificate] | Condition:
+    """What a reference to a Secret leads to, with its `namespace/name`; else why it leads nowhere."""
     group, kind = reference.get("group") or "", reference.get("kind") or "Secret"
     name = (reference.get("namespace") or name_of(gateway)[0], str(reference["name"]))
     shown = "/".join(name)

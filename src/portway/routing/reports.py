@@ -38,6 +38,8 @@ class GatewayReport(Struct, frozen=True):
     """ListenerSets that are accepted."""
     warnings: tuple[Condition, ...] = ()
     """Conditions of types that are there only while they are True."""
+    resolved: Condition | None = None
+    """Of what `spec.tls.backend` refers to; None: nothing."""
 
 
 class ListenerSetReport(Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portway.kubeapi.gateway.rules import milliseconds
-from portway.routing.backendtls import is_guarded, secured
+from portway.routing.backendtls import secured
 from portway.routing.documents import Doc, Documents, Name, meta, name_of, shown, spec
 from portway.routing.filters import BACKEND_FILTERS, ROUTE_FILTERS, effects, mirrored, unsupported
 from portway.routing.references import Resolved, backend, pool_key
@@ -28,8 +28,6 @@ class Ruled(Struct, frozen=True):
     pools: tuple[tuple[str, Pool], ...] = ()
     services: tuple[Name, ...] = ()
     """That it leads to, also where a policy keeps it from going there."""
-    guarded: frozenset[str] = frozenset()
-    """Keys of a TLSRoute's pools to which nothing may be sent in the clear."""
     unresolved: tuple[Resolved, ...] = ()
     """Backend references that lead nowhere."""
     unsupported: tuple[str, ...] = ()
@@ -47,7 +45,6 @@ def rules(documents: Documents, document: Doc) -> Ruled:
         tuple(reader.routes),
         tuple(reader.pools.items()),
         tuple(reader.services),
-        frozenset(reader.guarded),
         tuple(reader.unresolved),
         tuple(reader.unsupported),
         0 < reader.unsupported_rules == len(spec(document).get("rules") or ()),
@@ -64,7 +61,6 @@ class _Reader:
         self.routes: list[tuple[Precedence, Route]] = []
         self.pools: dict[str, Pool] = {}
         self.services: dict[Name, None] = {}
-        self.guarded: set[str] = set()
         self.unresolved: list[Resolved] = []
         self.unsupported: list[str] = []
         self.unsupported_rules = 0
@@ -123,8 +119,6 @@ class _Reader:
             pool, key = replace(pool, protocol="h2c"), pool_key(pool, "h2c")
         elif self._kind == "TLSRoute":
             pool, key = replace(pool, protocol="tls"), pool_key(pool, "tls")
-            if is_guarded(self._documents, pool):
-                self.guarded.add(key)
         self.services[pool.namespace, pool.service] = None
         safe = secured(self._documents, pool)
         if safe.pool is None:

@@ -28,6 +28,7 @@ FEATURES = (
     "GRPCRouteRequestHeaderModifier",
     "Gateway",
     "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
     "GatewayFrontendClientCertificateValidation",
     "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
@@ -96,7 +97,8 @@ def gateway_status(gateway: Doc, report: GatewayReport, door: DoorState, now: st
     """The status of a Gateway of ours."""
     old = _status(gateway)
     listeners = {listener["name"]: listener for listener in old.get("listeners") or ()}
-    conditions = [report.accepted, programmed(report, door), *report.warnings]
+    resolved = [report.resolved] if report.resolved else []
+    conditions = [report.accepted, programmed(report, door), *resolved, *report.warnings]
     status: Doc = {
         **{key: value for key, value in old.items() if key not in _OF_GATEWAYS},
         "conditions": _conditions(gateway, old.get("conditions"), conditions, now),

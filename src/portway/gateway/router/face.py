@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 from portway.gateway.engine import Door
+from portway.gateway.router.asked import Target
 from portway.gateway.router.hello import NotTls, server_name
+from portway.gateway.router.kept import Kept
 from portway.gateway.router.splice import Splice, join
-from portway.routing.table import Endpoint, Listener
+from portway.routing.table import Listener
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class Engine(Protocol):
     """What a port needs of its engine."""
 
     door: Door
+    kept: Kept
 
     def connected(self) -> asyncio.Protocol:
         """A client comes."""
@@ -34,8 +37,8 @@ class Engine(Protocol):
     def context(self, listener: Listener | None, name: str) -> ssl.SSLContext:
         """What ends TLS for this server name, or refuses to."""
 
-    def handed_to(self, listener: Listener, name: str) -> Iterator[Endpoint]:
-        """Endpoints for a connection of which no requests are read."""
+    def handed_to(self, listener: Listener, name: str) -> Iterator[Target]:
+        """Where to go with a connection of which no requests are read."""
 
 
 class Face:
@@ -141,13 +144,12 @@ class Face:
 
     async def _reached(self, listener: Listener, name: str) -> Splice | None:
         """A pod."""
-        loop = asyncio.get_running_loop()
-        for endpoint in self._engine.handed_to(listener, name):
+        for target in self._engine.handed_to(listener, name):
+            there = Splice()
             try:
-                async with asyncio.timeout(self._engine.door.timings.connect):
-                    _, there = await loop.create_connection(Splice, endpoint.address, endpoint.port)
+                await self._engine.kept.connected(there, target, name)
             except OSError as error:
-                log.debug("%s:%s: %s", endpoint.address, endpoint.port, error)
+                log.debug("%s:%s: %s", target.address, target.port, error)
             else:
                 return there
         return None

@@ -17,7 +17,7 @@ class Kept:
         self._clock, self._connect_seconds, self._kept_seconds = clock, connect_seconds, kept_seconds
         self._idle: dict[Target, list[Http1Upstream]] = {}
         self._secure = Secure()
-        self._shared = Shared(clock, self._connected, kept_seconds)
+        self._shared = Shared(clock, self.connected, kept_seconds)
 
     def ready(self, target: Target, repeatable: bool) -> Upstream | None:
         """One that is here. One of HTTP/1 may be closed just now, so it is for requests that may be sent again."""
@@ -35,10 +35,11 @@ class Kept:
         if target.http2:
             return await self._shared.connect(target, name)
         made = Http1Upstream(target, self)
-        await self._connected(made, target, name)
+        await self.connected(made, target, name)
         return made
 
-    async def _connected(self, made: asyncio.Protocol, target: Target, name: str) -> None:
+    async def connected(self, made: asyncio.Protocol, target: Target, name: str) -> None:
+        """A new connection for a protocol of any kind; `name`: the server name where no policy says one."""
         async with asyncio.timeout(self._connect_seconds):
             await self._secure.connected(made, target, name)
 

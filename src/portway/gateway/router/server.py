@@ -11,6 +11,7 @@ from itertools import count
 from time import monotonic, time
 
 from portway.gateway.engine import Applied, Door, Report, Served
+from portway.gateway.router.asked import Target, target
 from portway.gateway.router.certificates import Contexts, has_shown, name_of, refusing
 from portway.gateway.router.exchange import Answering
 from portway.gateway.router.face import Face
@@ -161,14 +162,15 @@ class BuiltinEngine:
             return self._contexts.of(certificate, listener.clients, http=listener.protocol == "HTTPS")
         return refusing()
 
-    def handed_to(self, listener: Listener, name: str) -> Iterator[Endpoint]:
-        """Endpoints for a connection of which no requests are read."""
+    def handed_to(self, listener: Listener, name: str) -> Iterator[Target]:
+        """Where to go with a connection of which no requests are read."""
         narrow = self._narrowed.get(listener.name)
         host = virtual_host(narrow.to(name).hosts, name) if narrow is not None else None
         for route in host.routes[:1] if host is not None else ():
             backend = pick(route.backends, self.chance()) if route.backends else None
             if backend is not None and not backend_status(self.table, route, backend):
-                yield from self.endpoints(backend.pool, self.table.pools[backend.pool])
+                pool = self.table.pools[backend.pool]
+                yield from (target(endpoint, pool) for endpoint in self.endpoints(backend.pool, pool))
 
     # within
 

@@ -55,7 +55,8 @@ def passed_through(table: RouteTable, route: Route) -> list[tuple[Section, int]]
 def _passing(pool: Pool | None, key: str) -> Section:
     """Without a pool it has no servers, and its share is closed."""
     lines = ("mode tcp", "balance roundrobin", "option redispatch 1")
-    return Section(section_name(pool, lines), lines, key if pool is not None else "")
+    more = marks(pool.tls) if pool is not None else ()
+    return Section(section_name(pool, lines, *more), lines, key if pool is not None else "")
 
 
 def _own(lines: list[str]) -> Section:
