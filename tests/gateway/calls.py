@@ -69,8 +69,8 @@ class Pod(Struct):
 
 
 @asynccontextmanager
-async def serving(name: str, service: str = "shop.Cart") -> AsyncIterator[Pod]:
-    """A pod of this name."""
+async def serving(name: str, service: str = "shop.Cart", credentials: Any = None) -> AsyncIterator[Pod]:
+    """A pod of this name; with credentials it speaks TLS."""
     pod = Pod(name)
     pod.server = server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     handlers = {
@@ -83,7 +83,8 @@ async def serving(name: str, service: str = "shop.Cart") -> AsyncIterator[Pod]:
         "Wait": grpc.unary_unary_rpc_method_handler(pod.wait),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    pod.port = server.add_insecure_port("127.0.0.1:0")
+    at = "127.0.0.1:0"
+    pod.port = server.add_secure_port(at, credentials) if credentials else server.add_insecure_port(at)
     await server.start()
     try:
         yield pod

@@ -1,5 +1,6 @@
 """What backends must prove before a request reaches them, at both engines."""
 
+import asyncio
 import json
 import logging
 import ssl
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
+import grpc
 import pytest
 from cryptography import x509
 from msgspec.structs import replace
@@ -15,6 +17,8 @@ from portway.routing.table import BackendTls, Certificate, Endpoint, Pool, Route
 from portway.testing.doors import host, listener, route, table
 from tests.gateway.authority import Authority, SecureBackend, secure_backend
 from tests.gateway.backends import Backend, exchange, free_port
+from tests.gateway.calls import serving
+from tests.gateway.certificates import certificate, showing
 from tests.gateway.conftest import Run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -172,6 +176,46 @@ async def test_a_large_body(run: Run) -> None:
             head = b"POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n"
             answer = await exchange(PORT, head + b"x" * 3_000_000)
             assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == 3_000_000
+
+
+@pytest.mark.parametrize("tls", [BY_HOST, _named(SPIFFE)])
+async def test_tls_that_ends_at_the_door_goes_on_by_tls(run: Run, tls: BackendTls) -> None:
+    """Of a TLSRoute: bytes are read by nobody in between."""
+    own = certificate("door.example")
+    at = listener(host("door.example", route("/", "web")), port=PORT, protocol="TLS", certificates=("shop/own",))
+    request = b"GET /inner HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+    async def said() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT, ssl=showing(), server_hostname="door.example")
+        writer.write(request)
+        try:
+            async with asyncio.timeout(20):
+                return await reader.read()
+        except OSError:
+            return b""
+        finally:
+            writer.close()
+
+    async with _secure() as backend:
+        for demanded, served in ((tls, True), (replace(tls, authorities=THEIRS.pem), False)):
+            made = _table(demanded, backend.endpoint, certificates={"shop/own": own})
+            await run.apply(replace(made, listeners=(replace(at, hostname="door.example"),)))
+            assert (b'"path": "/inner"' in await said()) is served
+        assert backend.requests == ["/inner"]
+
+
+@pytest.mark.parametrize("tls", [BY_HOST, _named(SPIFFE)])
+async def test_grpc_by_tls(run: Run, tls: BackendTls) -> None:
+    credentials = grpc.ssl_server_credentials([(SERVED.key.encode(), SERVED.chain.encode())])
+    async with serving("cart", credentials=credentials) as pod:
+        await run.apply(_table(tls, pod.endpoint, protocol="h2"))
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{PORT}") as channel:
+            assert await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=20) == b"cart got x"
+            await run.apply(_table(replace(tls, authorities=THEIRS.pem), pod.endpoint, protocol="h2"))
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=20)
+            assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert pod.called == ["Get"]
 
 
 async def test_contexts_are_strict() -> None:

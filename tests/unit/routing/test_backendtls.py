@@ -6,14 +6,16 @@ import pytest
 
 from portway.routing.compute import Doors, compute
 from portway.routing.documents import Doc
+from portway.routing.door import of_door
 from portway.routing.peernames import has_name
 from portway.routing.statuses import policy_status
-from portway.routing.table import BackendTls, Pool
+from portway.routing.table import BackendTls, Pool, RouteTable
 from portway.testing.doordocs import (
     backend,
     config_map,
     documents,
     gateway,
+    grant,
     host_rule,
     ingress,
     ingress_path,
@@ -22,6 +24,7 @@ from portway.testing.doordocs import (
     rule,
     service,
     tls_policy,
+    tls_secret,
 )
 
 NOW = "2026-05-05T05:05:05Z"
@@ -198,3 +201,89 @@ def test_status() -> None:
 def test_names(wanted: str, shown: tuple[str, str], fits: bool) -> None:
     tls = BackendTls("h", names=(("URI" if ":" in wanted else "Hostname", wanted),))
     assert has_name(tls, [("DNS", "other.example"), shown]) is fits
+
+
+# What is one door's own
+
+
+def _showing(door: str, **fields: Any) -> Doc:
+    reference = {"group": "", "kind": "Secret", "name": "own", **fields}
+    return gateway(door, tls={"backend": {"clientCertificateRef": reference}})
+
+
+def _resolved(made: Doors, name: str) -> str:
+    (report,) = [report for report in made.gateways if report.name[1] == name]
+    return "" if report.resolved is None else f"{report.resolved.reason}: {report.resolved.message}"
+
+
+def test_each_door_shows_its_own_certificate() -> None:
+    both = route("shop", "door other", rule(to=[backend("web", 80), backend("web", 443)]))
+    given = (CA, service("web", 80, {"port": 443, "name": "https"}), both, tls_policy("p", "web:https"))
+    made = doors(*given, _showing("other"), tls_secret("own", "door.example"))
+    keys = {at.door: [b.pool for h in at.hosts for r in h.routes for b in r.backends] for at in made.listeners}
+    assert keys == {
+        "gateway/shop/door": ["shop/web:80/TCP", "shop/web:443/TCP"],
+        "gateway/shop/other": ["shop/web:80/TCP", "shop/web:443/TCP@shop/other"],
+    }
+    assert pool(made, 443).tls == BackendTls("web.example", PEM)
+    assert pool(made, 443, "TCP@shop/other").tls == BackendTls("web.example", PEM, certificate="shop/own")
+    assert (_resolved(made, "door"), _resolved(made, "other")) == ("", "ResolvedRefs: ")
+    whole = RouteTable(made.listeners, made.pools, made.certificates)
+    assert list(of_door(whole, "gateway/shop/other").certificates) == ["shop/own"]
+    assert not of_door(whole, "gateway/shop/door").certificates
+
+
+def test_a_backend_that_only_speaks_tls_is_shown_it_too() -> None:
+    web = service("web", {"port": 443, "appProtocol": "https"})
+    to_web = route("shop", "other", rule(to=[backend("web", 443)]))
+    made = doors(web, to_web, _showing("other"), tls_secret("own", "door.example"))
+    assert pool(made, 443, "TCP@shop/other").tls == BackendTls(certificate="shop/own")
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ({}, "InvalidClientCertificateRef: Secret shop/own does not exist"),
+        ({"kind": "ConfigMap"}, "InvalidClientCertificateRef: ConfigMap own is no Secret"),
+        ({"group": "example.net"}, "InvalidClientCertificateRef: Secret.example.net own is no Secret"),
+        ({"name": "bad"}, "InvalidClientCertificateRef: Secret shop/bad: its tls.crt is not a PEM certificate"),
+        ({"namespace": "else"}, "RefNotPermitted: no ReferenceGrant in else permits Secret own"),
+    ],
+)
+def test_a_certificate_that_cannot_be_shown_is_told(reference: dict[str, Any], told: str) -> None:
+    bad = tls_secret("bad", crt="x", key="y")
+    made = doors(CA, WEB, route("shop", "other", rule(to="web")), _showing("other", **reference), bad)
+    assert _resolved(made, "other") == told
+    assert list(made.pools) == ["shop/web:80/TCP"] and not made.certificates
+    (report,) = [report for report in made.gateways if report.name[1] == "other"]
+    assert report.accepted.status
+
+
+def test_a_grant_lets_a_gateway_show_anothers_certificate() -> None:
+    permitted = grant("else/g", "Gateway", "shop", "Secret")
+    made = doors(_showing("other", namespace="else"), tls_secret("else/own", "door.example"), permitted)
+    assert _resolved(made, "other") == "ResolvedRefs: "
+
+
+def test_tls_that_ends_goes_on_as_its_policy_says() -> None:
+    """Passed through it is the client's own."""
+    ends = {"name": "ends", "port": 443, "protocol": "TLS", "hostname": "a.example"}
+    ends |= {"tls": {"mode": "Terminate", "certificateRefs": [{"name": "own"}]}}
+    passes = {"name": "passes", "port": 443, "protocol": "TLS", "hostname": "b.example", "tls": {"mode": "Passthrough"}}
+    names = ["a.example", "b.example"]
+    given = (
+        gateway("two", ends, passes),
+        tls_secret("own", "a.example"),
+        WEB,
+        route("shop", "two", rule(to="web"), kind="TLSRoute", hostnames=names),
+    )
+    plain = doors(*given)
+    assert list(plain.pools) == ["shop/web:80/tls"]
+    made = doors(CA, *given, tls_policy("p", "web"))
+    keys = {at.hostname: at.hosts[0].routes[0].backends[0].pool for at in made.listeners if at.hosts}
+    assert keys == {"a.example": "shop/web:80/tls+policy", "b.example": "shop/web:80/tls"}
+    assert pool(made, 80, "tls").tls is None
+    assert pool(made, 80, "tls+policy").tls == BackendTls("web.example", PEM)
+    broken = doors(*given, tls_policy("p", "web"))
+    (backend_,) = next(at for at in broken.listeners if at.hostname == "a.example").hosts[0].routes[0].backends
+    assert (backend_.pool, backend_.reason) == ("", "BackendTLSPolicy shop/p: ConfigMap shop/ca does not exist")
