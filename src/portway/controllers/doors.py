@@ -5,6 +5,7 @@ and namespaces, and a fleet has few of them. What is written is only what differ
 """
 
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +71,11 @@ def program(door: str, api_socket: str, engine: str) -> Program:
     found = tuple((name, os.environ[name]) for name in ("PYTHONPATH",) if name in os.environ)
     argv = (sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket, "--engine", engine)
     return Program(argv, found)
+
+
+def _is_builtin(engine: str) -> bool:
+    """What doors run, whose pods have the programs of this machine."""
+    return engine == "builtin" or (engine == "auto" and shutil.which("haproxy") is None)
 
 
 class DoorController(Controller):
@@ -197,10 +203,10 @@ class DoorController(Controller):
     # Statuses
 
     def _statuses(self, computed: Doors) -> Iterator[Change]:
-        now = timestamp(self.cluster.clock())
+        now, builtin = timestamp(self.cluster.clock()), _is_builtin(self.cluster.gateway_engine)
         for gateway_class in self._all(GATEWAY_CLASSES):
             if spec_of(gateway_class).get("controllerName") == GATEWAY_CONTROLLER:
-                yield from _status(GATEWAY_CLASSES, gateway_class, class_status(gateway_class, now))
+                yield from _status(GATEWAY_CLASSES, gateway_class, class_status(gateway_class, now, builtin=builtin))
         gateways = {}
         for report in computed.gateways:
             if gateway := self.caches[GATEWAYS].get(report.name):

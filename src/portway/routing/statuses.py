@@ -69,6 +69,8 @@ FEATURES = (
     "UDPRoute",
 )
 """status.supportedFeatures of the GatewayClass, in the names of Gateway API's pkg/features."""
+HAPROXY_ONLY = ("GatewayFrontendClientCertificateValidationInsecureFallback",)
+"""Those of them that the built-in router has not, or not whole."""
 
 
 class DoorState(Struct, frozen=True):
@@ -80,8 +82,8 @@ class DoorState(Struct, frozen=True):
     """Whether a pod of it is; true of a Gateway that needs none."""
 
 
-def class_status(gateway_class: Doc, now: str) -> Doc:
-    """The status of a GatewayClass of ours. `now`: RFC 3339."""
+def class_status(gateway_class: Doc, now: str, *, builtin: bool = False) -> Doc:
+    """The status of a GatewayClass of ours. `now`: RFC 3339; `builtin`: its doors are the built-in router."""
     accepted = Condition("Accepted", True, "Accepted", "Portway serves Gateways of this class")
     if spec(gateway_class).get("parametersRef"):
         accepted = Condition("Accepted", False, "InvalidParameters", "no kind of parameters is known here")
@@ -89,7 +91,7 @@ def class_status(gateway_class: Doc, now: str) -> Doc:
     return {
         **old,
         "conditions": _conditions(gateway_class, old.get("conditions"), [accepted], now),
-        "supportedFeatures": [{"name": name} for name in FEATURES],
+        "supportedFeatures": [{"name": name} for name in FEATURES if not (builtin and name in HAPROXY_ONLY)],
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from portway.routing.compute import Doors, compute
 from portway.routing.documents import Doc
-from portway.routing.statuses import DoorState, class_status, gateway_status, route_status
+from portway.routing.statuses import HAPROXY_ONLY, DoorState, class_status, gateway_status, route_status
 from portway.testing.doordocs import (
     allows,
     backend,
@@ -382,6 +382,8 @@ def test_a_class_of_ours_is_accepted_unless_it_has_parameters() -> None:
     assert [(c["type"], c["status"]) for c in status["conditions"]] == [("Accepted", "True")]
     names = [feature["name"] for feature in status["supportedFeatures"]]
     assert names == sorted(names)
+    fewer = [feature["name"] for feature in class_status(gateway_class(), NOW, builtin=True)["supportedFeatures"]]
+    assert set(names) - set(fewer) == set(HAPROXY_ONLY) and len(fewer) == len(names) - len(HAPROXY_ONLY)
     odd = gateway_class(parametersRef={"group": "", "kind": "ConfigMap", "name": "x", "namespace": "y"})
     assert [c["reason"] for c in class_status(odd, NOW)["conditions"]] == ["InvalidParameters"]
     assert doors(odd, gateway("door")).gateways == ()
