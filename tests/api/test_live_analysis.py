@@ -12,6 +12,7 @@ from portway.cli.audit import command as audit
 from portway.cli.diff import command as diff
 from portway.cli.lint import command as lint
 from portway.cli.snapshot import command as snapshot
+from portway.cli.trace import command as trace
 from portway.testing import apiserver
 from tests.api.http import Http
 
@@ -72,3 +73,37 @@ def test_a_live_cluster_is_a_moment(fresh_server: apiserver.Server, shop: Http, 
     assert "exposure-gained" in drift and "type ClusterIP → NodePort" in drift
     assert _run(lint, "--kubeconfig", str(fresh_server.kubeconfig)).exit_code == 0
     assert shop.get("/api/v1/services").doc["metadata"]["resourceVersion"] == before, "only read"
+
+
+def test_a_trace_in_a_live_cluster_follows_its_pools_and_its_announcers_leases(
+    fresh_server: apiserver.Server, shop: Http
+) -> None:
+    merge = {"Content_Type": "application/merge-patch+json"}
+    metallb = "/apis/metallb.io/v1beta1/namespaces/metallb-system"
+    pool = {"metadata": {"name": "home"}, "spec": {"addresses": ["192.0.2.240/32"]}}
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.240", "ipMode": "VIP"}]}}}
+    doubts = '[{"code": "LB_TWO_ANSWER", "message": "another has it", "address": "192.0.2.240"}]'
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+
+    def lease(role: str, **annotations: str) -> dict[str, object]:
+        noted = {f"portway.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        about = {"name": f"of-{role}", "labels": {"portway.dev/announcer": role}, "annotations": noted}
+        return {"metadata": about, "spec": {"holderIdentity": "node-1"}}
+
+    def traced() -> str:
+        return _run(trace, "--kubeconfig", str(fresh_server.kubeconfig), "192.0.2.240:80").stdout
+
+    shop.post("/api/v1/namespaces", {"metadata": {"name": "metallb-system"}})
+    service = "/api/v1/namespaces/default/services/web"
+    for answer in (
+        shop.post(f"{metallb}/ipaddresspools", pool),
+        shop.send("PATCH", service, {"spec": {"type": "LoadBalancer"}}, **merge),
+        shop.send("PATCH", f"{service}/status", status, **merge),
+    ):
+        assert answer.code in (200, 201), answer
+    assert "ends     LB_NOT_ADVERTISED: " in traced()
+    assert shop.post(f"{metallb}/l2advertisements", {"metadata": {"name": "home"}, "spec": {}}).code == 201
+    assert "[node-1 192.0.2.240:80]" in traced() and "LB_TWO_ANSWER" not in traced()
+    for document in (lease("address", announced_address="192.0.2.240"), lease("node", announcement_doubts=doubts)):
+        assert shop.post(leases, document).code == 201
+    assert "LB_TWO_ANSWER: node-1: another has it" in traced()

@@ -1,7 +1,8 @@
 """LoadBalancers of a bundle with IPAddressPools: who gives them addresses and who answers, as far as objects say.
 
-In a cluster both are told by statuses. Of manifests addresses are given out in turn, and the node that answers is the
-first that may. Where a bundle has no pool, addresses are somebody else's matter, and nothing is said here.
+In a cluster both are told by statuses, and by the Leases of Portway's announcers. Of manifests addresses are given out
+in turn, and the node that answers is the first that may. Where a bundle has no pool, addresses are somebody else's
+matter, and nothing is said here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from portway.analysis.balancing import Balancing
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.view import word
 from portway.kubeapi import decode, decode_loadbalancer
-from portway.kubeapi.announcing import announcing_node
+from portway.kubeapi.announcing import ROLE, announcer_lease, announcing_node
 from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Allocation, Held, allocate
 from portway.loadbalancer.announcement import Candidates, candidates, names_pool
@@ -68,7 +69,10 @@ def balancing_of(bundle: Bundle, services: Iterable[Doc], nodes: Iterable[Doc], 
         bgp_advertisements=tuple(_found(bundle, "BGPAdvertisement", decode_loadbalancer.bgp_advertisement)),
         bgp_peers=tuple(_found(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)),
     )
-    return replace(found, announcers=dict(_announcers(bundle, found, snapshot)))
+    leases = [announcer_lease(item.value) for item in bundle.of("Lease") if ROLE in item.labels]
+    doubts = {lease.holder: lease.doubts for lease in leases if lease.doubts}
+    held = {lease.address: lease.holder for lease in leases if lease.address}
+    return replace(found, doubts=doubts, announcers=held or dict(_announcers(bundle, found, snapshot)))
 
 
 def _concerns(service: BalancedService, known: tuple[AddressPool, ...]) -> bool:

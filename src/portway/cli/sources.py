@@ -19,6 +19,8 @@ from portway.cli import manifests
 from portway.cli.texts import Problem, Text, texts
 from portway.client import Api
 from portway.kubeapi import yaml
+from portway.kubeapi.announcing import LEASES, ROLE
+from portway.kubeapi.announcing import NAMESPACE as LEASES_NAMESPACE
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 
@@ -135,8 +137,17 @@ async def from_cluster(api: Api, namespace: str = "") -> Inputs:
     """
     problems: list[Problem] = []
     lists = await asyncio.gather(*(_listed(api, resource, namespace, problems) for resource in resources()))
+    lists.append(await _announcers(api))
     items = [Item(slim(value)) for found in lists for value in found]
     return Inputs(Bundle(items, complete=not namespace, partial=bool(problems)), tuple(problems), served=True)
+
+
+async def _announcers(api: Api) -> list[Doc]:
+    """Of all Leases only those that say who answers for LoadBalancers' addresses; who may not see them does without."""
+    try:
+        return (await api.list(LEASES, LEASES_NAMESPACE, label_selector=ROLE, resource_version="0"))[0]
+    except ApiError:
+        return []
 
 
 async def _listed(api: Api, resource: Resource, namespace: str, problems: list[Problem]) -> list[Doc]:

@@ -155,6 +155,44 @@ def test_what_an_api_server_would_refuse_is_left_out_and_named(tmp_path: Path, a
     assert "left out" not in run.stdout
 
 
+LEASE = """\
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata:
+  {name: of-OF, namespace: kube-system, labels: {portway.dev/announcer: OF}, annotations: {portway.dev/NOTE: TEXT}}
+spec: {holderIdentity: HOLDER}
+"""
+TWICE = json.dumps('[{"code": "LB_TWO_ANSWER", "message": "another has it", "address": "192.0.2.240"}]')
+
+
+@pytest.mark.parametrize(
+    ("holder", "end", "note"),
+    [
+        ("node-2", "FORWARDED: ", "LB_TWO_ANSWER: node-2: another has it"),
+        ("''", "LB_NOT_ANNOUNCED: ", "its Lease is vacant"),
+    ],
+)
+def test_leases_of_our_announcers_are_taken_at_their_word(tmp_path: Path, holder: str, end: str, note: str) -> None:
+    front = examples.service("{port: 80}", name="front", more="type: LoadBalancer\nclusterIP: 10.96.0.9")
+    held = "status: {loadBalancer: {ingress: [{ip: 192.0.2.240}]}}\n"
+    endpoints = (
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\n"
+        "metadata: {name: front, labels: {kubernetes.io/service-name: front}}\n"
+        "ports: [{port: 80, protocol: TCP, name: ''}]\nendpoints: [{addresses: [10.244.1.2], nodeName: node-1}]\n"
+    )
+    nodes = [NODE.replace("only", f"node-{n}").replace("0.11", f"0.1{n}").replace("LABEL", "a") for n in (1, 2)]
+    leases = [
+        LEASE.replace("OF", "address").replace("NOTE", "announced-address")
+        .replace("TEXT", "192.0.2.240").replace("HOLDER", holder),
+        LEASE.replace("OF", "node").replace("NOTE", "announcement-doubts")
+        .replace("TEXT", TWICE).replace("HOLDER", "node-2"),
+    ]  # fmt: skip
+    (tmp_path / "all.yaml").write_text(examples.together(front + held, FEW, SAID, endpoints, *nodes, *leases))
+    (tmp_path / "cluster.json").write_text(CliRunner().invoke(snapshot, ["-f", str(tmp_path / "all.yaml")]).stdout)
+    said = _trace("-f", str(tmp_path / "cluster.json"), "192.0.2.240:80").stdout
+    assert f"ends     {end}" in said and note in said
+
+
 TLS = "tls: [{hosts: [shop.example], secretName: shop-tls}]"
 SECRET = """\
 apiVersion: v1
