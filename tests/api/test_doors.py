@@ -31,6 +31,7 @@ from portway.reconcile.resources import (
     SERVICES,
     TCP_ROUTES,
 )
+from portway.routing.documents import RESOURCES
 from portway.testing import apiserver
 from portway.testing.doordocs import (
     asks,
@@ -46,6 +47,7 @@ from portway.testing.doordocs import (
     route,
     rule,
     service,
+    tls_policy,
     tls_secret,
 )
 
@@ -239,6 +241,21 @@ async def test_a_gateway_hears_of_the_config_map_that_it_wants(world: World) -> 
     await world.until(GATEWAYS, "door", lambda g: said(g) == accepted)
     await world.api.patch(CONFIG_MAPS, "shop", "people", {"data": {"ca.crt": None}})
     await world.until(GATEWAYS, "door", lambda g: said(g) == refused)
+
+
+async def test_a_policy_hears_of_the_config_map_that_it_wants(world: World) -> None:
+    def accepted(policy: Doc) -> dict[str, str]:
+        ancestors = status_of(policy).get("ancestors") or ()
+        return {one["ancestorRef"]["name"]: one["conditions"][0]["reason"] for one in ancestors}
+
+    policies = RESOURCES["BackendTLSPolicy"]
+    to_web = route("web", "guarded", rule(to="web"))
+    await world.create(gateway("guarded"), service("web", 80), to_web, tls_policy("guards", "web", authority="late"))
+    await world.until(policies, "guards", lambda doc: accepted(doc) == {"guarded": "NoValidCACertificate"})
+    await world.create(authorities("late"))
+    await world.until(policies, "guards", lambda doc: accepted(doc) == {"guarded": "Accepted"})
+    await world.api.delete(HTTP_ROUTES, "shop", "web")
+    await world.until(policies, "guards", lambda doc: status_of(doc) == {"ancestors": []})
 
 
 async def test_tcp_listeners_lead_straight_to_the_pods_behind_their_route(world: World) -> None:

@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import grpc
@@ -14,12 +15,13 @@ from cryptography import x509
 from msgspec.structs import replace
 
 from portway.routing.table import BackendTls, Certificate, Endpoint, Pool, RouteTable, UpstreamProtocol
+from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table
 from tests.gateway.authority import Authority, SecureBackend, secure_backend
 from tests.gateway.backends import Backend, exchange, free_port
 from tests.gateway.calls import serving
 from tests.gateway.certificates import certificate, showing
-from tests.gateway.conftest import Run
+from tests.gateway.conftest import Run, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,16 +38,17 @@ def _table(
     *endpoints: Endpoint,
     protocol: UpstreamProtocol = "https",
     certificates: Mapping[str, Certificate] | None = None,
+    port: int = PORT,
 ) -> RouteTable:
-    made = table(listener(host("", route("/", "web")), port=PORT))
+    made = table(listener(host("", route("/", "web")), port=port))
     pool = Pool("shop", "web", 80, protocol=protocol, endpoints=endpoints, tls=tls)
     return replace(made, pools={WEB: pool}, certificates=certificates or {})
 
 
-async def _asked(path: str, method: str = "GET") -> tuple[int, str]:
+async def _asked(path: str, method: str = "GET", port: int = PORT) -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, f"http://127.0.0.1:{PORT}{path}", headers={"Host": "door.example"}) as response,
+        session.request(method, f"http://127.0.0.1:{port}{path}", headers={"Host": "door.example"}) as response,
     ):
         return response.status, await response.text()
 
@@ -216,6 +219,22 @@ async def test_grpc_by_tls(run: Run, tls: BackendTls) -> None:
                 await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=20)
             assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
         assert pod.called == ["Get"]
+
+
+@pytest.mark.parametrize("engine", ["builtin", "haproxy"])
+async def test_authorities_of_the_system(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL's word for where they are."""
+    (tmp_path / "ours.pem").write_text(OURS.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
+    system, port = replace(BY_HOST, authorities=""), free_port()
+    theirs = secure_backend(THEIRS.certificate("web.example"))
+    async with running(engine, replace(Timings(), drain=0.1)) as run, _secure() as good, theirs as bad:
+        for tls in (system, replace(system, names=(("Hostname", "web.example"),))):
+            await run.apply(_table(tls, good.endpoint, port=port))
+            assert (await _asked("/system", port=port))[0] == 200
+            await run.apply(_table(tls, bad.endpoint, port=port))
+            assert (await _asked("/system", "POST", port))[0] in (502, 503)
+        assert bad.requests == []
 
 
 async def test_contexts_are_strict() -> None:

@@ -17,9 +17,20 @@ from portway.gateway.run import GatewayConfig, serve
 from portway.kubeapi.catalogue import by_kind
 from portway.kubeapi.doorclasses import first_objects
 from portway.kubeapi.errors import Doc
-from portway.reconcile.resources import ENDPOINT_SLICES, GATEWAYS, HTTP_ROUTES, NAMESPACES
+from portway.reconcile.resources import CONFIG_MAPS, ENDPOINT_SLICES, GATEWAYS, HTTP_ROUTES, NAMESPACES
 from portway.testing import apiserver
-from portway.testing.doordocs import endpoint_slice, gateway, http, path, route, rule, service
+from portway.testing.doordocs import (
+    config_map,
+    endpoint_slice,
+    gateway,
+    http,
+    key_pair,
+    path,
+    route,
+    rule,
+    service,
+    tls_policy,
+)
 from portway.testing.doorengine import FakeEngine
 from tests.gateway.backends import Backend, backend, exchange, free_port
 
@@ -118,6 +129,40 @@ async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_tabl
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
     assert engine.stopped
+
+
+async def test_authorities_reach_the_table_and_other_config_maps_do_not(tmp_path: Path) -> None:
+    engine, config = FakeEngine(), GatewayConfig(door="gateway/shop/front", healthz=("127.0.0.1", 0))
+
+    async def until(*wanted: str) -> None:
+        """The table has these authorities, once."""
+        found: list[str] | None = None
+        async with asyncio.timeout(10):
+            while found != list(wanted):
+                await engine.changed.wait()
+                engine.changed.clear()
+                pools = engine.tables[-1].pools.values() if engine.tables else ()
+                found = [pool.tls.authorities for pool in pools if pool.tls is not None]
+
+    first, second = key_pair("first")[0], key_pair("second")[0]
+    with apiserver.start(tmp_path) as server:
+        async with Api.unix(server.unix) as api:
+            await api.create(NAMESPACES, {"metadata": {"name": "shop"}})
+            await create(api, *first_objects(), gateway("front"), service("web", 80))
+            await create(api, route("web", "front", rule(to="web")), tls_policy("p", "web"))
+            running = asyncio.create_task(serve(config, api, engine=engine))
+            await create(api, config_map("ca", ca_crt=first))
+            await until(first)
+            await api.patch(CONFIG_MAPS, "shop", "ca", {"data": {"ca.crt": second}})
+            await until(second)
+            asked = engine.asked
+            await create(api, config_map("other", text="x"))
+            await api.patch(CONFIG_MAPS, "shop", "other", {"data": {"text": "y"}})
+            await api.delete(CONFIG_MAPS, "shop", "ca")
+            await until()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            assert engine.asked == asked + 1
 
 
 async def test_a_port_for_health_that_is_taken_ends_the_process_with_a_reason() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class HaproxyEngine:
         door.folder.chmod(0o700)
         (door.folder / "certs").mkdir(mode=0o700, exist_ok=True)
         addresses = tuple(a for a in door.addresses if not _taken(a, 0)) or door.addresses
-        self._place = Place(str(door.folder), addresses, *unprivileged())
+        trusted = ssl.get_default_verify_paths().cafile or "@system-ca"
+        self._place = Place(str(door.folder), addresses, *unprivileged(), trusted)
         sockets = Path(self._place.sockets)
         sockets.mkdir(exist_ok=True)
         sockets.chmod(0o711)  # whoever workers become may pass, and list or make nothing

@@ -12,6 +12,8 @@ class Place(Struct, frozen=True):
     user: int = 0
     """Who workers become, shut into `sockets`; 0: they stay who they are."""
     group: int = 0
+    trusted: str = "@system-ca"
+    """A file with the authorities that this machine trusts, or HAProxy's word for where OpenSSL has them."""
 
     @property
     def sockets(self) -> str:

@@ -43,15 +43,15 @@ def speech(pool: Pool, place: Place) -> Speech:
         name = f"out-{digest(pool.protocol, *marks(pool.tls))}"
         return Speech(" proto h2" if http2 else "", f"{place.sockets}/{name}", place.seen(name), pool.tls, http2)
     alpn = " alpn h2" if http2 else ""
-    tls = f" ssl{alpn}{_verified(pool.tls, place.folder)}" if secure else ""
+    tls = f" ssl{alpn}{_verified(pool.tls, place)}" if secure else ""
     return Speech(f"{tls}{' proto h2' if http2 else ''}")
 
 
-def _verified(tls: BackendTls | None, folder: str) -> str:
-    shown = f" crt {folder}/{certificate_file(tls.certificate)}" if tls is not None and tls.certificate else ""
+def _verified(tls: BackendTls | None, place: Place) -> str:
+    shown = f" crt {place.folder}/{certificate_file(tls.certificate)}" if tls is not None and tls.certificate else ""
     if tls is None or not tls.hostname:
         return f" verify none sni req.hdr(host),field(1,:){shown}"
-    file = f"{folder}/{authorities_file(tls.authorities)}" if tls.authorities else "@system-ca"
+    file = f"{place.folder}/{authorities_file(tls.authorities)}" if tls.authorities else place.trusted
     return f" verify required ca-file {file} sni str({tls.hostname}) verifyhost {tls.hostname}{shown}"
 
 
