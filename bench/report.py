@@ -209,8 +209,9 @@ _PROCESSES = {
 """A column's title, and what the kernel calls the process; agents and announcers are those of all nodes together."""
 
 
-def _part(name: str, process: str) -> Callable[[Row], float]:
-    return lambda row: float(row[name][process])
+def _costs(process: str) -> Callable[[Row], Any]:
+    """Of one process, both in a cell."""
+    return lambda row: f"{row['cpu'][process]:.2f} s, {row['memory'][process]:.0f} MB"
 
 
 _COLUMNS: dict[str, Sequence[Column]] = {
@@ -297,8 +298,7 @@ _COLUMNS: dict[str, Sequence[Column]] = {
         _SIZE[0],
         *(Column(title, _plain(name), _seconds) for title, name in _MOMENTS.items()),
         Column("CPU in all", _plain("total cpu"), _seconds),
-        *(Column(title, _part("cpu", process), _seconds) for title, process in _PROCESSES.items()),
-        *(Column(f"{title}, memory", _part("memory", process), _megabytes) for title, process in _PROCESSES.items()),
+        *(Column(title, _costs(process), str) for title, process in _PROCESSES.items()),
     ),
     "ingress": (
         Column("door", lambda row: row["what"], str),

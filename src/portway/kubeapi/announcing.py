@@ -1,5 +1,6 @@
 """What announcers read and write: Leases that say which node has which address, and Nodes as they see them."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -64,6 +65,7 @@ def _doubts(text: str) -> tuple[Doubt, ...]:
         return ()
 
 
+@lru_cache(maxsize=16384)
 def address_lease(address: str) -> str:
     """The name of an address's Lease: `announce-172.18.0.211`, IPv6 in full with dashes."""
     return f"announce-{ip_address(address).exploded.replace(':', '-')}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from portway.agent.announce.leases import FAILURES
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _MOMENT = 0.05
 """Seconds after a change: changes come together."""
+_PATIENCE = 3
+"""And at least so many times what the last look took: it is one at all statuses."""
 _AT_ONCE = 8
 Places = Mapping[ServiceKey, Collection[str]]
 
@@ -63,10 +66,12 @@ class Statuses:
         self._changed.set()
 
     async def _write_for_ever(self) -> None:
+        rest = 0.0
         while True:
             await self._changed.wait()
-            await asyncio.sleep(_MOMENT)
+            await asyncio.sleep(max(_MOMENT, rest))
             self._changed.clear()
+            began = time.thread_time()
             try:
                 await self.write()
                 self._said = ""
@@ -76,6 +81,7 @@ class Statuses:
                 self._said = said
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._changed.set()
+            rest = _PATIENCE * (time.thread_time() - began)
 
     async def withdraw(self) -> None:
         """This node tells of nothing any more."""
