@@ -60,7 +60,10 @@ async def _answers(row: PortRow, doors: Mapping[Front, HostDoor]) -> bool:
     here = found(row, doors)
     if len(here) < len(row.load_balancer_ips):
         return False
-    return any([await is_open(door.host_address, door.host_port) for door in here if door.host_port])
+    for door in here:
+        if door.host_port and await is_open(door.host_address, door.host_port):
+            return True
+    return False
 
 
 def _complaint(row: PortRow, doors: Mapping[Front, HostDoor]) -> str:

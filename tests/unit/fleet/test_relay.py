@@ -323,6 +323,31 @@ async def test_an_ipv6_address_is_reached_over_ipv4_as_far_as_the_relay(dial: Di
     doors.change(("", "s"), both, None)
 
 
+async def test_datagrams_for_an_ipv6_address(dial: Dialer) -> None:
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, client: Any) -> None:
+            self.transport.sendto(data + client[0].encode(), client)
+
+    loop = asyncio.get_running_loop()
+    try:
+        inner, _ = await loop.create_datagram_endpoint(Echo, local_addr=("::1", 0))
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    port = inner.get_extra_info("sockname")[1]
+    close = await open_udp(DOOR, port, "::1", dial)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        await loop.sock_connect(client, (DOOR, port))
+        await loop.sock_sendall(client, b"from ")
+        async with asyncio.timeout(5):
+            assert await loop.sock_recv(client, 100) == b"from ::1"
+    close()
+    inner.close()
+
+
 def test_ports_of_roots() -> None:
     assert list(instead_of(80))[:3] == [80, 10_080, 20_080]
     said = hostdoors.note(80, 10_080, taken="")
