@@ -52,6 +52,11 @@ spec:
   allocateLoadBalancerNodePorts: false
   selector: {app: one}
   ports: [{port: 8080, targetPort: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: six}
+spec: {type: LoadBalancer, ipFamilies: [IPv6], selector: {app: one}, ports: [{port: 80}]}
 """
 DIAL = """
 import json, sys
@@ -147,6 +152,14 @@ def test_from_this_machine_at_each_address(fleet: Running) -> None:
     shown = [line.split() for line in fleet.portway("ports").stdout.splitlines()]
     for address in (four, six):
         assert ["default/one", address["fromThisMachine"], address["address"], "80/TCP"] in shown
+
+
+def test_a_service_of_ipv6_alone_from_this_machine(fleet: Running) -> None:
+    six = rows(fleet)["six"]
+    places = (six["fromThisMachine"], *(f"{address}:{six['nodePort']}" for address in fleet.loopbacks))
+    for at in places:
+        said = ask(f"http://{at}/")
+        assert (said["pod"] in pods(fleet, "one"), ":" in said["client"]) == (True, True), (at, said)
 
 
 def test_from_outside_nodes_and_pods_in_both_families(fleet: Running) -> None:

@@ -176,6 +176,9 @@ def _service(*ports: dict[str, Any]) -> dict[str, Any]:
 def test_node_ports() -> None:
     service = _service({"nodePort": 1}, {"nodePort": 2, "protocol": "UDP"}, {"nodePort": 3, "protocol": "SCTP"}, {})
     assert node_ports(service) == {NodePort("TCP", 1), NodePort("UDP", 2)}
+    for families, six in ((["IPv4", "IPv6"], False), (["IPv6", "IPv4"], False), (["IPv6"], True)):
+        service["spec"]["ipFamilies"] = families
+        assert node_ports(service) == {NodePort("TCP", 1, six), NodePort("UDP", 2, six)}
 
 
 async def test_a_taken_port_is_said_once_and_tried_again(dial: Dialer, caplog: pytest.LogCaptureFixture) -> None:

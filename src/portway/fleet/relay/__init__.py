@@ -47,6 +47,8 @@ class NodePort(Struct, frozen=True, order=True):
 
     protocol: str
     port: int
+    six: bool = False
+    """Whether it answers at nodes' IPv6 addresses only."""
 
 
 Entrance = frozenset[NodePort | Front]
@@ -74,10 +76,11 @@ def entrance(service: Doc) -> Entrance:
 
 def node_ports(service: Doc) -> frozenset[NodePort]:
     """The nodePorts of a Service document that the relay can carry (SCTP it cannot)."""
-    ports = (service.get("spec") or {}).get("ports") or []
+    spec = service.get("spec") or {}
+    six = spec.get("ipFamilies") == ["IPv6"]
     return frozenset(
-        NodePort(port.get("protocol", "TCP"), port["nodePort"])
-        for port in ports
+        NodePort(port.get("protocol", "TCP"), port["nodePort"], six)
+        for port in spec.get("ports") or ()
         if port.get("nodePort") and port.get("protocol", "TCP") in ("TCP", "UDP")
     )
 
@@ -115,8 +118,10 @@ class Doors:
     async def _keep_open(self, node: NodePlan, port: NodePort) -> None:
         """Answer at one node's door until cancelled."""
 
+        inner = next((one for one in node.addresses if (":" in one) == port.six), node.addresses[0])
+
         async def attempt() -> Closer:
-            return await _opener(port.protocol)(node.loopback, port.port, node.addresses[0], self._dialer)
+            return await _opener(port.protocol)(node.loopback, port.port, inner, self._dialer)
 
         await _until_cancelled(attempt, f"{node.loopback}:{port.port}/{port.protocol}")
 
