@@ -102,3 +102,11 @@ def test_policy(binary: Path, tmp_path: Path) -> None:
     new, opened = bench("policy-packets", binary, tmp_path, SIZES="400x100", RUNS="2")
     assert (new["what"], opened["what"]) == ("new", "open")
     assert all(row[name] > 0 for row in (new, opened) for name in ("bare", "none", "unselected", "portway", "peer"))
+
+
+def test_loadbalancers(binary: Path, tmp_path: Path) -> None:
+    plain, balanced = bench("loadbalancers", binary, tmp_path, SIZES="2", NODES="1")
+    assert [row["what"] for row in (plain, balanced)] == ["ClusterIP", "LoadBalancer"]
+    for row in (plain, balanced):
+        assert 0 < row["applied"] <= row["addressed"] <= row["answered"]
+        assert {"apiserver", "controllers", "agent", "announce", "relay"} <= row["cpu"].keys() == row["memory"].keys()
