@@ -93,6 +93,8 @@ async def test_a_backend_that_proves_who_it_is(run: Run, tls: BackendTls) -> Non
     [
         replace(BY_HOST, hostname="other.example"),
         replace(BY_HOST, hostname="two.one.wild.example"),
+        replace(BY_HOST, hostname=f"{'a' * 64}.example"),
+        replace(_named(SPIFFE), hostname=f"{'a' * 64}.example"),
         replace(BY_HOST, authorities=THEIRS.pem),
         replace(BY_HOST, authorities=""),
         _named("other.example"),

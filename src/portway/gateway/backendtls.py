@@ -1,5 +1,6 @@
 """TLS to backends: contexts that trust whom a policy names, and the check of names that `ssl` does not make."""
 
+import asyncio
 import ssl
 from collections.abc import Container
 from typing import Any
@@ -50,7 +51,27 @@ def _made(tls: BackendTls, certificate: Certificate | None, http2: bool) -> ssl.
     return context
 
 
-def check(tls: BackendTls, connection: ssl.SSLObject, *, http2: bool = False) -> None:
+async def connect(
+    made: asyncio.Protocol, at: tuple[str, int], tls: BackendTls, context: ssl.SSLContext, name: str, *, http2: bool
+) -> None:
+    """`name`: asked for where `tls` has none. Raises OSError; ssl.SSLError: the backend cannot be trusted."""
+    loop = asyncio.get_running_loop()
+    try:
+        transport, _ = await loop.create_connection(
+            lambda: made, *at, ssl=context, server_hostname=tls.hostname or name
+        )
+    except ValueError as error:
+        if isinstance(error, ssl.SSLError):
+            raise
+        raise ssl.SSLError(1, f"no server can be asked for by this name: {error}") from error
+    try:
+        _check(tls, transport.get_extra_info("ssl_object"), http2)
+    except ssl.SSLError:
+        transport.abort()
+        raise
+
+
+def _check(tls: BackendTls, connection: ssl.SSLObject, http2: bool) -> None:
     """Of a connection whose handshake is over, before a byte is sent. Raises ssl.SSLError."""
     if tls.names and not has_name(tls, _alternative_names(connection)):
         wanted = ", ".join(name for _, name in tls.names)

@@ -6,6 +6,7 @@ Source: Gateway API 1.6 (apis/v1 backendtlspolicy_types.go, policy_types.go), GE
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,16 +43,19 @@ def secured(documents: Documents, pool: Pool) -> Secured:
 
 def _demands(policy: Doc, found: Authorities) -> BackendTls:
     validation = spec(policy)["validation"]
-    names = validation.get("subjectAltNames") or ()
-    return BackendTls(
-        str(validation["hostname"]),
-        found.pem,
-        tuple((name["type"], str(name["uri" if name["type"] == "URI" else "hostname"])) for name in names),
-    )
+    names = tuple(map(_name, validation.get("subjectAltNames") or ()))
+    return BackendTls(str(validation["hostname"]), found.pem, names)
+
+
+def _name(name: Doc) -> tuple[Literal["Hostname", "URI"], str]:
+    """One that is not whole is in no certificate."""
+    return ("URI", str(name.get("uri") or "")) if name.get("type") == "URI" else ("Hostname", str(name.get("hostname")))
 
 
 def _authorities(documents: Documents, policy: Doc) -> Authorities:
-    validation = spec(policy)["validation"]
+    validation = spec(policy).get("validation") or {}
+    if not validation.get("hostname"):  # of an older version, in a snapshot
+        return Authorities(message="spec.validation.hostname: Required value", is_unknown=True)
     return authorities_of(documents, name_of(policy)[0], validation)
 
 

@@ -20,8 +20,8 @@ def has_name(tls: BackendTls, shown: Iterable[tuple[str, str]]) -> bool:
 
 
 def _is_same(type_: str, wanted: str, name: str) -> bool:
-    if type_ == "URI":
-        return name == wanted
+    if type_ == "URI" or not wanted:
+        return name == wanted != ""
     wanted, name = wanted.lower(), name.lower()
     return wanted == name or any(
         pattern.startswith("*.") and not other.startswith("*.") and covers(pattern, other, one_label=True)

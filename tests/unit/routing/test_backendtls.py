@@ -136,6 +136,13 @@ def test_a_policy_that_cannot_be_carried_out_leaves_no_way(
     assert all(condition.status for condition in parent.conditions)
 
 
+def test_a_policy_of_an_older_version_leaves_no_way_either() -> None:
+    policy = tls_policy("p", "web")
+    del policy["spec"]["validation"]
+    made = doors(CA, WEB, ROUTE, policy)
+    assert not made.pools and told(made) == {"p": {**GOOD, "Accepted": "!Invalid"}}
+
+
 def test_one_good_reference_is_enough_and_the_other_is_told() -> None:
     policy = tls_policy("p", "web", authority="", caCertificateRefs=[_ref("none"), _ref("ca")])
     made = doors(CA, WEB, ROUTE, policy)
@@ -193,6 +200,7 @@ def test_status() -> None:
         ("a.example", ("DNS", "*"), False),
         ("a.example", ("DNS", ""), False),
         ("a.example", ("URI", "a.example"), False),
+        ("", ("DNS", ""), False),
         ("spiffe://a/b", ("URI", "spiffe://a/b"), True),
         ("spiffe://a/b", ("URI", "spiffe://a/B"), False),
         ("spiffe://a/b", ("DNS", "spiffe://a/b"), False),

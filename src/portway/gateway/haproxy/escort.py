@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from portway.gateway.backendtls import BackendContexts, check, why
+from portway.gateway.backendtls import BackendContexts, connect, why
 from portway.gateway.router.splice import Splice, join
 from portway.routing.haproxy.upstreams import Escorted
 from portway.routing.table import BackendTls, Certificate, Endpoint
@@ -89,16 +89,8 @@ class Escorts:
 
     async def _connected(self, endpoint: Endpoint, tls: BackendTls, http2: bool) -> Splice:
         certificate = self._certificates.get(tls.certificate) if tls.certificate else None
-        context = self._contexts.of(tls, certificate, http2=http2)
-        loop = asyncio.get_running_loop()
-        transport, outside = await loop.create_connection(
-            Splice, endpoint.address, endpoint.port, ssl=context, server_hostname=tls.hostname
-        )
-        try:
-            check(tls, transport.get_extra_info("ssl_object"), http2=http2)
-        except ssl.SSLError:
-            transport.abort()
-            raise
+        context, outside = self._contexts.of(tls, certificate, http2=http2), Splice()
+        await connect(outside, (endpoint.address, endpoint.port), tls, context, "", http2=http2)
         return outside
 
 

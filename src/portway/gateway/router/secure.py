@@ -5,7 +5,7 @@ import logging
 import ssl
 from collections.abc import Mapping
 
-from portway.gateway.backendtls import BackendContexts, check, why
+from portway.gateway.backendtls import BackendContexts, connect, why
 from portway.gateway.router.asked import Target
 from portway.routing.table import BackendTls, Certificate
 
@@ -31,21 +31,14 @@ class Secure:
 
     async def connected(self, made: asyncio.Protocol, target: Target, name: str) -> None:
         """`name`: the server name where no policy says one. Raises OSError; ssl.SSLError: it cannot be trusted."""
-        loop = asyncio.get_running_loop()
+        at = (target.address, target.port)
         if not target.secure:
-            await loop.create_connection(lambda: made, target.address, target.port)
+            await asyncio.get_running_loop().create_connection(lambda: made, *at)
             return
         tls = target.tls or NOTHING
         try:
             context = self._contexts.of(tls, self._certificates.get(tls.certificate), http2=target.http2)
-            transport, _ = await loop.create_connection(
-                lambda: made, target.address, target.port, ssl=context, server_hostname=tls.hostname or name
-            )
-            try:
-                check(tls, transport.get_extra_info("ssl_object"), http2=target.http2)
-            except ssl.SSLError:
-                transport.abort()
-                raise
+            await connect(made, at, tls, context, name, http2=target.http2)
         except ssl.SSLError as error:
             self._tell(target, why(error))
             raise
