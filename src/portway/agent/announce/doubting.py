@@ -63,10 +63,13 @@ class Doubting:
                 continue
 
     def _found(self) -> tuple[Doubt, ...]:
+        """What is so now. Claims that nobody repeats are forgotten, and those of addresses that are not ours any more."""
         old = now() - _FORGET_SECONDS
-        mine = {a: {mac for mac, at in macs.items() if at > old} for a, macs in self._rivals.items()}
-        self._rivals = {a: {mac: self._rivals[a][mac] for mac in macs} for a, macs in mine.items()
-                        if macs and self._leases.may_answer(a)}  # fmt: skip
+        self._rivals = {
+            address: lately
+            for address, macs in self._rivals.items()
+            if self._leases.may_answer(address) and (lately := {mac: at for mac, at in macs.items() if at > old})
+        }
         return doubts(interfaces.faces(self._interfaces), self._rivals)
 
     async def _told(self, found: tuple[Doubt, ...]) -> bool:
