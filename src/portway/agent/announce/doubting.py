@@ -63,7 +63,7 @@ class Doubting:
                 continue
 
     def _found(self) -> tuple[Doubt, ...]:
-        """What is so now. Claims that nobody repeats are forgotten, and those of addresses that are not ours any more."""
+        """What is so now. Claims that nobody repeats are forgotten, and those of addresses that are not ours now."""
         old = now() - _FORGET_SECONDS
         self._rivals = {
             address: lately
