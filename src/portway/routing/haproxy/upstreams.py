@@ -40,7 +40,7 @@ def speech(pool: Pool, place: Place) -> Speech:
     """How these are spoken to."""
     secure, http2 = pool.protocol in ("https", "h2"), pool.protocol in ("h2c", "h2")
     if secure and pool.tls is not None and pool.tls.names:
-        name = f"out-{digest(pool.protocol, *marks(pool.tls))}"
+        name = f"out-{digest(pool.protocol, *marks(pool.tls), length=32)}"
         return Speech(" proto h2" if http2 else "", f"{place.sockets}/{name}", place.seen(name), pool.tls, http2)
     alpn = " alpn h2" if http2 else ""
     tls = f" ssl{alpn}{_verified(pool.tls, place)}" if secure else ""

@@ -28,14 +28,14 @@ def formatted(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def digest(*parts: str) -> str:
-    """A short name for these."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
+def digest(*parts: str, length: int = 10) -> str:
+    """A short name for these; `length` in hexadecimal digits: 32 where nobody may find others that share it."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
 
 
 def authorities_file(pem: str) -> str:
     """Of certificates that backends are checked by, within the folder: another file for others."""
-    return f"certs/ca-{hashlib.sha256(pem.encode()).hexdigest()}.pem"
+    return f"certs/ca-{digest(pem, length=32)}.pem"
 
 
 def section_name(pool: Pool | None, lines: tuple[str, ...], *more: str) -> str:
