@@ -37,23 +37,35 @@ def shown(documents: Documents, gateway: Doc) -> Shown:
     return Shown(Condition("ResolvedRefs", True, "ResolvedRefs"), found)
 
 
-class Owned(Struct):
-    """One listener, its pools changed; `pools` gathers those that are its own."""
+def own(
+    documents: Documents, listeners: Sequence[Listener], pools: Mapping[str, Pool], shown_by: Mapping[str, Shown]
+) -> tuple[tuple[Listener, ...], dict[str, Pool]]:
+    """Listeners with the pools that are their own, and these. `shown_by`: by door."""
+    made: dict[str, Pool] = {}
+    changed = []
+    for listener in listeners:
+        key, _ = shown_by[listener.door].certificate or ("", None)
+        ends = listener.protocol == "TLS" and listener.ends_tls
+        mine = _Own(documents, pools, made, key, listener.door.removeprefix("gateway/"), ends)
+        changed.append(mine.listener(listener) if key or ends else listener)
+    return tuple(changed), made
+
+
+class _Own(Struct, frozen=True):
+    """What one listener changes."""
 
     documents: Documents
     pools: Mapping[str, Pool]
+    made: dict[str, Pool]
+    """Those that are its own are put here."""
     certificate: str
     """A key of certificates; empty: none is shown."""
     door: str
-    made: dict[str, Pool]
-    ends: bool = False
+    ends: bool
     """Whether it sends on what was in a TLSRoute's TLS."""
 
     def listener(self, listener: Listener) -> Listener:
         """With its own pools."""
-        self.ends = listener.protocol == "TLS" and listener.ends_tls
-        if not self.ends and not self.certificate:
-            return listener
         return replace(listener, hosts=tuple(map(self._host, listener.hosts)))
 
     def _host(self, host: VirtualHost) -> VirtualHost:
@@ -88,16 +100,3 @@ class Owned(Struct):
         if key not in self.pools:
             self.made[key] = pool
         return key, ""
-
-
-def own(
-    documents: Documents, listeners: Sequence[Listener], pools: Mapping[str, Pool], shown_by: Mapping[str, Shown]
-) -> tuple[tuple[Listener, ...], dict[str, Pool]]:
-    """Listeners with the pools that are their own, and these. `shown_by`: by door."""
-    made: dict[str, Pool] = {}
-    changed = []
-    for listener in listeners:
-        certificate = shown_by[listener.door].certificate
-        mark = listener.door.removeprefix("gateway/")
-        changed.append(Owned(documents, pools, certificate[0] if certificate else "", mark, made).listener(listener))
-    return tuple(changed), made
