@@ -20,7 +20,7 @@ demo: $(VENV)/.installed tools ## start a fleet with examples/shop, try every do
 # Tests wait for packets as often as they compute: one worker more than there are cores, and never many.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); echo $$((cores < 3 ? cores + 1 : 4)))
 test: $(VENV)/.installed tools ## run all tests (as root: again as an ordinary user where it matters)
-	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.installed ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

@@ -49,10 +49,15 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
 
 @pytest.fixture(scope="module")
 def router(net: Lan, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where vtysh finds it."""
+    """A router that every node is to tell; where vtysh finds it."""
     folder = tmp_path_factory.mktemp("frr")
     (folder / "bgpd.conf").write_text(FRR)
     net.world.spawn(net.places["c1"], _bgpd, folder)
+    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": ROUTER, "holdTime": "9s"}
+    base = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers"
+    assert net.http.post(base, {"metadata": {"name": "router"}, "spec": peer}).code == 201
+    advertised = f"{GROUP}/v1beta1/namespaces/metallb-system/bgpadvertisements"
+    assert net.http.post(advertised, {"metadata": {"name": "all"}, "spec": {"communities": ["64512:7"]}}).code == 201
     return folder
 
 
@@ -77,11 +82,6 @@ def told(router: Path, family: str = "ipv4") -> dict[str, set[str]]:
 
 
 def test_every_node_tells_the_router_and_takes_back_what_is_gone(net: Lan, router: Path) -> None:
-    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": ROUTER, "holdTime": "9s"}
-    base = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers"
-    assert net.http.post(base, {"metadata": {"name": "router"}, "spec": peer}).code == 201
-    advertised = f"{GROUP}/v1beta1/namespaces/metallb-system/bgpadvertisements"
-    assert net.http.post(advertised, {"metadata": {"name": "all"}, "spec": {"communities": ["64512:7"]}}).code == 201
     net.balance("routed", ADDRESS, SIX)
     every = {f"192.0.2.{k}" for k in (1, 2, 3)}
     net.until(lambda: told(router).get(f"{ADDRESS}/32") == every)

@@ -19,6 +19,7 @@ from portway.reconcile import servicestatuses
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/guides/serve.md").read_text()
 MANIFEST = (ROOT / "deploy/portway-agent.yaml").read_text()
+PASSWORDS = (ROOT / "deploy/portway-agent-bgp-secrets.yaml").read_text()
 FLAGS = {name for parameter in command.params for name in parameter.opts} | {"--help"}
 
 
@@ -36,19 +37,25 @@ def test_metrics_that_are_named_exist() -> None:
     assert {name for name in named if f"# TYPE {name} " not in text} == set()
 
 
-def test_the_role_allows_what_the_agent_watches() -> None:
-    documents: list[dict[str, Any]] = list(yaml.safe_load_all(MANIFEST))
-    (role,) = (document for document in documents if document["kind"] == "ClusterRole")
-    allowed = {
+def _watchable(kind: str, manifest: str) -> set[tuple[str, str]]:
+    """What the one role of this kind lets its holder list and watch."""
+    documents: list[dict[str, Any]] = list(yaml.safe_load_all(manifest))
+    (role,) = (document for document in documents if document["kind"] == kind)
+    return {
         (group, resource)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         if {"list", "watch"} <= set(rule["verbs"])
     }
+
+
+def test_the_roles_allow_what_the_agent_watches() -> None:
     modules = (watches, objects, announcing, servicestatuses)
     watched = [value for module in modules for value in vars(module).values() if isinstance(value, Resource)]
-    assert {(resource.group, resource.plural) for resource in watched} == allowed
+    everywhere, secrets = _watchable("ClusterRole", MANIFEST), _watchable("Role", PASSWORDS)
+    assert secrets == {("", "secrets")} and not secrets & everywhere, "a whole cluster's Secrets are nobody's business"
+    assert {(resource.group, resource.plural) for resource in watched} == everywhere | secrets
 
 
 @pytest.mark.parametrize(
