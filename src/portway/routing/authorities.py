@@ -3,7 +3,8 @@
 from msgspec import Struct
 
 from portway.routing.certificates import authorities
-from portway.routing.documents import Doc, Documents
+from portway.routing.documents import Doc, Documents, name_of
+from portway.routing.references import Nowhere, Wanted, referred
 
 SYSTEM = "System"
 
@@ -22,7 +23,7 @@ class Authorities(Struct, frozen=True):
     """A well-known set that nobody here knows."""
 
 
-def authorities_of(documents: Documents, namespace: str, validation: Doc) -> Authorities:
+def authorities_of(documents: Documents, policy: Doc, validation: Doc) -> Authorities:
     """Of a BackendTLSPolicy's `spec.validation`."""
     references = validation.get("caCertificateRefs") or ()
     if not references:
@@ -30,22 +31,20 @@ def authorities_of(documents: Documents, namespace: str, validation: Doc) -> Aut
         if known == SYSTEM:
             return Authorities(are_system=True)
         return Authorities(message=f"wellKnownCACertificates {known!r} is not known here", is_unknown=True)
-    read = [_referred(documents, namespace, reference) for reference in references]
+    read = [_referred(documents, policy, reference) for reference in references]
     bad = [one for one in read if one.reason]
     pem = "".join(dict.fromkeys(one.pem for one in read))
     return Authorities(pem, False, bad[0].reason if bad else "", "; ".join(one.message for one in bad))
 
 
-def _referred(documents: Documents, namespace: str, reference: Doc) -> Authorities:
-    group, kind, name = (str(reference.get(field) or "") for field in ("group", "kind", "name"))
-    if (group, kind) != ("", "ConfigMap"):
-        return Authorities(reason="InvalidKind", message=f"{kind}{group and '.' + group} {name} is no ConfigMap")
-    found = documents.config_maps.get((namespace, name))
-    if found is None:
-        return _invalid(f"ConfigMap {namespace}/{name} does not exist")
+_CONFIG_MAP = Wanted("ConfigMap", "InvalidKind", "InvalidCACertificateRef", implied=False)
+
+
+def _referred(documents: Documents, policy: Doc, reference: Doc) -> Authorities:
+    found = referred(documents, policy, reference, _CONFIG_MAP)
+    if isinstance(found, Nowhere):
+        return Authorities(reason=found.reason, message=found.message)
     pem, problem = authorities(found)
-    return Authorities(pem) if pem else _invalid(f"ConfigMap {namespace}/{name}: {problem}")
-
-
-def _invalid(message: str) -> Authorities:
-    return Authorities(reason="InvalidCACertificateRef", message=message)
+    if pem:
+        return Authorities(pem)
+    return Authorities(reason=_CONFIG_MAP.missing, message=f"ConfigMap {'/'.join(name_of(found))}: {problem}")

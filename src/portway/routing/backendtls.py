@@ -56,7 +56,7 @@ def _authorities(documents: Documents, policy: Doc) -> Authorities:
     validation = spec(policy).get("validation") or {}
     if not validation.get("hostname"):  # of an older version, in a snapshot
         return Authorities(message="spec.validation.hostname: Required value", is_unknown=True)
-    return authorities_of(documents, name_of(policy)[0], validation)
+    return authorities_of(documents, policy, validation)
 
 
 def _policy_of(documents: Documents, pool: Pool) -> Doc | None:

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from portway.routing.certificates import authorities
 from portway.routing.documents import Doc, Documents, name_of, spec
-from portway.routing.listeners import Judged, ends_tls
-from portway.routing.references import is_permitted
+from portway.routing.listeners import Judged, ends_tls, unresolved
+from portway.routing.references import Nowhere, Wanted, referred
 from portway.routing.reports import Condition
 from portway.routing.table import ClientValidation
 
@@ -81,19 +81,12 @@ def _found(documents: Documents, gateway: Doc, references: Sequence[Doc]) -> _Fo
     return _Found(tuple(result for result in results if isinstance(result, str)), next(iter(problems), None))
 
 
+_CONFIG_MAP = Wanted("ConfigMap", "InvalidCACertificateKind", "InvalidCACertificateRef")
+
+
 def _authorities(documents: Documents, gateway: Doc, reference: Doc) -> str | Condition:
-    group, kind = reference.get("group") or "", reference.get("kind") or "ConfigMap"
-    name = (reference.get("namespace") or name_of(gateway)[0], str(reference["name"]))
-    if (group, kind) != ("", "ConfigMap"):
-        return _unresolved("InvalidCACertificateKind", f"{kind}{group and '.' + group} {name[1]} is no ConfigMap")
-    if not is_permitted(documents, gateway, "", "ConfigMap", name):
-        return _unresolved("RefNotPermitted", f"no ReferenceGrant in {name[0]} permits ConfigMap {name[1]}")
-    config_map = documents.config_maps.get(name)
-    if config_map is None:
-        return _unresolved("InvalidCACertificateRef", f"ConfigMap {'/'.join(name)} does not exist")
+    config_map = referred(documents, gateway, reference, _CONFIG_MAP)
+    if isinstance(config_map, Nowhere):
+        return unresolved(config_map.reason, config_map.message)
     pem, problem = authorities(config_map)
-    return pem or _unresolved("InvalidCACertificateRef", f"ConfigMap {'/'.join(name)}: {problem}")
-
-
-def _unresolved(reason: str, message: str) -> Condition:
-    return Condition("ResolvedRefs", False, reason, message)
+    return pem or unresolved(_CONFIG_MAP.missing, f"ConfigMap {'/'.join(name_of(config_map))}: {problem}")

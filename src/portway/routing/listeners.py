@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from portway.routing.certificates import certificate
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
-from portway.routing.references import is_permitted
+from portway.routing.references import Nowhere, Wanted, referred
 from portway.routing.reports import Condition
 from portway.routing.table import Certificate, ClientValidation
 
@@ -176,7 +176,7 @@ def _certificates(
     found: list[tuple[str, Certificate]] = []
     problems: list[Condition] = []
     for reference in (listener.get("tls") or {}).get("certificateRefs") or ():
-        result = referred(documents, gateway, reference)
+        result = shown_certificate(documents, gateway, reference)
         if isinstance(result, Condition):
             problems.append(result)
         else:
@@ -186,23 +186,20 @@ def _certificates(
     return tuple(found), next(iter(problems), None)
 
 
-def referred(documents: Documents, gateway: Doc, reference: Doc) -> tuple[str, Certificate] | Condition:
-    """What a reference to a Secret leads to, with its `namespace/name`; else why it leads nowhere."""
-    group, kind = reference.get("group") or "", reference.get("kind") or "Secret"
-    name = (reference.get("namespace") or name_of(gateway)[0], str(reference["name"]))
-    shown = "/".join(name)
-    if (group, kind) != ("", "Secret"):
-        return _unresolved("InvalidCertificateRef", f"{kind}{group and '.' + group} {name[1]} is no Secret")
-    if not is_permitted(documents, gateway, "", "Secret", name):
-        return _unresolved("RefNotPermitted", f"no ReferenceGrant in {name[0]} permits Secret {name[1]}")
-    secret = documents.secrets.get(name)
-    if secret is None:
-        return _unresolved("InvalidCertificateRef", f"Secret {shown} does not exist")
-    read = certificate(secret)
-    return _unresolved("InvalidCertificateRef", f"Secret {shown}: {read}") if isinstance(read, str) else (shown, read)
+_SECRET = Wanted("Secret", "InvalidCertificateRef", "InvalidCertificateRef")
 
 
-def _unresolved(reason: str, message: str) -> Condition:
+def shown_certificate(documents: Documents, gateway: Doc, reference: Doc) -> tuple[str, Certificate] | Condition:
+    """The certificate in the Secret that a reference leads to, with its `namespace/name`; else why there is none."""
+    secret = referred(documents, gateway, reference, _SECRET)
+    if isinstance(secret, Nowhere):
+        return unresolved(secret.reason, secret.message)
+    shown, read = "/".join(name_of(secret)), certificate(secret)
+    return unresolved(_SECRET.missing, f"Secret {shown}: {read}") if isinstance(read, str) else (shown, read)
+
+
+def unresolved(reason: str, message: str) -> Condition:
+    """That something a listener needs is not there."""
     return Condition("ResolvedRefs", False, reason, message)
 
 

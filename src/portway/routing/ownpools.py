@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from portway.routing.backendtls import secured
 from portway.routing.documents import Doc, Documents, spec
-from portway.routing.listeners import referred
+from portway.routing.listeners import shown_certificate
 from portway.routing.reports import Condition
 from portway.routing.table import BackendTls, Certificate, Listener, Pool, Route, VirtualHost, WeightedBackend
 
@@ -30,7 +30,7 @@ def shown(documents: Documents, gateway: Doc) -> Shown:
     reference = ((spec(gateway).get("tls") or {}).get("backend") or {}).get("clientCertificateRef")
     if reference is None:
         return Shown()
-    found = referred(documents, gateway, reference)
+    found = shown_certificate(documents, gateway, reference)
     if isinstance(found, Condition):
         reason = "RefNotPermitted" if found.reason == "RefNotPermitted" else "InvalidClientCertificateRef"
         return Shown(replace(found, reason=reason))

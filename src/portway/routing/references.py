@@ -1,5 +1,7 @@
 """References from one object to another: are they permitted, and what do they lead to."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, spec
@@ -54,17 +56,44 @@ def _names(grant: Doc, group: str, kind: str, name: str) -> bool:
     )
 
 
+class Wanted(Struct, frozen=True):
+    """What a reference is to lead to, and the reasons for which it does not, in Gateway API's words."""
+
+    kind: Literal["Service", "Secret", "ConfigMap"]
+    other_kind: str
+    missing: str
+    implied: bool = True
+    """Whether a reference that says no kind means this one."""
+
+
+class Nowhere(Struct, frozen=True):
+    """Why a reference leads to nothing."""
+
+    reason: str
+    message: str
+
+
+def referred(documents: Documents, holder: Doc, reference: Doc, wanted: Wanted) -> Doc | Nowhere:
+    """What a reference of `holder` leads to."""
+    group, kind = reference.get("group") or "", reference.get("kind") or (wanted.kind if wanted.implied else "")
+    name = (reference.get("namespace") or name_of(holder)[0], str(reference.get("name")))
+    if (group, kind) != ("", wanted.kind):
+        return Nowhere(wanted.other_kind, f"{kind}{group and '.' + group} {name[1]} is no {wanted.kind}")
+    if not is_permitted(documents, holder, "", wanted.kind, name):
+        return Nowhere("RefNotPermitted", f"no ReferenceGrant in {name[0]} permits {wanted.kind} {name[1]}")
+    known = {"Service": documents.services, "Secret": documents.secrets, "ConfigMap": documents.config_maps}
+    found = known[wanted.kind].get(name)
+    return Nowhere(wanted.missing, f"{wanted.kind} {'/'.join(name)} does not exist") if found is None else found
+
+
+_SERVICE = Wanted("Service", "InvalidKind", "BackendNotFound")
+
+
 def backend(documents: Documents, route: Doc, reference: Doc, protocol: str = "TCP") -> Resolved:
     """What a backendRef of a route leads to; `protocol` is the Service port's."""
-    group, kind = reference.get("group") or "", reference.get("kind") or "Service"
-    name = (reference.get("namespace") or name_of(route)[0], str(reference.get("name")))
-    if (group, kind) != ("", "Service"):
-        return Resolved(None, "InvalidKind", f"{kind}{group and '.' + group} {name[1]} is no Service")
-    if not is_permitted(documents, route, "", "Service", name):
-        return Resolved(None, "RefNotPermitted", f"no ReferenceGrant in {name[0]} permits Service {name[1]}")
-    service = documents.services.get(name)
-    if service is None:
-        return Resolved(None, "BackendNotFound", f"Service {'/'.join(name)} does not exist")
+    service = referred(documents, route, reference, _SERVICE)
+    if isinstance(service, Nowhere):
+        return Resolved(None, service.reason, service.message)
     return service_port(service, {"number": reference.get("port")}, protocol)
 
 
