@@ -45,7 +45,7 @@ from portway.reconcile.resources import (
     SERVICES,
 )
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import GROUP, NAMED, RESOURCES, ROUTE_KINDS, Asked, Documents, documents
+from portway.routing.documents import GROUP, RESOURCES, ROUTE_KINDS, Asked, Documents, watched
 from portway.routing.gateways import Forward, door_of
 from portway.routing.ingresses import DOOR
 from portway.routing.reports import Complaint, Condition, GatewayReport
@@ -122,9 +122,9 @@ class DoorController(Controller):
         return None
 
     def _documents(self) -> Documents:
-        named = {kind: Asked(self.caches[RESOURCES[kind]].objects) for kind in NAMED}
-        self._asked = {RESOURCES[kind]: asked for kind, asked in named.items()}
-        return documents({kind: self._all(RESOURCES[kind]) for kind in RESOURCES if kind not in NAMED}, named)
+        found, asked = watched({kind: self.caches[resource].objects for kind, resource in RESOURCES.items()})
+        self._asked = {RESOURCES[kind]: one for kind, one in asked.items()}
+        return found
 
     def _all(self, resource: Resource) -> list[Doc]:
         return [document for document in self.caches[resource].objects.values() if not is_deleting(document)]

@@ -10,7 +10,7 @@ from portway.client import Api, Key, Reflector
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource
 from portway.routing.compute import Doors, compute
-from portway.routing.documents import NAMED, RESOURCES, Asked, Documents, authorities_alone, documents, is_going
+from portway.routing.documents import NAMED, RESOURCES, Asked, Documents, authorities_alone, watched
 from portway.routing.pools import with_endpoints
 from portway.routing.table import Pool, RouteTable
 
@@ -30,7 +30,8 @@ class Following:
         self._touched: set[Key] = set()
         """Services whose endpoints have changed since the last table."""
         self._doors: Doors | None = None
-        self._asked = self._named()
+        self._asked: dict[str, Asked] = {}
+        """What the doors asked for by name; nothing before there was a table."""
         self._used: set[Key] = set()
         """Services that the doors lead to: the endpoints of others are nobody's business here."""
         self._pools: dict[str, Pool] = {}
@@ -40,13 +41,11 @@ class Following:
         decode = authorities_alone if kind == "ConfigMap" else _whole
 
         def changed(name: Key, old: Doc | None, new: Doc | None) -> None:
-            if kind not in NAMED or name in self._asked[kind].names:
+            asked = self._asked.get(kind)
+            if kind not in NAMED or (asked is not None and name in asked.names):
                 self._document_changed(old, new)
 
         return Reflector(api, RESOURCES[kind], field_selector=selector, decode=decode, on_change=changed)
-
-    def _named(self) -> dict[str, Asked]:
-        return {kind: Asked(self._caches[kind].objects) for kind in NAMED}
 
     async def run(self) -> None:
         """For ever."""
@@ -82,11 +81,8 @@ class Following:
         return self._by_service.get(service, {}).values()
 
     def _documents(self) -> Documents:
-        self._asked = self._named()
-        return documents({kind: self._all(kind) for kind in RESOURCES if kind not in NAMED}, self._asked)
-
-    def _all(self, kind: str) -> list[Doc]:
-        return [document for document in self._caches[kind].objects.values() if not is_going(document)]
+        found, self._asked = watched({kind: cache.objects for kind, cache in self._caches.items()})
+        return found
 
     def _document_changed(self, old: Doc | None, new: Doc | None) -> None:
         if old is None or new is None or _meaning(old) != _meaning(new):

@@ -109,6 +109,15 @@ def documents(found: Mapping[str, Iterable[Doc]], named: Mapping[str, Mapping[Na
     )
 
 
+def watched(objects: Mapping[str, Mapping[Name, Doc]]) -> tuple[Documents, dict[str, Asked]]:
+    """Of all RESOURCES, by kind, as a watch has them, without those that are being deleted; and of those of NAMED what
+    is asked for.
+    """
+    asked = {kind: Asked(objects[kind]) for kind in NAMED}
+    lists = {kind: [one for one in objects[kind].values() if not is_going(one)] for kind in RESOURCES.keys() - asked}
+    return documents(lists, asked), asked
+
+
 def authorities_alone(config_map: Doc) -> Doc:
     """A ConfigMap without what doors do not read: others keep much in theirs, and change it often."""
     name = {key: value for key, value in meta(config_map).items() if key in ("namespace", "name", "deletionTimestamp")}
