@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from portway.reconcile import doors
 from portway.routing import backend_status, decide, host_of, listener_for
+from portway.routing.decide import DONE
 from portway.routing.table import Decision, Endpoint, Listener, Request, Route, RouteTable
 
 MEANING = {
@@ -127,7 +128,7 @@ def _told(table: RouteTable, url: Url, listener: Listener, decision: Decision, o
     return WebTrace(
         url.text,
         decision.code,
-        decision.code in ("ROUTED", "REDIRECTED", "PREFLIGHT"),
+        decision.code in DONE,
         0 if listener.protocol == "TLS" else decision.status,
         listener.door,
         service_of(listener.door),

@@ -46,6 +46,7 @@ from portway.reconcile.resources import (
 )
 from portway.routing.compute import Doors, compute
 from portway.routing.documents import GROUP, RESOURCES, ROUTE_KINDS, Asked, Documents, watched
+from portway.routing.engines import engine_for
 from portway.routing.gateways import Forward, door_of
 from portway.routing.ingresses import DOOR
 from portway.routing.reports import Complaint, Condition, GatewayReport
@@ -71,11 +72,6 @@ def program(door: str, api_socket: str, engine: str) -> Program:
     found = tuple((name, os.environ[name]) for name in ("PYTHONPATH",) if name in os.environ)
     argv = (sys.executable, "-m", "portway", "gateway", door, "--api-socket", api_socket, "--engine", engine)
     return Program(argv, found)
-
-
-def _is_builtin(engine: str) -> bool:
-    """What doors run, whose pods have the programs of this machine."""
-    return engine == "builtin" or (engine == "auto" and shutil.which("haproxy") is None)
 
 
 class DoorController(Controller):
@@ -203,7 +199,9 @@ class DoorController(Controller):
     # Statuses
 
     def _statuses(self, computed: Doors) -> Iterator[Change]:
-        now, builtin = timestamp(self.cluster.clock()), _is_builtin(self.cluster.gateway_engine)
+        # doors' pods have the programs of this machine
+        builtin = engine_for(self.cluster.gateway_engine, installed=shutil.which("haproxy") is not None) == "builtin"
+        now = timestamp(self.cluster.clock())
         for gateway_class in self._all(GATEWAY_CLASSES):
             if spec_of(gateway_class).get("controllerName") == GATEWAY_CONTROLLER:
                 yield from _status(GATEWAY_CLASSES, gateway_class, class_status(gateway_class, now, builtin=builtin))

@@ -8,9 +8,8 @@ from portway.accesslog.parties import Known
 from portway.accesslog.record import Door, Http, Party, Record, ServiceRef
 from portway.gateway.engine import Served
 from portway.routing import host_of
+from portway.routing.decide import DONE
 from portway.routing.table import Endpoint, Pool
-
-_FORWARDED = ("ROUTED", "REDIRECTED", "PREFLIGHT")
 
 
 def record_of(served: Served, node: str, pools: Mapping[str, Pool], known: Mapping[str, Known]) -> Record:
@@ -21,7 +20,7 @@ def record_of(served: Served, node: str, pools: Mapping[str, Pool], known: Mappi
         ts_end=served.started + served.seconds,
         duration_ms=round(served.seconds * 1000, 3),
         node=node,
-        verdict="FORWARDED" if served.code in _FORWARDED else "REFUSED",
+        verdict="FORWARDED" if served.code in DONE else "REFUSED",
         reason=served.code,
         proto="TCP",
         client=_party(served.client, known),

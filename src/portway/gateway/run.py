@@ -25,6 +25,7 @@ from portway.gateway.records import record_of
 from portway.gateway.tally import Tally
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
+from portway.routing.engines import EngineName, engine_for
 from portway.routing.table import Pool, RouteTable
 
 log = logging.getLogger(__name__)
@@ -75,12 +76,12 @@ def run(config: GatewayConfig, api: Callable[[], Api], lines: Lines | None = Non
     return 0
 
 
-def chosen(name: str) -> Literal["haproxy", "builtin"]:
-    """`auto` is HAProxy where that is installed. Raises OSError when it must be and is not."""
+def chosen(name: str) -> EngineName:
+    """As `engine_for`, on this machine. Raises OSError when HAProxy must be installed and is not."""
     installed = shutil.which("haproxy") is not None
     if name == "haproxy" and not installed:
         raise FileNotFoundError("haproxy is not installed; --engine builtin needs nothing")
-    return "haproxy" if installed and name != "builtin" else "builtin"
+    return engine_for(name, installed=installed)
 
 
 def engine_of(name: str) -> tuple[Engine, str]:

@@ -8,6 +8,8 @@ from portway.routing.hosts import host_of, virtual_host
 from portway.routing.matching import matches
 from portway.routing.table import Decision, Listener, Mirror, Request, Route, RouteTable, VirtualHost, WeightedBackend
 
+DONE = ("ROUTED", "REDIRECTED", "PREFLIGHT")
+"""Codes of requests that got what their route is for."""
 NO_CONTENT = 204
 REFUSED = 403
 NOT_FOUND = 404

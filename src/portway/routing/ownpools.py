@@ -13,7 +13,16 @@ from portway.routing.backendtls import secured
 from portway.routing.documents import Doc, Documents, spec
 from portway.routing.listeners import shown_certificate
 from portway.routing.reports import Condition
-from portway.routing.table import BackendTls, Certificate, Listener, Pool, Route, VirtualHost, WeightedBackend
+from portway.routing.table import (
+    BackendTls,
+    Certificate,
+    Listener,
+    Pool,
+    Route,
+    VirtualHost,
+    WeightedBackend,
+    is_secure,
+)
 
 
 class Shown(Struct, frozen=True):
@@ -94,7 +103,7 @@ class _Own(Struct, frozen=True):
                 return "", safe.reason
             if safe.pool.tls is not None:
                 pool, key = safe.pool, f"{key}+policy"
-        if self.certificate and pool.protocol in ("https", "h2"):
+        if self.certificate and is_secure(pool.protocol):
             tls = replace(pool.tls or BackendTls(), certificate=self.certificate)
             pool, key = replace(pool, tls=tls), f"{key}@{self.door}"
         if key not in self.pools:

@@ -13,6 +13,16 @@ UpstreamProtocol = Literal["http", "h2c", "https", "h2", "tls"]
 bytes as they are)."""
 
 
+def is_secure(protocol: UpstreamProtocol) -> bool:
+    """Whether the door speaks TLS with the backend; what is passed through is the client's own."""
+    return protocol in ("https", "h2")
+
+
+def is_http2(protocol: UpstreamProtocol) -> bool:
+    """Whether a connection to the backend is for many requests at once."""
+    return protocol in ("h2c", "h2")
+
+
 class Endpoint(Struct, frozen=True, order=True):
     """One ready pod behind a pool."""
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from portway.gateway.head import Headers
 from portway.gateway.router.farewell import INTERNAL_ERROR
-from portway.routing.table import BackendTls, Endpoint, Pool, UpstreamProtocol
+from portway.routing.table import BackendTls, Endpoint, Pool, UpstreamProtocol, is_http2, is_secure
 
 
 class Target(NamedTuple):
@@ -21,12 +21,12 @@ class Target(NamedTuple):
     @property
     def secure(self) -> bool:
         """Whether TLS is spoken."""
-        return self.protocol in ("https", "h2")
+        return is_secure(self.protocol)
 
     @property
     def http2(self) -> bool:
         """Whether connections are shared."""
-        return self.protocol in ("h2c", "h2")
+        return is_http2(self.protocol)
 
 
 def target(endpoint: Endpoint, pool: Pool) -> Target:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import authorities_file, certificate_file, digest, server_address, server_name
-from portway.routing.table import BackendTls, Endpoint, Pool
+from portway.routing.table import BackendTls, Endpoint, Pool, is_http2, is_secure
 
 
 class Speech(Struct, frozen=True):
@@ -38,7 +38,7 @@ class Escorted(Struct, frozen=True):
 
 def speech(pool: Pool, place: Place) -> Speech:
     """How these are spoken to."""
-    secure, http2 = pool.protocol in ("https", "h2"), pool.protocol in ("h2c", "h2")
+    secure, http2 = is_secure(pool.protocol), is_http2(pool.protocol)
     if secure and pool.tls is not None and pool.tls.names:
         name = f"out-{digest(pool.protocol, *marks(pool.tls), length=32)}"
         return Speech(" proto h2" if http2 else "", f"{place.sockets}/{name}", place.seen(name), pool.tls, http2)
