@@ -24,6 +24,7 @@ from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.sections import Section, mirrors_of, passed_through, sections_of
 from portway.routing.haproxy.upstreams import Speech, server, speech
 from portway.routing.haproxy.words import authorities_file, certificate_file, digest
+from portway.routing.hosts import clients_of
 from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, VirtualHost
 from portway.routing.timings import Timings
 
@@ -46,7 +47,7 @@ class Rendered(Struct, frozen=True):
     certificates: Mapping[str, str]
     """PEM, key and chain, by file name."""
     authorities: Mapping[str, str] = field(default_factory=dict)
-    """PEM of those who may have signed backends' certificates, by file name; another content is another name."""
+    """PEM of those who may have signed certificates of backends or clients, by file name."""
     routes: Mapping[str, str] = field(default_factory=dict)
     """Names of routes by target, for the log."""
     entries: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
         head="\n".join([*_global(place, timings, lua), *_frontends(place, ports, ways), *copies, ""]),
         sections=ways.sections,
         lists={
-            **ending.files(place.folder, ports, table.certificates),
+            **ending.crt_lists(place.folder, ports, table.certificates),
             **scripts,
             handover.FILE: "",
         },
@@ -92,7 +93,7 @@ def render(table: RouteTable, place: Place, timings: Timings = Timings()) -> Ren
             certificate_file(name): f"{one.key.strip()}\n{one.chain.strip()}\n"
             for name, one in table.certificates.items()
         },
-        authorities=_authorities(table.pools.values()),
+        authorities=_authorities(table.pools.values(), ports.values()),
         routes=ways.routes,
         entries={listener.name: listener.entry for listener in table.listeners},
     )
@@ -139,8 +140,9 @@ def _section_lines(rendered: Rendered) -> Iterator[str]:
             yield f"  server {server(endpoint, rendered.speeches[name])}"
 
 
-def _authorities(pools: Iterable[Pool]) -> dict[str, str]:
+def _authorities(pools: Iterable[Pool], ports: Iterable[Iterable[Listener]]) -> dict[str, str]:
     found = {pool.tls.authorities for pool in pools if pool.tls is not None}
+    found |= {clients.authorities for here in ports if (clients := clients_of(here)) is not None}
     return {authorities_file(pem): pem for pem in found if pem}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from portway.routing.haproxy.words import certificate_file, digest
+from portway.routing.haproxy.words import authorities_file, certificate_file
 from portway.routing.hosts import clients_of, covers, specificity
 from portway.routing.table import Certificate, ClientValidation, Listener, ListenerProtocol
 
@@ -21,7 +21,11 @@ def secured(folder: str, port: int, listeners: Sequence[Listener], protocol: Lis
     strict = "" if any(not at.hostname and at.certificates for at in here) else " strict-sni"
     words = f" ssl crt-list {folder}/{crt_list(port, protocol)}{_ALPN.get(protocol, '')}{strict}"
     clients = clients_of(listeners)
-    return words if clients is None else f"{words} ca-file {folder}/{authorities_file(clients)} {_verify(clients)}"
+    return (
+        words
+        if clients is None
+        else f"{words} ca-file {folder}/{authorities_file(clients.authorities)} {_verify(clients)}"
+    )
 
 
 def _verify(clients: ClientValidation) -> str:
@@ -33,22 +37,15 @@ def crt_list(port: int, protocol: ListenerProtocol) -> str:
     return f"crt-list-{port}" if protocol == "HTTPS" else f"crt-list-{protocol.lower()}-{port}"
 
 
-def authorities_file(clients: ClientValidation) -> str:
-    """Named after what is in it, so that another content is another configuration: nobody's session outlives it."""
-    return f"clients-{digest(clients.authorities)}.pem"
-
-
-def files(
+def crt_lists(
     folder: str, ports: Mapping[int, Sequence[Listener]], certificates: Mapping[str, Certificate]
 ) -> dict[str, str]:
-    """All that binds name."""
+    """Those that binds name."""
     found = {}
     for port, here in ports.items():
         for protocol in ("HTTPS", "TLS"):
             if ends := ending(here, protocol):
                 found[crt_list(port, protocol)] = _list(folder, certificates, ends)
-        if clients := clients_of(here):
-            found[authorities_file(clients)] = clients.authorities
     return found
 
 

@@ -34,7 +34,10 @@ def digest(*parts: str, length: int = 10) -> str:
 
 
 def authorities_file(pem: str) -> str:
-    """Of certificates that backends are checked by, within the folder: another file for others."""
+    """Of certificates that backends or clients are checked by, within the folder.
+
+    Named after what is in it: another content is another configuration, and nobody's session outlives it.
+    """
     return f"certs/ca-{digest(pem, length=32)}.pem"
 
 
