@@ -58,34 +58,38 @@ def failed_health_check(node_name: str, service: ServiceKey, port: int, why: str
     namespace, name = service
     message = f'node {node_name} failed to start healthcheck "{namespace}/{name}" on port {port}: {why}'
     why_here = ("FailedToStartServiceHealthcheck", "Listen", message)
-    return _event("kube-proxy", node_name, service, why_here, nanoseconds)
+    return _event("kube-proxy", node_name, _service(service), why_here, nanoseconds)
 
 
 def address_conflict(node_name: str, service: ServiceKey, message: str, nanoseconds: int) -> Doc:
     """The same of an address that two have."""
     said = f"node {node_name} announces it, but {message}"
-    return _event("portway-announcer", node_name, service, ("AddressConflict", "Announce", said), nanoseconds)
+    why = ("AddressConflict", "Announce", said)
+    return _event("portway-announcer", node_name, _service(service), why, nanoseconds)
 
 
 def refused_peer(node_name: str, peer: tuple[str, str], reason: str, message: str, nanoseconds: int) -> Doc:
     """The same at a BGPPeer."""
     said = f"node {node_name} has no session: {message}"
-    document = _event("portway-announcer", node_name, peer, (reason, "Announce", said), nanoseconds)
     namespace, name = peer
     of = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "namespace": namespace, "name": name}
-    return document | {"involvedObject": of}
+    return _event("portway-announcer", node_name, of, (reason, "Announce", said), nanoseconds)
 
 
-def _event(component: str, node_name: str, service: ServiceKey, why: tuple[str, str, str], nanoseconds: int) -> Doc:
+def _service(key: ServiceKey) -> Doc:
+    namespace, name = key
+    return {"apiVersion": "v1", "kind": "Service", "namespace": namespace, "name": name}
+
+
+def _event(component: str, node_name: str, regarding: Doc, why: tuple[str, str, str], nanoseconds: int) -> Doc:
     """`why`: reason, action, message."""
-    namespace, name = service
     reason, action, message = why
     moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": namespace, "name": f"{name}.{nanoseconds:x}"},
-        "involvedObject": {"apiVersion": "v1", "kind": "Service", "namespace": namespace, "name": name},
+        "metadata": {"namespace": regarding["namespace"], "name": f"{regarding['name']}.{nanoseconds:x}"},
+        "involvedObject": regarding,
         "type": "Warning",
         "reason": reason,
         "action": action,

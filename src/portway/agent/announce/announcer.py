@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from portway.agent.announce.figures import Figures, Told
 from portway.agent.announce.lan import Lan
 from portway.agent.announce.leases import FAILURES, Leases, now
 from portway.agent.announce.objects import Objects
+from portway.agent.announce.pace import Pace
 from portway.agent.announce.refusing import Refusing
 from portway.agent.announce.speaker import Speaker
 from portway.agent.announce.statuses import Statuses, by_service
@@ -30,9 +30,6 @@ _AGAIN_SECONDS = (1.0, 2.0)
 """When an address is announced again after it came: the first word may be lost."""
 _COALESCE = 0.01
 """Seconds after a change before it is acted on: changes come together."""
-_PATIENCE = 3
-"""And at least so many times what a round takes, from its end on: each looks at all addresses, and when a thousand come
-one by one, a round for each would be a thousand times a thousand."""
 
 
 class AnnounceConfig(Struct, frozen=True):
@@ -86,15 +83,15 @@ class Announcer:
             group.create_task(self._statuses.run())
             group.create_task(self._doubting.run())
             group.create_task(self._probe_for_ever())
+            pace = Pace(_COALESCE)
             while True:
                 self._changed.clear()
-                began = time.thread_time()
-                due = await self._attempt()
-                calm = now() + _PATIENCE * (time.thread_time() - began)
+                with pace:
+                    due = await self._attempt()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(due or None):
                         await self._changed.wait()
-                        await asyncio.sleep(max(_COALESCE, calm - now()))
+                        await asyncio.sleep(pace.pause())
 
     async def _attempt(self) -> float:
         """A round, or the time until the next attempt at one; a failure that lasts is told once."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping
 
 from portway.agent.announce.leases import FAILURES
+from portway.agent.announce.pace import Pace
 from portway.client import Api, Reflector
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _MOMENT = 0.05
 """Seconds after a change: changes come together."""
-_PATIENCE = 3
-"""And at least so many times what the last look took: it is one at all statuses."""
 _AT_ONCE = 8
 Places = Mapping[ServiceKey, Collection[str]]
 
@@ -66,14 +64,14 @@ class Statuses:
         self._changed.set()
 
     async def _write_for_ever(self) -> None:
-        rest = 0.0
+        pace = Pace(_MOMENT)
         while True:
             await self._changed.wait()
-            await asyncio.sleep(max(_MOMENT, rest))
+            await asyncio.sleep(pace.pause())
             self._changed.clear()
-            began = time.thread_time()
             try:
-                await self.write()
+                with pace:
+                    await self.write()
                 self._said = ""
             except FAILURES as failure:
                 if (said := str(failure)) != self._said:
@@ -81,7 +79,6 @@ class Statuses:
                 self._said = said
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._changed.set()
-            rest = _PATIENCE * (time.thread_time() - began)
 
     async def withdraw(self) -> None:
         """This node tells of nothing any more."""
