@@ -6,13 +6,13 @@ connection ends without an answer, which it tells its client (502).
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from portway.gateway.backendtls import BackendContexts, connect, why
+from portway.gateway.haproxy.identity import hand
 from portway.gateway.router.splice import Splice, join
 from portway.routing.haproxy.upstreams import Escorted
 from portway.routing.table import BackendTls, Certificate, Endpoint
@@ -41,9 +41,7 @@ class Escorts:
                 Path(path).unlink(missing_ok=True)
                 loop = asyncio.get_running_loop()
                 self._servers[path] = await loop.create_unix_server(partial(_Inside, self, what), path)
-                Path(path).chmod(0o600)
-                if self._visitor:
-                    os.chown(path, self._visitor, -1)
+                hand(Path(path), self._visitor)
 
     def only(self, wanted: Mapping[str, Escorted]) -> None:
         """Close the others: nobody comes there any more. Connections stay."""

@@ -1,5 +1,6 @@
 """Whom HAProxy becomes when it has its ports: root's does not stay root."""
 
+import os
 import pwd
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def unprivileged() -> tuple[int, int]:
         is_mapped(number, (process / name).read_text()) for number, name in maps
     )
     return account if able and (process / "setgroups").read_text().strip() == "allow" else (0, 0)
+
+
+def hand(socket: Path, user: int) -> None:
+    """This one alone, besides root, may come to a socket; 0: whoever we are. Raises OSError."""
+    socket.chmod(0o600)
+    if user:
+        os.chown(socket, user, -1)
 
 
 def _account(name: str) -> tuple[int, int] | None:

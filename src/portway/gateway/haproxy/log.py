@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from portway.gateway.engine import Report, Served
+from portway.gateway.haproxy.identity import hand
 from portway.routing.haproxy import Rendered
 
 log = logging.getLogger(__name__)
@@ -76,9 +76,7 @@ class LogSocket(asyncio.DatagramProtocol):
         path.unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listening.bind(str(path))
-        path.chmod(0o600)
-        if writer:
-            os.chown(path, writer, -1)
+        hand(path, writer)
         with suppress(OSError):
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         listening.setblocking(False)
