@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from portway.gateway.pem import load
 from portway.routing.table import Certificate, Endpoint
+from tests.gateway.backends import listening
 
 _START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -87,12 +88,5 @@ async def secure_backend(certificate: Certificate, *, clients: str = "") -> Asyn
         body = sum([len(piece) async for piece in request.content.iter_any()])
         return web.Response(text=json.dumps({"path": request.path, "client": shown, "body": body}))
 
-    runner = web.ServerRunner(web.Server(handle, keepalive_timeout=3600), shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    made.port = runner.addresses[0][1]
-    try:
+    async with listening(web.Server(handle, keepalive_timeout=3600), context=context) as made.port:
         yield made
-    finally:
-        await runner.cleanup()

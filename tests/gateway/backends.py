@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -41,14 +42,20 @@ async def backend(name: str, address: str = "127.0.0.1") -> AsyncIterator[Backen
             return await _echo_websocket(request)
         return await _tell(made, request)
 
-    server = web.Server(handle, keepalive_timeout=3600)
+    async with listening(web.Server(handle, keepalive_timeout=3600), address) as made.port:
+        yield made
+
+
+@asynccontextmanager
+async def listening(
+    server: web.Server, address: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """At a port of its own, by TLS with a `context`."""
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, address, 0)
-    await site.start()
-    made.port = runner.addresses[0][1]
     try:
-        yield made
+        await web.TCPSite(runner, address, 0, ssl_context=context).start()
+        yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
 
