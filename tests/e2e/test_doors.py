@@ -27,6 +27,63 @@ from tests.e2e.doors import WEB, key_secret, place, wait_for_doors
 from tests.people import Person
 
 CHAIN, KEY = key_pair("shop.example", "*.shop.example")
+SAFE, SAFE_KEY = key_pair("safe.internal")
+"""Of the pod that speaks TLS, and its own authority."""
+
+SERVER = """
+import http.server, ssl
+
+class Safe(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"safe")
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/keys/tls.crt", "/keys/tls.key")
+server = http.server.ThreadingHTTPServer(("", 8443), Safe)
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
+"""
+
+BEHIND_TLS = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: safe, namespace: shop, labels: {{app: safe}}, annotations: {{portway.dev/runtime: process}}}}
+spec:
+  containers:
+  - name: safe
+    image: safe
+    command: [{python}, -c, {server}]
+    ports: [{{name: https, containerPort: 8443}}]
+    volumeMounts: [{{name: keys, mountPath: /keys}}]
+  volumes: [{{name: keys, secret: {{secretName: safe-keys}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: safe, namespace: shop}}
+spec: {{selector: {{app: safe}}, ports: [{{name: https, port: 443, targetPort: https}}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {{name: safe, namespace: shop}}
+spec:
+  targetRefs: [{{group: "", kind: Service, name: safe, sectionName: https}}]
+  validation:
+    hostname: safe.internal
+    caCertificateRefs: [{{group: "", kind: ConfigMap, name: safe-ca}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: safe, namespace: shop}}
+spec:
+  parentRefs: [{{name: door, sectionName: http}}]
+  hostnames: [safe.example]
+  rules: [{{backendRefs: [{{name: safe, port: 443}}]}}]
+"""
 
 DOORS = """
 apiVersion: v1
@@ -129,8 +186,9 @@ spec:
 def doors(person: Person) -> Iterator[Running]:
     """Root's has whatever is installed, an ordinary user's the built-in router."""
     engine = ["--gateway-engine", "auto" if person.name == "root" else "builtin"]
-    people = json.dumps(authorities("people"))
-    manifest = f"{WEB}{key_secret('shop-tls', CHAIN, KEY)}\n---\n{people}\n---{DOORS}"
+    safe = BEHIND_TLS.format(python=json.dumps(person.python), server=json.dumps(SERVER))
+    keys = (key_secret("shop-tls", CHAIN, KEY), key_secret("safe-keys", SAFE, SAFE_KEY))
+    manifest = WEB + "\n---\n".join([*keys, json.dumps(authorities("people")), safe, DOORS])
     portway(person, "up", "--name", "doors", "--nodes", "2", "-f", "-", "--detach", *engine, text=manifest)
     fleet = Running(person, "doors")
     wait_for_doors(fleet)
@@ -215,6 +273,45 @@ def test_a_gateway_rewrites_redirects_and_refuses(doors: Running) -> None:
     assert (code, json.loads(body)["path"]) == (200, "/cart")
     assert answer(f"http://{at}/old/x", "-H", "Host: api.example") == (301, "http://new.example/old/x")
     assert answer(f"http://{at}/other", "-H", "Host: api.example")[0] == 404
+
+
+def test_a_backend_tls_policy_is_carried_out_and_tells_how_it_is(doors: Running) -> None:
+    """Without the authorities that it names, with the pod's own, with others."""
+    at = place(doors, "door-portway", 80)
+    doors.kubectl("-n", "shop", "wait", "--timeout=60s", "--for=condition=Ready", "pod/safe")
+    none = [("False", "NoValidCACertificate"), ("False", "InvalidCACertificateRef")]
+    assert conditions_of_policy(doors, "InvalidCACertificateRef") == none
+    until_answered(at, "/none", {500})
+    doors.kubectl("apply", "-f", "-", text=json.dumps(authorities("safe-ca", CHAIN, SAFE)))
+    assert until_answered(at, "/own", {200}) == "safe"
+    assert logged(doors, "/own")["backend"]["pod"] == "safe"
+    assert conditions_of_policy(doors, "ResolvedRefs") == [("True", "Accepted"), ("True", "ResolvedRefs")]
+    doors.kubectl("apply", "-f", "-", text=json.dumps(authorities("safe-ca", CHAIN)))
+    until_answered(at, "/others", {502, 503})
+    record = logged(doors, "/others", "BACKEND_TLS_FAILED")
+    assert record["service"] == {"namespace": "shop", "name": "safe", "port_name": "https", "port": 443}
+
+
+def conditions_of_policy(fleet: Running, resolved: str) -> list[tuple[str, str]]:
+    """Its Accepted and ResolvedRefs in the Gateway's name, once this is the reason of the latter."""
+    reason = "{.status.ancestors[0].conditions[?(@.type=='ResolvedRefs')].reason}"
+    wanted = f"--for=jsonpath={reason}={resolved}"
+    told = fleet.json("-n", "shop", "wait", "--timeout=60s", wanted, "backendtlspolicy/safe")
+    (ours,) = told["status"]["ancestors"]
+    assert (ours["ancestorRef"]["kind"], ours["ancestorRef"]["name"]) == ("Gateway", "door")
+    said = {condition["type"]: (condition["status"], condition["reason"]) for condition in ours["conditions"]}
+    return [said["Accepted"], said["ResolvedRefs"]]
+
+
+def until_answered(at: str, path: str, wanted: set[int]) -> str:
+    """What the route with the policy answers, as soon as that has one of these statuses."""
+    until = time.monotonic() + 60
+    while True:
+        code, body = answer(f"http://{at}{path}", "-H", "Host: safe.example")
+        if code in wanted:
+            return body
+        assert time.monotonic() < until, (code, body)
+        time.sleep(0.05)
 
 
 def test_a_listener_set_has_a_port_of_the_gateways_door(doors: Running) -> None:
@@ -309,12 +406,13 @@ def pod_name(pod: dict[str, Any]) -> str:
     return str(pod["metadata"]["name"])
 
 
-def logged(fleet: Running, path: str) -> dict[str, Any]:
-    """The line of the request for this path, once it is written."""
+def logged(fleet: Running, path: str, reason: str = "ROUTED") -> dict[str, Any]:
+    """The line of the request for this path with this outcome, once it is written."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         lines = fleet.portway("logs", "-A", "-o", "json").stdout.splitlines()
-        found = [record for record in map(json.loads, lines) if record.get("http", {}).get("path") == path]
+        records = [record for record in map(json.loads, lines) if record["reason"] == reason]
+        found = [record for record in records if record.get("http", {}).get("path") == path]
         if found:
             return dict(found[-1])
     raise AssertionError(path)
