@@ -337,6 +337,11 @@ def process(name: str, **container: Any) -> Doc:
     return pod(name, annotations={"portway.dev/runtime": "process"}, **container)
 
 
+async def _told(api: Api, pod: str, reason: str) -> bool:
+    found, _ = await api.list(EVENTS, "default", field_selector=f"involvedObject.name={pod},reason={reason}")
+    return bool(found)
+
+
 def test_processes(user: User) -> None:
     async def test(state: fleet.FleetState, api: Api) -> None:
         words = {"metadata": {"name": "words", "namespace": "default"}, "data": {"greeting": "hello"}}
@@ -370,6 +375,8 @@ def test_processes(user: User) -> None:
         status = crashes["status"]["containerStatuses"][0]
         assert status["lastState"]["terminated"]["exitCode"] == 3
         assert status["restartCount"] == 1
+        await until(partial(_told, api, "lost", "Failed"), "kubectl describe says why it does not start")
+        await until(partial(_told, api, "crashes", "BackOff"), "and that it is waited for")
         once = process("once", command=["true"])
         once["spec"]["restartPolicy"] = "Never"
         await api.create(PODS, once)

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Hashable
 
 from portway.client import Api
+from portway.client.recorder import Recorder
 from portway.controllers.cache import Cache, Terms, label_terms, namespace_terms, owner_terms
 from portway.controllers.hands import Hands
-from portway.controllers.recorder import Recorder
 from portway.kubeapi import catalogue
 from portway.kubeapi.errors import Doc
 from portway.kubeapi.kinds import Resource

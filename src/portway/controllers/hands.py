@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from portway.client import Api
+from portway.client.recorder import Recorder
 from portway.controllers.cache import Cache
-from portway.controllers.recorder import Recorder
 from portway.kubeapi.errors import ApiError
 from portway.kubeapi.kinds import Resource
 from portway.reconcile.change import Bind, Change, Create, Delete, Event, Update

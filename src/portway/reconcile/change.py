@@ -51,6 +51,8 @@ class Event(Struct, frozen=True):
     message: str
     component: str
     """source.component, e.g. "deployment-controller"."""
+    host: str = ""
+    """source.host: the node that says it, if one does."""
 
 
 Change = Create | Update | Delete | Bind | Event

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from portway.client import Api
+from portway.client.recorder import Recorder
 from portway.controllers.cache import Cache
 from portway.controllers.hands import Hands
-from portway.controllers.recorder import Recorder
 from portway.kubeapi.errors import ApiError
 from portway.reconcile.change import Bind, Change, Create, Delete, Event, Update
 from portway.reconcile.resources import PODS

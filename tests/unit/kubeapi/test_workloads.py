@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portway.kubeapi import catalogue
+from portway.kubeapi import catalogue, metadata
 from portway.kubeapi.kinds import Kind
 from portway.kubeapi.workloads.pod import qos_class
 from portway.kubeapi.workloads.pod_defaults import pull_policy
@@ -624,6 +624,13 @@ def test_node() -> None:
         'metadata.taints[0].effect: Unsupported value: "Never": '
         'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'
     ]
+
+
+@pytest.mark.parametrize("name", [{"name": "fd00::a.18b"}, {"generateName": "web.", "name": "web.x2x4v"}])
+def test_an_event_may_be_called_after_anything(name: Doc) -> None:
+    kind = catalogue.by_kind("v1", "Event")
+    assert kind is not None
+    assert metadata.validate({"metadata": {"namespace": "shop"} | name}, True, kind.name_rule) == []
 
 
 def test_event() -> None:

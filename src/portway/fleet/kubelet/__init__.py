@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from portway.client import Api, Key, Reflector, Unreachable
+from portway.client.recorder import Recorder
 from portway.dns.resolvconf import ResolvConf, read, written
 from portway.fleet import etc
 from portway.fleet.config import NodePlan
@@ -26,11 +27,11 @@ from portway.fleet.paths import FleetPaths
 from portway.kubeapi import discovery
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
+from portway.reconcile.change import Event
 
 log = logging.getLogger("portway.fleet.kubelet")
 
 _NODES = Resource("", "v1", "nodes")
-_EVENTS = Resource("", "v1", "events")
 _RETRY_SECONDS = 0.1
 _ANEW_SECONDS = 1.0
 
@@ -54,6 +55,7 @@ class Kubelet:
         self.networks = PodNetworks(plan)
         self.host_ports = HostPorts()
         self.resolver = resolver_of(plan)
+        self._recorder = Recorder(self.api)
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -62,6 +64,7 @@ class Kubelet:
         async with self.api:
             self._furnish_node()
             await self._register()
+            self._background(self._recorder.run())
             await Server(self._pods.get).open(self.paths.kubelets / f"{self.plan.name}.sock")
             selector = f"spec.nodeName={self.plan.name}"
             pods = Reflector(self.api, PODS, field_selector=selector, on_change=self._change)
@@ -144,36 +147,7 @@ class Kubelet:
 
     def event(self, pod: Doc, type: str, reason: str, message: str) -> None:
         """Record an event about the pod, some time soon; one that cannot be stored is logged."""
-        self._background(self._record(pod, type, reason, message))
-
-    async def _record(self, pod: Doc, type: str, reason: str, message: str) -> None:
-        metadata = pod["metadata"]
-        about = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-        }
-        document = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
-            "involvedObject": about,
-            "type": type,
-            "reason": reason,
-            "message": message,
-            "source": {"component": "kubelet", "host": self.plan.name},
-            "firstTimestamp": now(),
-            "lastTimestamp": now(),
-            "count": 1,
-            "reportingComponent": "kubelet",
-            "reportingInstance": self.plan.name,
-        }
-        try:
-            await self.api.create(_EVENTS, document)
-        except (ApiError, Unreachable) as error:
-            log.info("event %s %s: %s", reason, message, error)
+        self._recorder.record(Event(pod, type, reason, message, "kubelet", self.plan.name))
 
 
 def resolver_of(plan: NodePlan) -> ResolvConf:

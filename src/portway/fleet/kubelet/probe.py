@@ -4,6 +4,7 @@ Source: pkg/kubelet/prober (worker.go, prober.go); a probe comes from the node, 
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -46,7 +47,7 @@ async def check(probe: Doc, ports: Sequence[Doc], pod_ip: str, run: Exec) -> Non
     if http := probe.get("httpGet"):
         await _http(http, port_number(http.get("port"), ports), http.get("host") or pod_ip)
     elif tcp := probe.get("tcpSocket"):
-        _, writer = await asyncio.open_connection(tcp.get("host") or pod_ip, port_number(tcp.get("port"), ports))
+        _, writer = await _dialled(tcp.get("host") or pod_ip, port_number(tcp.get("port"), ports))
         writer.close()
     elif (command := probe.get("exec")) and (code := await run(command.get("command") or [])):
         raise Failed(f"command exited with code {code}")
@@ -64,12 +65,23 @@ def port_number(port: object, ports: Sequence[Doc]) -> int:
     raise Failed(f"couldn't find port: {port}")
 
 
+async def _dialled(
+    host: str, port: int, context: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        return await asyncio.open_connection(host, port, ssl=context)
+    except ConnectionError as error:
+        raise Failed(
+            f"dial tcp {_host_and_port(host, port)}: connect: {os.strerror(error.errno or 0).lower()}"
+        ) from None
+
+
 async def _http(action: Doc, port: int, host: str) -> None:
     context = None
     if action.get("scheme") == "HTTPS":
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    reader, writer = await _dialled(host, port, context)
     try:
         writer.write(_request(action, host, port))
         status = await reader.readline()
@@ -82,10 +94,18 @@ async def _http(action: Doc, port: int, host: str) -> None:
         raise Failed(f"HTTP probe failed with statuscode: {int(words[1])}")
 
 
+def _host_and_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _request(action: Doc, host: str, port: int) -> bytes:
     path = action.get("path") or "/"
     given = {header.get("name", ""): header.get("value", "") for header in action.get("httpHeaders") or []}
-    shown = f"[{host}]" if ":" in host else host
-    headers = {"Host": f"{shown}:{port}", "User-Agent": "kube-probe/portway", "Accept": "*/*", "Connection": "close"}
+    headers = {
+        "Host": _host_and_port(host, port),
+        "User-Agent": "kube-probe/portway",
+        "Accept": "*/*",
+        "Connection": "close",
+    }
     lines = [f"{name}: {value}" for name, value in (headers | given).items()]
     return "\r\n".join([f"GET {path if path.startswith('/') else '/' + path} HTTP/1.1", *lines, "", ""]).encode()

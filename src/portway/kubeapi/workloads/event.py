@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 
 from portway.kubeapi import fault
 from portway.kubeapi.errors import Doc, FieldError
+from portway.kubeapi.names import is_path_segment_name
+
+name_rule = is_path_segment_name
+"""v1 asks no more (ValidateEventCreate, "backwards compatibility"): what Events are about has names of all kinds."""
 
 
 def _involved(name: str) -> Callable[[Doc], str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest_asyncio
 
 from portway.client import Api
-from portway.controllers.recorder import Recorder
+from portway.client.recorder import Recorder
 from portway.controllers.workloads import ReplicaSetController
 from portway.kubeapi.errors import ApiError
 from portway.reconcile.change import Event

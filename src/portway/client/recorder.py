@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from portway.client import Api, Unreachable
+from portway.client.api import Api
+from portway.client.failure import Unreachable
 from portway.kubeapi.errors import ApiError, Doc
 from portway.reconcile.change import Event
 from portway.reconcile.objects import meta, name_of, namespace_of, timestamp, uid_of
@@ -86,14 +87,14 @@ class Recorder:
                 told.stored = True
         except ApiError as error:
             told.stored = told.stored and error.code != 404
-            log.debug("event %s: %s", told.name, error)
+            log.info("event %s: %s", told.name, error)
         except Unreachable as failure:
-            log.debug("event %s: %s", told.name, failure)
+            log.info("event %s: %s", told.name, failure)
 
 
 def document(told: _Told) -> Doc:
     """The v1.Event."""
-    regarding = told.event.regarding
+    regarding, host = told.event.regarding, told.event.host
     reference = {
         "apiVersion": regarding.get("apiVersion"),
         "kind": regarding.get("kind"),
@@ -110,9 +111,9 @@ def document(told: _Told) -> Doc:
         "type": told.event.type,
         "reason": told.event.reason,
         "message": told.event.message,
-        "source": {"component": told.event.component},
+        "source": {"component": told.event.component} | ({"host": host} if host else {}),
         "reportingComponent": told.event.component,
-        "reportingInstance": "",
+        "reportingInstance": host,
         "firstTimestamp": timestamp(told.first),
         "lastTimestamp": timestamp(told.last),
         "count": told.count,
