@@ -273,6 +273,20 @@ def test_each_way_to_fail_has_its_name_and_no_packet_arrives(broken: Running, na
             broken.kubectl("label", "nodes", "--all", f"{LEFT_OUT}-")
 
 
+def test_up_tells_who_cannot_be_answered_and_does_not_wait_for_them(broken: Running) -> None:
+    """This machine's end takes connections whether or not somebody inside answers."""
+    broken.kubectl("delete", "--ignore-not-found", "service", *WAYS)
+    spec = "selector: {app: one}"
+    service = BROKEN.replace("NAME", "unheard").replace("POOL", "mute").replace("SPEC", spec)
+    broken.kubectl("apply", "-f", "-", text=service)
+    until(lambda: bool(rows(broken)["unheard"]["loadBalancerIps"]), "no address is given")
+    done = broken.portway("up", "-f", "-", "--detach", text=service)
+    complaints = [line for line in done.stderr.splitlines() if "does not answer" in line]
+    assert len(complaints) == 1, done.stderr
+    assert "default/unheard:80 at 127." in complaints[0] and "(LB_NOT_ADVERTISED: " in complaints[0]
+    broken.kubectl("delete", "service", "unheard")
+
+
 def findings(fleet: Running, name: str, code: str) -> list[str]:
     return [one for one in traced(fleet, name)["findings"] if one.startswith(f"{code}: ")]
 

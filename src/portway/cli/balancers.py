@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from portway.analysis.ports import PortRow
@@ -10,11 +11,18 @@ from portway.cli import table
 from portway.cli.doors import is_open
 from portway.fleet import hostdoors
 from portway.fleet.hostdoors import HostDoor
+from portway.fleet.relay.dial import Dialer
 
 _HEAD = ("LOADBALANCER", "FROM THIS MACHINE", "INSIDE", "PORT")
 _PAUSE = 0.02
+_PATIENCE = 2.0
+"""Seconds for a connection inside: a SYN that was lost while nobody announced the address is sent again after one."""
 Front = tuple[str, str, int]
 """(address, protocol, port)."""
+_ASK_SECONDS = 0.5
+"""Between questions why those that wait do so."""
+Why = Callable[[Sequence[PortRow]], Awaitable[Mapping[PortRow, str]]]
+"""Of rows, why those cannot be answered for which that will stay so."""
 _NAMED = 3
 """Addresses in a note."""
 _PENDING: Front = ("<pending>", "", 0)
@@ -41,34 +49,55 @@ def first(row: PortRow, doors: Mapping[Front, HostDoor]) -> HostDoor | None:
     return next((door for door in doors_here if door.at), next(iter(doors_here), None))
 
 
-async def until_open(rows: Iterable[PortRow], path: Path, seconds: float) -> list[str]:
-    """Waits for every TCP port of a LoadBalancer with a ready backend; returns those that do not answer, and why."""
+async def until_open(rows: Iterable[PortRow], told_at: Path, dial: Path, seconds: float, why: Why) -> list[str]:
+    """Waits for every TCP port of a LoadBalancer with a ready backend; returns those that do not answer, and why.
+
+    `told_at`: where the relay tells of its doors; `dial`: the dialer's socket. Of which `why` says a reason, nobody
+    waits for longer.
+    """
     waiting = [row for row in rows if row.load_balancer_ips and row.ready and row.protocol == "TCP"]
-    deadline = time.monotonic() + seconds
-    while waiting:
-        doors = told(path)
-        answers = await asyncio.gather(*(_answers(row, doors) for row in waiting))
-        waiting = [row for row, answer in zip(waiting, answers, strict=True) if not answer]
-        if time.monotonic() >= deadline:
-            break
-        await asyncio.sleep(_PAUSE if waiting else 0)
-    return [_complaint(row, told(path)) for row in waiting]
+    began = asked = time.monotonic()
+    reasons: Mapping[PortRow, str] = {}
+    with closing(Dialer(dial)) as dialer:
+        while waiting:
+            doors = told(told_at)
+            answers = await asyncio.gather(*(_answers(row, doors, dialer) for row in waiting))
+            waiting = [row for row, answer in zip(waiting, answers, strict=True) if not answer]
+            ends = time.monotonic() >= began + seconds
+            if waiting and (ends or time.monotonic() >= asked + _ASK_SECONDS):
+                asked, reasons = time.monotonic(), await why(waiting)
+            if ends or reasons.keys() >= set(waiting):
+                break
+            await asyncio.sleep(_PAUSE)
+    return [_complaint(row, told(told_at), reasons.get(row, "")) for row in waiting]
 
 
-async def _answers(row: PortRow, doors: Mapping[Front, HostDoor]) -> bool:
+async def _answers(row: PortRow, doors: Mapping[Front, HostDoor], dialer: Dialer) -> bool:
     """Whether each address has its place here, and one is answered: the pods may be of one family."""
     here = found(row, doors)
     if len(here) < len(row.load_balancer_ips):
         return False
     for door in here:
-        if door.host_port and await is_open(door.host_address, door.host_port):
+        if door.host_port and await _reached(door, dialer) and await is_open(door.host_address, door.host_port):
             return True
     return False
 
 
-def _complaint(row: PortRow, doors: Mapping[Front, HostDoor]) -> str:
+async def _reached(door: HostDoor, dialer: Dialer) -> bool:
+    """Whether somebody answers inside: the relay takes connections of this machine's before it knows."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            made = await dialer.connect("tcp", door.address, door.port)
+    except OSError:
+        return False
+    made.close()
+    return True
+
+
+def _complaint(row: PortRow, doors: Mapping[Front, HostDoor], reason: str) -> str:
     door = first(row, doors)
-    why = f" ({door.problem})" if door and door.problem else ""
+    known = reason or (door.problem if door else "")
+    why = f" ({known})" if known else ""
     return f"{row.namespace}/{row.service}:{row.port} at {door.at if door and door.at else 'no address'}{why}"
 
 

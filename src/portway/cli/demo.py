@@ -14,7 +14,7 @@ from portway import fleet
 from portway.analysis.ports import rows
 from portway.analysis.target import Place, parse_target
 from portway.analysis.trace import trace
-from portway.cli import balancers, cluster, demodoors, fitting, manifests, webdoors
+from portway.cli import balancers, cluster, demodoors, fitting, manifests, silences, webdoors
 from portway.cli.apply import apply
 from portway.cli.drawing import draw
 from portway.cli.failure import Failure
@@ -102,7 +102,7 @@ async def _open(api: Api, documents: list[Doc], state: FleetState) -> None:
         pass
     waiting = await webdoors.until_ready(api, _DOORS_SECONDS)
     found = rows((await cluster.read(api)).snapshot)
-    if waiting := waiting or await balancers.until_open(found, state.paths.host_doors, _DOORS_SECONDS):
+    if waiting := waiting or await silences.until_open(api, state, found, _DOORS_SECONDS):
         raise Failure("\n".join(waiting))
 
 

@@ -11,7 +11,7 @@ import click
 
 from portway import fleet
 from portway.analysis.ports import PortRow, rows
-from portway.cli import balancers, cluster, doors, manifests, rollout, table, webdoors
+from portway.cli import balancers, cluster, doors, manifests, rollout, silences, table, webdoors
 from portway.cli.apply import Applied, apply
 from portway.cli.failure import Failure
 from portway.cli.options import fleet_name, gateway_engine
@@ -123,7 +123,7 @@ async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell
         await _wait_for_doors(api, applied, timeout, tell)
         found = rows((await cluster.read(api)).snapshot)
         closed = await doors.until_open(found, [node.loopback for node in state.nodes], _DOORS_SECONDS)
-        silent = await balancers.until_open(found, state.paths.host_doors, _DOORS_SECONDS)
+        silent = await silences.until_open(api, state, found, _DOORS_SECONDS)
     if closed:
         raise Failure(f"these nodePorts do not answer from this machine: {', '.join(closed)}")
     _say_addresses(state, tell)

@@ -52,11 +52,14 @@ class ApiError(Exception):
     """An answer other than success; `status` is the `kind: Status` document to send."""
 
     def __init__(self, code: int, reason: str, message: str, details: Doc | None = None) -> None:
-        super().__init__(message)
+        super().__init__(code, reason, message, details)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def status(self) -> Doc:

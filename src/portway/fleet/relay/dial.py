@@ -79,6 +79,13 @@ class Dialer:
             each.setblocking(False)
         return made
 
+    def close(self) -> None:
+        """Let go of all that is kept."""
+        self._hang_up()
+        for stock in self._stock.values():
+            while stock:
+                stock.pop().close()
+
     def _hang_up(self) -> None:
         if self._connection is not None:
             self._connection.close()
