@@ -312,12 +312,12 @@ class Bundle:
         return {namespace: tuple(workloads) for namespace, workloads in found.items()}
 
     def _owned(self, item: Item) -> bool:
-        """Whether its controller is in the bundle too (a Deployment's ReplicaSet, a ReplicaSet's pod)."""
-        owners = item.metadata.get("ownerReferences")
-        return any(
-            owner.get("controller") and self.find(str(owner.get("kind")), item.namespace, str(owner.get("name")))
-            for owner in _objects(owners)
-        )
+        """Whether the template that it was made from is in the bundle too (a Deployment's ReplicaSet, a ReplicaSet's
+        pod). A controller without one, such as a Gateway, says nothing of pods.
+        """
+        owners = [one for one in _objects(item.metadata.get("ownerReferences")) if one.get("controller")]
+        found = (self.find(str(owner.get("kind")), item.namespace, str(owner.get("name"))) for owner in owners)
+        return any(owner is not None and (owner.kind in TEMPLATED or _has_template(owner)) for owner in found)
 
     def selected(self, namespace: str, selector: Mapping[str, str]) -> tuple[Workload, ...]:
         """The workloads whose pods a Service with this selector selects; none for an empty selector."""

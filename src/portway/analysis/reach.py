@@ -29,6 +29,17 @@ class Backend(Struct, frozen=True):
 
 
 ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+_FATES: Mapping[str, tuple[str, str]] = {
+    "Ingress": ("requests", "answered 503"),
+    "HTTPRoute": ("requests", "answered 500"),
+    "GRPCRoute": ("requests", "answered 500"),
+    "UDPRoute": ("datagrams", "refused"),
+}
+
+
+def fate(door: Item) -> tuple[str, str]:
+    """What a door sends to a backend that cannot be used, and what becomes of it: ("requests", "answered 503")."""
+    return _FATES.get(door.kind, ("connections", "refused"))
 
 
 def ingress_backends(bundle: Bundle) -> Iterator[Backend]:

@@ -32,6 +32,14 @@ def test_a_workload_and_its_pods_are_one() -> None:
     assert bundle.selected("default", {}) == () and bundle.selected("other", {"app": "web"}) == ()
 
 
+def test_what_a_door_runs_is_its_own_although_the_gateway_has_it() -> None:
+    """A controller without a pod template says nothing of its pods."""
+    owner = [{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "name": "door", "controller": True}]
+    door = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "door"}, "spec": {}}
+    bundle = Bundle([Item(door), _workload("Deployment", "door-portway", {"app": "door"}, ownerReferences=owner)])
+    assert [one.item.name for one in bundle.selected("default", {"app": "door"})] == ["door-portway"]
+
+
 def test_ports_know_their_paths() -> None:
     (path, port), *_ = Bundle([_workload("CronJob", "a", {"a": "b"})]).workloads[0].ports()
     assert written(path) == "spec.jobTemplate.spec.template.spec.containers[0].ports[0]"

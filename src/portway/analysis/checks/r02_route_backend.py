@@ -6,7 +6,7 @@ from portway.analysis import examples
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding, Fix
-from portway.analysis.reach import Backend, find_service, route_backends
+from portway.analysis.reach import Backend, fate, find_service, route_backends
 from portway.analysis.view import inside, word
 
 
@@ -44,6 +44,7 @@ def _allows(grant: Item, backend: Backend) -> bool:
 
 
 def _bad(backend: Backend, text: str, expected: str) -> Finding:
+    what, becomes = fate(backend.item)
     return Finding(
         "PW-R02",
         "error",
@@ -52,7 +53,7 @@ def _bad(backend: Backend, text: str, expected: str) -> Finding:
         hop="door",
         seen=str(backend.port or "(none)"),
         expected=expected,
-        effect="its share of the requests is answered 500, and the route's ResolvedRefs is False",
+        effect=f"its share of the {what} is {becomes}, and the route's ResolvedRefs is False",
         fix=Fix(expected),
     )
 

@@ -7,7 +7,7 @@ from portway.analysis.bundle import Bundle
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
 from portway.analysis.operators import may_name
-from portway.analysis.reach import Backend, find_service, ingress_backends, route_backends
+from portway.analysis.reach import Backend, fate, find_service, ingress_backends, route_backends
 from portway.analysis.view import services
 
 
@@ -32,7 +32,7 @@ def _finding(bundle: Bundle, backend: Backend) -> Finding:
         hop="door",
         seen=backend.name,
         expected=", ".join(there[:8]),
-        effect="requests are answered 503 (Gateway API: 500)" if known else "",
+        effect=" are ".join(fate(backend.item)) if known else "",
     )
 
 
