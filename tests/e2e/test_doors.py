@@ -418,6 +418,58 @@ def logged(fleet: Running, path: str, reason: str = "ROUTED") -> dict[str, Any]:
     raise AssertionError(path)
 
 
+#: A Gateway with a port that needs no pod.
+PLAIN = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: NAME, namespace: shop}
+spec: {gatewayClassName: portway, listeners: [{name: tcp, port: 5555, protocol: TCP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: NAME, namespace: shop}
+spec: {parentRefs: [{name: NAME}], rules: [{backendRefs: [{name: web, port: 80}]}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: others}
+spec: {controllerName: example.com/others}
+"""
+
+
+def test_a_gateway_that_leaves_our_class_is_not_written_to_any_more(doors: Running) -> None:
+    """Its status has no place for two controllers; of a route's, only our entries are ours."""
+
+    def told(kind: str, path: str) -> str:
+        return doors.kubectl("-n", "shop", "get", kind, "leaving", "-o", f"jsonpath={path}").stdout
+
+    def programmed(name: str) -> None:
+        doors.kubectl("apply", "-f", "-", text=PLAIN.replace("NAME", name))
+        doors.kubectl("-n", "shop", "wait", "--for=condition=Programmed", f"gateway/{name}", "--timeout=60s")
+
+    programmed("leaving")
+    assert told("tcproute", "{.status.parents[*].controllerName}")
+    doors.kubectl("-n", "shop", "patch", "gateway", "leaving", "--type=merge", "-p",
+                  '{"spec": {"gatewayClassName": "others"}}')  # fmt: skip
+    doors.kubectl("-n", "shop", "wait", "--for=delete", "service/leaving-portway", "--timeout=60s")
+    deadline = time.monotonic() + 60
+    while told("tcproute", "{.status.parents[*].controllerName}"):
+        assert time.monotonic() < deadline, "the route still has an entry of ours"
+    theirs = {"type": "Accepted", "status": "False", "reason": "Elsewhere", "message": "",
+              "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    doors.kubectl("-n", "shop", "patch", "gateway", "leaving", "--subresource=status", "--type=merge", "-p",
+                  json.dumps({"status": {"conditions": [theirs]}}))  # fmt: skip
+    programmed("staying")  # the controllers have looked at everything since
+    assert told("gateway", "{.status.conditions[*].reason}") == "Elsewhere"
+    doors.kubectl("-n", "shop", "delete", "gateway,tcproute", "leaving", "staying")
+    doors.kubectl("delete", "gatewayclass", "others")
+
+
+def test_lint_has_nothing_against_doors(doors: Running) -> None:
+    found = json.loads(doors.portway("lint", "-o", "json", check=False).stdout)["findings"]
+    assert not [one for one in found if "-portway" in one["where"]["object"] and one["severity"] == "error"], found
+
+
 def test_ports_shows_doors(doors: Running) -> None:
     shown = doors.portway("ports", "-A").stdout
     assert "gateway/shop/door" in shown

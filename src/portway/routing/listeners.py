@@ -19,6 +19,11 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "UDP": ("UDPRoute",),
 }
 """The kinds of routes that fit a protocol."""
+MOST_PORTS = 1000
+"""Of a Gateway with its ListenerSets: each is a port of its Service and a socket of its door's engine, and a set that
+asks for thousands would take the door from everybody. A Gateway alone may have 64 listeners.
+"""
+TOO_MANY = "TooManyListeners"
 
 
 class Judged(Struct, frozen=True):
@@ -71,6 +76,11 @@ class Held:
         self._families.setdefault(_transport(listener), set()).add(_family(listener))
         self._hostnames.setdefault(_transport(listener), set()).add(_hostname(listener))
 
+    @property
+    def ports(self) -> set[tuple[int, bool]]:
+        """All of them; the second says whether it is of UDP."""
+        return set(self._families)
+
     def conflict(self, listener: Doc) -> str:
         """Why a listener comes too late; empty: nobody has what it asks for."""
         if self._families.get(_transport(listener), set()) - {_family(listener)}:
@@ -83,16 +93,31 @@ def judged(documents: Documents, owner: Doc, held: Held) -> list[Judged]:
     listeners = spec(owner).get("listeners") or []
     late = {listener["name"]: why for listener in listeners if (why := held.conflict(listener))}
     conflicts = late | _conflicts([listener for listener in listeners if listener["name"] not in late])
-    return [_judged(documents, owner, listener, conflicts.get(listener["name"], "")) for listener in listeners]
+    beyond = _beyond(listeners, held.ports)
+    return [
+        _judged(documents, owner, listener, conflicts.get(listener["name"], ""), beyond=listener["name"] in beyond)
+        for listener in listeners
+    ]
 
 
-def _judged(documents: Documents, owner: Doc, listener: Doc, conflict: str) -> Judged:
+def _beyond(listeners: Sequence[Doc], ports: set[tuple[int, bool]]) -> set[str]:
+    """The names of those whose ports are more than a door serves; `ports`: those that it serves already."""
+    found = set()
+    for listener in listeners:
+        if len(ports) < MOST_PORTS:
+            ports.add(_transport(listener))
+        elif _transport(listener) not in ports:
+            found.add(listener["name"])
+    return found
+
+
+def _judged(documents: Documents, owner: Doc, listener: Doc, conflict: str, *, beyond: bool) -> Judged:
     kinds, foreign = _kinds(listener)
     certificates, broken = _certificates(documents, owner, listener)
     return Judged(
         listener,
         kinds,
-        _accepted(listener, conflict),
+        _accepted(listener, conflict, beyond=beyond),
         Condition("Conflicted", bool(conflict), conflict or "NoConflicts", _CONFLICTS.get(conflict, "")),
         foreign or broken or Condition("ResolvedRefs", True, "ResolvedRefs"),
         certificates,
@@ -106,13 +131,16 @@ _CONFLICTS = {
 }
 
 
-def _accepted(listener: Doc, conflict: str) -> Condition:
+def _accepted(listener: Doc, conflict: str, *, beyond: bool) -> Condition:
     protocol = listener["protocol"]
     if protocol not in KINDS:
         known = ", ".join(KINDS)
         return Condition("Accepted", False, "UnsupportedProtocol", f"protocol {protocol} is none of {known}")
     if conflict:
         return Condition("Accepted", False, conflict, _CONFLICTS[conflict])
+    if beyond:
+        why = f"its Gateway has {MOST_PORTS} ports, as many as a door serves: name one of those"
+        return Condition("Accepted", False, TOO_MANY, why)
     return Condition("Accepted", True, "Accepted")
 
 

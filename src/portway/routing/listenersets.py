@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from portway.routing.attach import Parent, Parents, lets_in
 from portway.routing.clients import guarded
 from portway.routing.documents import GROUP, Doc, Documents, Name, name_of, oldest_first, shown, spec
-from portway.routing.listeners import Held, judged, names
+from portway.routing.listeners import TOO_MANY, Held, judged, names
 from portway.routing.reports import Condition, ListenerSetReport
 
 KIND = "ListenerSet"
@@ -51,7 +51,7 @@ def _joining(documents: Documents, document: Doc, gateway: Doc, held: Held) -> P
         return Parent(name_of(gateway), document, (), Condition("Accepted", False, "NotAllowed", why))
     listeners = guarded(documents, gateway, judged(documents, document, held))
     for at in listeners:
-        if not at.conflicted.status:
+        if not at.conflicted.status and at.accepted.reason != TOO_MANY:
             held.add(at.document)
     return Parent(name_of(gateway), document, listeners)
 

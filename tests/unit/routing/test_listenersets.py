@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from portway.routing.compute import Doors, compute
 from portway.routing.documents import Doc
+from portway.routing.listeners import MOST_PORTS
 from portway.routing.reports import Condition, ListenerSetReport
 from portway.routing.statuses import DoorState, gateway_status, listener_set_status, programmed
 from portway.testing.doordocs import (
@@ -75,6 +76,24 @@ def test_a_gateway_says_who_may_join(allowed: Doc | None, own: str, other: str) 
         *(["shop/door/team/other/a"] if other == "Accepted" else []),
     }
     assert computed.gateways[0].attached_sets == [own, other].count("Accepted")
+
+
+def test_a_door_has_so_many_ports_and_no_more() -> None:
+    """Sets of others must not take the door from everybody; what is there before keeps what it has."""
+    full = MOST_PORTS - 1
+    crowd = [
+        listener_set(f"s{first:04}", "door", *(http(f"p{n}", 2000 + n) for n in range(first, min(first + 64, full))))
+        for first in range(0, full, 64)
+    ]
+    late = [http("shared", 2000, hostname="a.example"), http("new", 9999), http("dns", 2000, protocol="UDP")]
+    computed = doors(gateway("door", **ANY), *crowd, listener_set("tail", "door", *late))
+    assert len({at.port for at in computed.listeners}) == MOST_PORTS
+    told = {one.name: one for one in computed.listener_sets}["shop", "tail"]
+    said = {name: found["Accepted"] for name, found in entries(told).items()}
+    assert said == {"shared": "Accepted", "new": "!TooManyListeners", "dns": "!TooManyListeners"}
+    assert _shown(told.accepted) == "ListenersNotValid"
+    (new,) = [c for at in told.listeners if at.name == "new" for c in at.conditions if c.type == "Accepted"]
+    assert new.message == f"its Gateway has {MOST_PORTS} ports, as many as a door serves: name one of those"
 
 
 def test_sets_of_nobodys_gateways_are_nobodys() -> None:

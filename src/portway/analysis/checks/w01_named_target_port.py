@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from portway.analysis.bundle import Bundle, Workload
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Edit, Finding, Fix, Where
-from portway.analysis.view import ContainerPort, PortView, container_ports, resolve, services
+from portway.analysis.view import ContainerPort, PortView, container_ports, inside, resolve, services, word
+from portway.reconcile.endpointslices import CONTROLLER, MANAGED_BY, SERVICE_NAME
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
@@ -13,8 +14,21 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         workloads = bundle.selected(service.namespace, service.selector)
         for port in service.ports:
             named = isinstance(port.target_port, str)
-            if named and workloads and all(resolve(port, one) is None for one in workloads):
+            nowhere = named and workloads and all(resolve(port, one) is None for one in workloads)
+            if nowhere and (*service.item.key, port.name, port.protocol) not in bundle.derived(_led_by_others):
                 yield _finding(port, workloads)
+
+
+def _led_by_others(bundle: Bundle) -> frozenset[tuple[str, str, str, str]]:
+    """(namespace, Service, port's name, protocol) of what EndpointSlices lead somewhere that Kubernetes' controller did
+    not make: there the selector is not what counts. The TCP ports of a Gateway's door are such.
+    """
+    slices = (one for one in bundle.of("EndpointSlice") if one.labels.get(MANAGED_BY) != CONTROLLER)
+    return frozenset(
+        (one.namespace, one.labels.get(SERVICE_NAME, ""), word(port.get("name")), word(port.get("protocol")) or "TCP")
+        for one in slices
+        for _, port in inside(one, "ports")
+    )
 
 
 def _finding(port: PortView, workloads: tuple[Workload, ...]) -> Finding:

@@ -12,6 +12,7 @@ from portway.routing.documents import Doc
 from portway.testing.checks import bundle_of
 from portway.testing.doordocs import (
     backend,
+    endpoint_slice,
     gateway,
     host_rule,
     http,
@@ -56,6 +57,28 @@ def test_what_becomes_of_what_a_route_sends_to_nowhere(kind: str, what: str, fat
 def test_what_becomes_of_what_an_ingress_sends_to_nowhere() -> None:
     (missing,) = _found("PW-R07", HERE, ingress("web", host_rule("a.example", ingress_path("/", "gone"))))
     assert missing.effect == "requests are answered 503"
+
+
+@pytest.mark.parametrize(
+    ("labels", "codes"),
+    [
+        ({"endpointslice.kubernetes.io/managed-by": "doors.portway.dev"}, []),
+        ({}, []),
+        ({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}, ["PW-W01"]),
+        (None, ["PW-W01"]),
+    ],
+)
+def test_a_port_that_somebodys_slices_lead_is_not_asked_of_pods(
+    labels: dict[str, str] | None, codes: list[str]
+) -> None:
+    """As a Gateway's door has it: its selector's pods serve HTTP, and its TCP ports lead past them."""
+    pods = {"metadata": {"labels": {"app": "door"}}, "spec": {"containers": [{"name": "door", "image": "door"}]}}
+    run = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "door", "namespace": "shop"}}
+    of = service("door", {"name": "db", "port": 5432, "targetPort": "forwarded"}, selector={"app": "door"})
+    led = endpoint_slice("door", "10.244.0.9", port=5432, port_name="db")
+    led["metadata"]["labels"] |= labels or {}
+    found = _found("PW-W01", of, {**run, "spec": {"template": pods}}, *([led] if labels is not None else []))
+    assert [one.code for one in found] == codes
 
 
 SECRET = tls_secret("tls", "a.example")
