@@ -27,16 +27,18 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         basic = x509.BasicConstraints(ca=True, path_length=None)
-        self.pem = _pem(
-            self._builder(self._name, self._key).add_extension(basic, True).sign(self._key, hashes.SHA256())
-        )
+        own = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        made = self._builder(self._name, self._key).add_extension(basic, True).add_extension(own, False)
+        self.pem = _pem(made.sign(self._key, hashes.SHA256()))
 
     def certificate(self, *hosts: str, uris: tuple[str, ...] = ()) -> Certificate:
         """For these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a pod")])
         names = [*map(x509.DNSName, hosts), *map(x509.UniformResourceIdentifier, uris)]
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = self._builder(subject, key).add_extension(x509.SubjectAlternativeName(names), False)
+        made = made.add_extension(issuer, False)
         pem, format_ = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
         private = key.private_bytes(pem, format_, serialization.NoEncryption()).decode()
         return Certificate(_pem(made.sign(self._key, hashes.SHA256())), private, hosts)
@@ -64,6 +66,8 @@ class SecureBackend(Struct):
     names: list[str | None] = field(default_factory=list)
     """Server names that it was asked for."""
     requests: list[str] = field(default_factory=list)
+    shown: set[str] = field(default_factory=set)
+    """Serial numbers of certificates of clients, in hexadecimal digits."""
 
     @property
     def endpoint(self) -> Endpoint:
@@ -85,6 +89,7 @@ async def secure_backend(certificate: Certificate, *, clients: str = "") -> Asyn
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         made.requests.append(request.path)
         shown = (request.get_extra_info("peercert") or {}).get("serialNumber", "")
+        made.shown.add(shown)
         body = sum([len(piece) async for piece in request.content.iter_any()])
         return web.Response(text=json.dumps({"path": request.path, "client": shown, "body": body}))
 

@@ -177,7 +177,7 @@ async def test_a_connection_that_was_made_for_another_listener(
     writer.close()
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     if status == 421:
-        assert b"for another host" in answer
+        assert b"this connection is not for this request" in answer
         async with asyncio.timeout(10):
             while ("MISDIRECTED", 421, asked, "") not in [(s.code, s.status, s.host, s.route) for s in run.served]:
                 run.heard.clear()

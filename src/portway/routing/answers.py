@@ -3,7 +3,7 @@
 from portway.routing.table import Route
 
 NO_HOST = "no route for this host"
-MISDIRECTED = "this connection is for another host"
+MISDIRECTED = "this connection is not for this request: it wants one of its own"
 NO_ROUTE = "no route for this path, method or headers"
 ORIGIN_REFUSED = "CORS: this origin is none of the route's allowOrigins"
 

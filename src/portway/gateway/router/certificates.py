@@ -4,6 +4,7 @@ import ssl
 
 from portway.gateway.pem import load
 from portway.routing.table import Certificate, ClientValidation
+from portway.routing.terms import still_hold
 
 _Key = tuple[str, str, ClientValidation | None, bool]
 
@@ -53,7 +54,7 @@ def name_of(ssl_object: object) -> str:
 def has_shown(ssl_object: object, wanted: ClientValidation | None) -> bool:
     """Whether this connection's client has shown what is wanted of it now."""
     context = getattr(ssl_object, "context", None)
-    return wanted is None or not wanted.is_required or (isinstance(context, Ending) and context.clients == wanted)
+    return still_hold(context.clients if isinstance(context, Ending) else None, wanted)
 
 
 def _plain(http: bool) -> Ending:

@@ -8,7 +8,7 @@ from portway.routing.answers import answer_text
 from portway.routing.door import routes_of
 from portway.routing.haproxy import cors
 from portway.routing.haproxy.ending import secured
-from portway.routing.haproxy.handover import ENDING, again, handing_over, taking_over
+from portway.routing.haproxy.handover import ENDING, again, handing_over, taken_over, taking_over
 from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import digest, plain, quoted
@@ -48,14 +48,15 @@ def http_frontend(
     tls = listeners[0].protocol != "HTTP"
     yield f"frontend http-{port}"
     clients = clients_of(listeners)
-    for bind in (*_binds(place, port, listeners, tls), taking_over(place, port, clients)):
+    for bind in (*_binds(place, port, listeners, tls), taking_over(place, port)):
         yield f"  bind {bind}"
     yield f"  log-format {quoted(_HTTP_LOG)}"
     if any(route.max_body for listener in listeners for route in routes_of(listener)):
         yield f"  {FILTER}"
-    yield from (f"  {line}" for line in handing_over(place.folder))
+    yield from (f"  {line}" for line in handing_over(place.folder, clients))
     yield from (f"  {line}" for line in _understood(tls))
     yield from (f"  {line}" for line in found(place, port, "http-request", "txn"))
+    yield from (f"  {line}" for line in taken_over(clients))
     if tls and len(listeners) > 1:
         yield from (f"  {line}" for line in _misdirected(place, port))
     yield from (f"  {line}" for line in _parameters(rules))
@@ -66,7 +67,7 @@ def http_frontend(
     yield from (f"  {line}" for line in sent(place, "http-request", "txn", shares))
     if any(route.cors for listener in listeners for route in routes_of(listener)):
         yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
-    yield from again(place, port, clients)
+    yield from again(place, port)
 
 
 def _binds(place: Place, port: int, listeners: Sequence[Listener], tls: bool) -> Iterator[str]:
