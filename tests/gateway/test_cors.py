@@ -7,8 +7,10 @@ from itertools import cycle, product
 import pytest
 from msgspec.structs import replace
 
-from portway.routing import decide, with_cors
-from portway.routing.table import Cors, Redirect, Request, RouteTable
+from portway.routing import decide
+from portway.routing.cors import with_cors
+from portway.routing.edits import edited_headers
+from portway.routing.table import Cors, HeaderEdit, Redirect, Request, RouteTable
 from portway.testing.doors import exact, host, listener, prefix, route, with_endpoints
 from portway.testing.doors import table as table_of
 from tests.gateway.backends import Backend, free_port
@@ -169,3 +171,28 @@ async def test_redirects_are_read_by_scripts_and_preflights_are_not_redirected(r
     (preflight, _), (status, headers) = await _asked(_asking("https://shop.example"), _from("https://shop.example"))
     assert (preflight, status) == (204, 302)
     assert dict(headers)["access-control-allow-origin"] == "https://shop.example"
+
+
+_OWN = HeaderEdit(
+    set=(("Access-Control-Allow-Origin", "https://modified.example"), ("X-Set", "1")),
+    add=(("Access-Control-Allow-Private-Network", "true"), ("Vary", "Accept")),
+    remove=("Access-Control-Expose-Headers",),
+)
+_REQUESTS = (_from("https://shop.example"), _from(""), _asking("https://shop.example"), _asking("https://evil.example"))
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("late", [False, True], ids=["before", "behind"])
+async def test_a_modifier_of_headers_and_cors_count_in_their_order(
+    run: Run, web: list[Backend], late: bool, ready: bool
+) -> None:
+    cors = replace(SHOP, expose=("X-Set",))
+    filters = {"cors": cors, "late_headers" if late else "response_headers": _OWN}
+    made = table_of(listener(host("", route("/", "web", **filters), route("/plain", "web")), port=PORT))
+    await run.apply(with_endpoints(made, {WEB: [one.endpoint for one in web if ready]}))
+    for request, (status, headers) in zip(_REQUESTS, await _asked(*_REQUESTS), strict=True):
+        is_pods = decide(made, made.listeners[0], request).code == "ROUTED" and ready
+        given = edited_headers((), (None if late or not is_pods else _OWN,))
+        told = with_cors(cors, request, given)
+        assert _about_cors(headers) == _about_cors(edited_headers(told, (_OWN if late else None,))), (status, request)
+        assert ("x-set" in dict(headers)) is (late or is_pods)

@@ -13,7 +13,7 @@ that an engine can tell an endpoint's change (no reload) from a change of struct
 certificates and are imported by those who need them.
 """
 
-from portway.routing.cors import with_cors
+from portway.routing.cors import told_headers
 from portway.routing.decide import backend_status, decide, is_copied, pick
 from portway.routing.edits import edited_headers
 from portway.routing.hosts import certificate_for, host_of, is_misdirected, listener_for
@@ -28,5 +28,5 @@ __all__ = [
     "is_misdirected",
     "listener_for",
     "pick",
-    "with_cors",
+    "told_headers",
 ]

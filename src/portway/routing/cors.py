@@ -3,7 +3,10 @@
 A **preflight** is an OPTIONS request with an Origin that asks (Access-Control-Request-Method) whether another request
 may follow. What is told of CORS is the door's word alone: a backend's own fields go.
 
-Source: Gateway API, HTTPCORSFilter; Fetch, 3.2 (CORS protocol).
+Filters of a rule count in their order: a ResponseHeaderModifier before the CORS filter is a word of the backend's, one
+behind it is the door's last.
+
+Source: Gateway API, HTTPCORSFilter and HTTPRouteRule.filters; Fetch, 3.2 (CORS protocol).
 """
 
 import re
@@ -12,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.routing.table import Cors, Request
+from portway.routing.edits import edited_headers
+from portway.routing.table import Cors, Request, Route
 
 Headers = tuple[tuple[str, str], ...]
 ANY = "*"
@@ -119,6 +123,13 @@ def with_cors(cors: Cors | None, request: Request, headers: Sequence[tuple[str, 
     kept = tuple((name, value) for name, value in headers if not name.lower().startswith(PREFIX))
     varies = {word.strip().lower() for name, value in kept if name.lower() == "vary" for word in value.split(",")}
     return (*kept, *(told for told in cors_headers(cors, request) if told[0] != "Vary" or "origin" not in varies))
+
+
+def told_headers(route: Route | None, request: Request, headers: Sequence[tuple[str, str]]) -> Headers:
+    """The headers of an answer of this route's, whoever gives it, as its client gets them."""
+    if route is None or route.cors is None:
+        return tuple(headers)
+    return edited_headers(with_cors(route.cors, request, headers), (route.late_headers,))
 
 
 def _field(request: Request, name: str) -> str:

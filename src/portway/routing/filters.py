@@ -51,13 +51,15 @@ def cors(of: Doc) -> Cors:
 
 
 def effects(filters: Sequence[Doc]) -> dict[str, Any]:
-    """The fields of a Route or WeightedBackend that the filters fill; mirrors are not among them."""
+    """The fields of a Route or WeightedBackend that the filters fill, in their order; mirrors are not among them."""
     found: dict[str, Any] = {}
     for filter_ in filters:
         if filter_["type"] == "RequestHeaderModifier":
             found["request_headers"] = header_edit(filter_["requestHeaderModifier"])
         elif filter_["type"] == "ResponseHeaderModifier":
-            found["response_headers"] = header_edit(filter_["responseHeaderModifier"])
+            found["late_headers" if "cors" in found else "response_headers"] = header_edit(
+                filter_["responseHeaderModifier"]
+            )
         elif filter_["type"] == "RequestRedirect":
             found["redirect"] = redirect(filter_["requestRedirect"])
         elif filter_["type"] == "URLRewrite":

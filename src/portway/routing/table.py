@@ -171,8 +171,11 @@ class Route(Struct, frozen=True):
     rewrite: Rewrite | None = None
     request_headers: HeaderEdit | None = None
     response_headers: HeaderEdit | None = None
+    """Of what pods answer."""
     mirrors: tuple[Mirror, ...] = ()
     cors: Cors | None = None
+    late_headers: HeaderEdit | None = None
+    """A `responseHeaderModifier` that stands behind the CORS filter: of every answer that this has a word in."""
     timeouts: Timeouts = Timeouts()
     max_body: int = 0
     """Bytes of a request's body; more is answered 413; 0: no limit."""

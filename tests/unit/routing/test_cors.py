@@ -4,13 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portway.routing import with_cors
 from portway.routing.compute import compute
-from portway.routing.cors import cors_headers, told_origin
+from portway.routing.cors import cors_headers, told_origin, with_cors
 from portway.routing.haproxy import plan, render
 from portway.routing.haproxy.cors import cors_entries
 from portway.routing.haproxy.place import Place
-from portway.routing.table import Cors, Request
+from portway.routing.table import Cors, HeaderEdit, Request
 from portway.testing import doordocs
 from portway.testing.doors import host, listener, route, table
 
@@ -135,6 +134,22 @@ def test_documents_say_who_may_read() -> None:
     shop = doordocs.route("web", "door", doordocs.rule(to="web", filters=[{"type": "CORS", "cors": cors}]))
     (listener,) = compute(doordocs.documents(doordocs.service("web"), doordocs.gateway("door"), shop)).listeners
     assert listener.hosts[0].routes[0].cors == Cors(("https://*.example",), ("GET",), ("X-A",), ("X-B",), True, 5)
+
+
+@pytest.mark.parametrize(("order", "field"), [((0, 1), "response_headers"), ((1, 0), "late_headers")])
+def test_filters_count_in_their_order(order: tuple[int, ...], field: str) -> None:
+    modifier = {"set": [{"name": "Access-Control-Allow-Origin", "value": "*"}]}
+    filters = (
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": modifier},
+        {"type": "CORS", "cors": {"allowOrigins": ["https://shop.example"]}},
+    )
+    shop = doordocs.route("web", "door", doordocs.rule(to="web", filters=[filters[at] for at in order]))
+    (listener,) = compute(doordocs.documents(doordocs.service("web"), doordocs.gateway("door"), shop)).listeners
+    (made,) = listener.hosts[0].routes
+    edit = HeaderEdit(set=(("Access-Control-Allow-Origin", "*"),))
+    assert {"response_headers": made.response_headers, "late_headers": made.late_headers} == {
+        "response_headers": None, "late_headers": None, field: edit
+    }  # fmt: skip
 
 
 def test_maps_have_what_filters_say() -> None:

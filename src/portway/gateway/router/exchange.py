@@ -16,7 +16,7 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
 from portway.gateway.router.request import Incoming, Reply
 from portway.gateway.router.upstream import Http1Upstream
-from portway.routing import backend_status, decide, edited_headers, is_copied, pick, with_cors
+from portway.routing import backend_status, decide, edited_headers, is_copied, pick, told_headers
 from portway.routing.answers import answer_text
 from portway.routing.decide import NO_CONTENT
 from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
@@ -269,7 +269,7 @@ class Answering:
 
     def _edited(self, headers: Headers) -> Headers:
         edits = (self._route().response_headers, self._backend.response_headers)
-        return with_cors(self._route().cors, self._request, edited_headers(end_to_end(headers), edits))
+        return told_headers(self._route(), self._request, edited_headers(end_to_end(headers), edits))
 
     def response_body(self, data: bytes) -> None:
         """Pass it on."""
@@ -322,8 +322,7 @@ class Answering:
         """An answer of the door's own."""
         text = f"{text}\n" if status != NO_CONTENT else ""
         self._begun, self._status, self._sent = True, status, len(text)
-        route = self._decision.route
-        self._reply.answer(status, text, with_cors(route.cors if route else None, self._request, headers), keep)
+        self._reply.answer(status, text, told_headers(self._decision.route, self._request, headers), keep)
         self._finish()
 
     def _fail(self, status: int, text: str, code: int = INTERNAL_ERROR) -> None:

@@ -25,7 +25,7 @@ from portway.routing.haproxy.sections import Section, mirrors_of, passed_through
 from portway.routing.haproxy.upstreams import Speech, server, speech
 from portway.routing.haproxy.words import authorities_file, certificate_file, digest
 from portway.routing.hosts import clients_of
-from portway.routing.table import Endpoint, Listener, Pool, Route, RouteTable, VirtualHost
+from portway.routing.table import Endpoint, HeaderEdit, Listener, Pool, Route, RouteTable, VirtualHost
 from portway.routing.timings import Timings
 
 
@@ -61,6 +61,8 @@ class _Ways(Struct):
     maps: dict[str, Entries] = field(default_factory=lambda: {name: [] for name in NAMES})
     conditions: dict[int, list[Condition]] = field(default_factory=dict)
     shares: dict[int, dict[str, Share]] = field(default_factory=dict)
+    late: dict[int, dict[str, HeaderEdit]] = field(default_factory=dict)
+    """Edits of headers behind CORS filters, by port and target."""
     routes: dict[str, str] = field(default_factory=dict)
 
 
@@ -183,6 +185,8 @@ def _target(table: RouteTable, listener: Listener, host: VirtualHost, route: Rou
     ways.routes[target] = route.name
     for name, entries in cors_entries(target, route.cors).items() if route.cors else ():
         ways.maps[name] += entries
+    if route.cors is not None and route.late_headers is not None:
+        ways.late.setdefault(listener.port, {})[target] = route.late_headers
     if len(found) == 1:
         ways.maps["target"].append((target, found[0][0].name))
     elif found:
@@ -246,4 +250,5 @@ def _frontends(place: Place, ports: Mapping[int, list[Listener]], ways: _Ways) -
         if ending.ending(here, "TLS"):
             yield from ended_frontend(place, port, here, shares)
         if requests:
-            yield from http_frontend(place, port, here, ways.conditions.get(port, []), shares)
+            conditions, late = ways.conditions.get(port, []), ways.late.get(port, {})
+            yield from http_frontend(place, port, here, conditions, shares, late)

@@ -6,17 +6,18 @@
 
 `who` is `any` (everybody is told `*`), `each` (every origin is told itself) or `some` (those in the other two maps).
 `origins` is named after what is in it, so that a change of a filter is one of its entry in `cors`, and whole.
+A ResponseHeaderModifier behind a CORS filter is rules of its own behind those, of its route's target.
 A port without such a route has none of these lines. At the others, `allow` ends a frontend's rules for requests and
 answers of routes without CORS: `txn.cors`, the route's entry, is not there. So these rules have to be the last ones.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from portway.routing.answers import answer_text
 from portway.routing.cors import ANY, ASKED_HEADERS, ASKED_METHOD, PREFIX, echoes, exposed_names, parse_origin, says_any
 from portway.routing.haproxy.handover import ENDING
-from portway.routing.haproxy.words import digest, quoted
-from portway.routing.table import Cors
+from portway.routing.haproxy.words import digest, edit_lines, quoted
+from portway.routing.table import Cors, HeaderEdit
 
 Entries = list[tuple[str, str]]
 NAMES = ("cors", "origins", "origins-end")
@@ -45,8 +46,8 @@ def asks_for(method: str) -> str:
     return f"{_PREFLIGHT} -m str {quoted(method)} }}"
 
 
-def cors_lines(maps: Iterable[str]) -> Iterator[str]:
-    """A frontend's last rules; `maps`: the files of NAMES."""
+def cors_lines(maps: Iterable[str], late: Mapping[str, HeaderEdit]) -> Iterator[str]:
+    """A frontend's last rules; `maps`: the files of NAMES; `late`: edits behind CORS filters, by target."""
     of_target, exact, ends = maps
     yield f"http-request set-var(txn.cors) var(txn.to),map_str({of_target}) if !{ENDING}"
     yield "http-request allow if !{ var(txn.cors) -m found }"
@@ -59,6 +60,9 @@ def cors_lines(maps: Iterable[str]) -> Iterator[str]:
     yield "http-request return status 204 if { var(txn.asked) -m found } { var(txn.told) -m found }"
     yield f"http-request return status 403 {refusal} if {{ var(txn.asked) -m found }}"
     yield from _answers()
+    for target, edit in late.items():
+        mine = f" if {{ var(txn.to) -m str {quoted(target)} }}"
+        yield from (f"{line}{mine}" for line in edit_lines("http-after-response", edit))
 
 
 def _told(exact: str, ends: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Frontends: one a port; its lines are the same for every table, but for conditions and shares."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from portway.routing.haproxy.limiting import FILTER
 from portway.routing.haproxy.place import Place
 from portway.routing.haproxy.words import digest, plain, quoted
 from portway.routing.hosts import clients_of
-from portway.routing.table import Listener, Match, ValueMatch
+from portway.routing.table import HeaderEdit, Listener, Match, ValueMatch
 
 
 class Condition(Struct, frozen=True):
@@ -42,7 +42,12 @@ _HTTP_LOG = (
 
 
 def http_frontend(
-    place: Place, port: int, listeners: Sequence[Listener], rules: Sequence[Condition], shares: Iterable[Share]
+    place: Place,
+    port: int,
+    listeners: Sequence[Listener],
+    rules: Sequence[Condition],
+    shares: Iterable[Share],
+    late: Mapping[str, HeaderEdit],
 ) -> Iterator[str]:
     """Where requests are read."""
     tls = listeners[0].protocol != "HTTP"
@@ -66,7 +71,7 @@ def http_frontend(
     yield f"  use_backend again-{port} if {ENDING}"
     yield from (f"  {line}" for line in sent(place, "http-request", "txn", shares))
     if any(route.cors for listener in listeners for route in routes_of(listener)):
-        yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES)))
+        yield from (f"  {line}" for line in cors.cors_lines(map(place.map, cors.NAMES), late))
     yield from again(place, port)
 
 

@@ -9,9 +9,8 @@ from portway.routing.edits import WELL_KNOWN_PORTS
 from portway.routing.haproxy.limiting import limit_lines, too_large
 from portway.routing.haproxy.mirroring import mirror_line
 from portway.routing.haproxy.upstreams import marks
-from portway.routing.haproxy.words import formatted, quoted, section_name
+from portway.routing.haproxy.words import edit_lines, formatted, quoted, section_name
 from portway.routing.table import (
-    HeaderEdit,
     Listener,
     Match,
     Mirror,
@@ -94,13 +93,13 @@ def _lines(pool: Pool, route: Route, backend: WeightedBackend, mirrors: Sequence
     if seconds:
         yield f"http-request set-timeout server {max(1, round(seconds * 1000))}ms"
     for edit in (route.request_headers, backend.request_headers):
-        yield from _edit_lines("http-request", edit)
+        yield from edit_lines("http-request", edit)
     if route.rewrite is not None:
         yield from _path_lines(route.rewrite.path, route.match)
         if route.rewrite.hostname:
             yield f"http-request set-header Host {quoted(formatted(route.rewrite.hostname))}"
     for edit in (route.response_headers, backend.response_headers):
-        yield from _edit_lines("http-response", edit)
+        yield from edit_lines("http-response", edit)
     if mirrors:
         yield "option http-buffer-request"
         yield from mirrors
@@ -120,16 +119,6 @@ def _return(status: int, text: str) -> str:
 def _body(text: str) -> str:
     """A quoted string in which the end of the line is escaped, as HAProxy wants it."""
     return quoted(text.replace("\\", "\\\\"))
-
-
-def _edit_lines(rule: str, edit: HeaderEdit | None) -> Iterator[str]:
-    if edit is None:
-        return
-    for verb, fields in (("set-header", edit.set), ("add-header", edit.add)):
-        for name, value in fields:
-            yield f"{rule} {verb} {quoted(name)} {quoted(formatted(value))}"
-    for name in edit.remove:
-        yield f"{rule} del-header {quoted(name)}"
 
 
 def _path_lines(edit: PathEdit | None, match: Match) -> Iterator[str]:

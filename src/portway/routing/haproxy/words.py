@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Iterator
 
-from portway.routing.table import Endpoint, Pool
+from portway.routing.table import Endpoint, HeaderEdit, Pool
 
 _NAME = re.compile(r"[A-Za-z0-9._~-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -26,6 +27,17 @@ def plain(name: str) -> str:
 def formatted(text: str) -> str:
     """Text as part of a log-format string, nothing in it special."""
     return text.replace("%", "%%")
+
+
+def edit_lines(rule: str, edit: HeaderEdit | None) -> Iterator[str]:
+    """Rules of this kind that set, then add, then remove."""
+    if edit is None:
+        return
+    for verb, fields in (("set-header", edit.set), ("add-header", edit.add)):
+        for name, value in fields:
+            yield f"{rule} {verb} {quoted(name)} {quoted(formatted(value))}"
+    for name in edit.remove:
+        yield f"{rule} del-header {quoted(name)}"
 
 
 def digest(*parts: str, length: int = 10) -> str:
