@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format docs plots performance tools clean
+.PHONY: help demo test explore check format docs plots performance tools clean
 
 help: ## say what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ demo: $(VENV)/.installed tools ## start a fleet with examples/shop, try every do
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 1); echo $$((cores < 3 ? cores + 1 : 4)))
 test: $(VENV)/.installed tools ## run all tests (as root: again as an ordinary user where it matters)
 	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+
+explore: $(VENV)/.installed tools ## try the properties on a thousand random examples each
+	@$(BIN)/python -m pytest -q --hypothesis-profile explore --numprocesses $(WORKERS) --dist loadscope tests/unit tests/flows
 
 check: $(VENV)/.installed ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

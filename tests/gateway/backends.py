@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -98,28 +96,43 @@ async def _echo_websocket(request: web.BaseRequest) -> web.WebSocketResponse:
     return answer
 
 
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
-_PORTS = iter(range(10000 + 4000 * _WORKER + os.getpid() % 2000, 14000 + 4000 * _WORKER))
-"""Below those that the kernel gives to backends and clients; each worker of pytest-xdist has its own."""
+class _Heard(asyncio.Protocol):
+    """Keeps what comes, also when a reset follows it: a StreamReader would lose it then."""
 
+    def __init__(self) -> None:
+        self.data, self.ended = bytearray(), asyncio.get_running_loop().create_future()
 
-def free_port() -> int:
-    """A port of the loopback that was free a moment ago; never the same one twice."""
-    for port in _PORTS:
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("no port is free")
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 async def exchange(port: int, data: bytes, *, end: bool = False) -> bytes:
-    """What comes back for these bytes until the door closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(data)
-    if end:
-        with suppress(OSError):
-            writer.write_eof()
+    """What comes back for these bytes until the door closes the connection, in whichever way.
+
+    `end`: the client says no more behind them. Raises OSError when nobody listens.
+    """
+    transport, heard = await asyncio.get_running_loop().create_connection(_Heard, "127.0.0.1", port)
     try:
-        async with asyncio.timeout(10):
-            return await reader.read()
+        transport.write(data)
+        if end:
+            with suppress(OSError):  # a reset came before
+                transport.write_eof()
+        async with asyncio.timeout(60):
+            await heard.ended
     finally:
-        writer.close()
+        transport.close()
+    return bytes(heard.data)
+
+
+async def refused(port: int) -> None:
+    """Knocks until nobody listens there any more."""
+    async with asyncio.timeout(60):
+        with suppress(OSError):
+            while True:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await asyncio.sleep(0.01)

@@ -41,7 +41,7 @@ class Run:
 
     async def told(self, path: str) -> Served:
         """What it says of the request for this path, as soon as it does."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (found := [one for one in self.served if one.path == path]):
                 self.heard.clear()
                 await self.heard.wait()
@@ -73,7 +73,8 @@ async def running(name: str, timings: Timings = Timings()) -> AsyncIterator[Run]
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=["builtin", "haproxy"])
 async def run(request: pytest.FixtureRequest) -> AsyncIterator[Run]:
     """Each engine in turn; a module's tests share it."""
-    async with running(request.param, replace(Timings(), drain=1.0)) as made:
+    # Connections to backends may take long where everything does.
+    async with running(request.param, replace(Timings(), drain=1.0, connect=20.0)) as made:
         yield made
 
 

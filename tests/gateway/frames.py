@@ -52,7 +52,7 @@ class Peer:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Waits for it."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not true():
                 self.happened.clear()
                 await self.happened.wait()

@@ -18,10 +18,11 @@ from portway.routing.table import BackendTls, Certificate, Endpoint, Pool, Route
 from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table
 from tests.gateway.authority import Authority, SecureBackend, secure_backend
-from tests.gateway.backends import Backend, exchange, free_port
+from tests.gateway.backends import Backend, exchange
 from tests.gateway.calls import serving
 from tests.gateway.certificates import certificate, showing
 from tests.gateway.conftest import Run, running
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -194,7 +195,7 @@ async def test_tls_that_ends_at_the_door_goes_on_by_tls(run: Run, tls: BackendTl
         reader, writer = await asyncio.open_connection("127.0.0.1", PORT, ssl=showing(), server_hostname="door.example")
         writer.write(request)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await reader.read()
         except OSError:
             return b""
@@ -215,10 +216,10 @@ async def test_grpc_by_tls(run: Run, tls: BackendTls) -> None:
     async with serving("cart", credentials=credentials) as pod:
         await run.apply(_table(tls, pod.endpoint, protocol="h2"))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{PORT}") as channel:
-            assert await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=20) == b"cart got x"
+            assert await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=60) == b"cart got x"
             await run.apply(_table(replace(tls, authorities=THEIRS.pem), pod.endpoint, protocol="h2"))
             with pytest.raises(grpc.aio.AioRpcError) as failed:
-                await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=20)
+                await channel.unary_unary("/shop.Cart/Get")(b"x", timeout=60)
             assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
         assert pod.called == ["Get"]
 
@@ -230,7 +231,7 @@ async def test_authorities_of_the_system(engine: str, tmp_path: Path, monkeypatc
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
     system, port = replace(BY_HOST, authorities=""), free_port()
     theirs = secure_backend(THEIRS.certificate("web.example"))
-    async with running(engine, replace(Timings(), drain=0.1)) as run, _secure() as good, theirs as bad:
+    async with running(engine, replace(Timings(), drain=0.1, connect=20.0)) as run, _secure() as good, theirs as bad:
         for tls in (system, replace(system, names=(("Hostname", "web.example"),))):
             await run.apply(_table(tls, good.endpoint, port=port))
             assert (await _asked("/system", port=port))[0] == 200

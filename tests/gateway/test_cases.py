@@ -14,9 +14,10 @@ from yarl import URL
 from portway.routing import decide
 from portway.routing.table import Request, RouteTable
 from portway.testing.doors import CASES, DoorCase, with_endpoints
-from tests.gateway.backends import backend, free_port
+from tests.gateway.backends import backend
 from tests.gateway.certificates import certificate
 from tests.gateway.conftest import Run
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from portway.routing.table import HeaderEdit, Listener, RouteTable
 from portway.testing.doors import host, listener, prefix, route, table, with_endpoints
-from tests.gateway.backends import Backend, backend, free_port
+from tests.gateway.backends import Backend, backend
 from tests.gateway.certificates import certificate, showing
 from tests.gateway.conftest import Run
 from tests.gateway.load import GET, POST, Client, asking, settle
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,7 +103,14 @@ async def test_wrk_meets_no_failure_while_endpoints_come_and_go(run: Run) -> Non
         pods = [await stack.enter_async_context(backend(f"web-{number}")) for number in range(3)]
         await run.apply(_table(pods, 0, 1))
         wrk = await asyncio.create_subprocess_exec(
-            "wrk", "-t1", "-c8", "-d1s", f"http://127.0.0.1:{PLAIN}/x", stdout=asyncio.subprocess.PIPE
+            "wrk",
+            "-t1",
+            "-c8",
+            "-d1s",
+            "--timeout",
+            "60s",
+            f"http://127.0.0.1:{PLAIN}/x",
+            stdout=asyncio.subprocess.PIPE,
         )
         asking = asyncio.create_task(wrk.communicate())
         for number in count():

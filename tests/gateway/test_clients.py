@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from portway.routing.table import Certificate, ClientValidation, Endpoint, Listener, RouteTable
 from portway.testing.doors import host, listener, route, table, with_endpoints
-from tests.gateway.backends import Backend, free_port
+from tests.gateway.backends import Backend
 from tests.gateway.certificates import authority, certificate, issued, showing
 from tests.gateway.conftest import Run
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,7 +50,7 @@ class _Client:
     """A connection that waits for what it says. In threads: asyncio knows no sessions."""
 
     def __init__(self, context: ssl.SSLContext, name: str, session: ssl.SSLSession | None) -> None:
-        self._plain = socket.create_connection(("127.0.0.1", PORT), timeout=20)
+        self._plain = socket.create_connection(("127.0.0.1", PORT), timeout=60)
         try:
             self.tls = context.wrap_socket(self._plain, server_hostname=name, session=session)
         except BaseException:
@@ -57,12 +58,15 @@ class _Client:
             raise
 
     def said(self, data: bytes = GET) -> bytes:
-        """The beginning of what comes back; nothing when the door ends the connection."""
+        """What comes back, as far as an answer goes; nothing when the door ends the connection before there is one."""
+        said = b""
         try:
             self.tls.sendall(data)
-            return self.tls.recv(1 << 16)
+            while not said.endswith((b"}", b"raw", b"\n")) and (piece := self.tls.recv(1 << 16)):
+                said += piece
         except OSError:
-            return b""
+            pass
+        return said
 
 
 async def _client(
@@ -206,7 +210,7 @@ async def test_openssl_is_asked(run: Run, web: list[Backend], is_required: bool)
         pytest.skip("the built-in router asks only for what it can verify")
     await run.apply(_table(web, _https(replace(ASKED, is_required=is_required))))
     command = ("openssl", "s_client", "-connect", f"127.0.0.1:{PORT}", "-tls1_2")
-    asked = await asyncio.to_thread(subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    asked = await asyncio.to_thread(subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert b"Client Certificate Types" in asked.stdout
 
 

@@ -13,8 +13,9 @@ from portway.routing.edits import edited_headers
 from portway.routing.table import Cors, HeaderEdit, Redirect, Request, RouteTable
 from portway.testing.doors import exact, host, listener, prefix, route, with_endpoints
 from portway.testing.doors import table as table_of
-from tests.gateway.backends import Backend, free_port
+from tests.gateway.backends import Backend
 from tests.gateway.conftest import Run
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

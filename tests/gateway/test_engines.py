@@ -19,9 +19,11 @@ from portway.gateway.haproxy import HaproxyEngine, runtime
 from portway.routing.table import Certificate, Endpoint, HeaderEdit, Listener, RouteTable
 from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
-from tests.gateway.backends import Backend, exchange, free_port
+from tests.gateway.backends import Backend, exchange, refused
 from tests.gateway.certificates import certificate
 from tests.gateway.conftest import Run, running
+from tests.ports import free_port
+from tests.processes import runs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,18 +63,11 @@ async def _shown(name: str | None = "a.example") -> str:
     return ssl.DER_cert_to_PEM_cert(der)
 
 
-async def _knock() -> None:
-    """Raises OSError when nobody listens any more."""
-    _, writer = await asyncio.open_connection("127.0.0.1", OWN_PORT)
-    writer.close()
-    await asyncio.sleep(0.01)
-
-
 async def _told(*command: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         said, _ = await process.communicate()
     return said.decode(errors="replace")
 
@@ -103,8 +98,8 @@ async def test_endpoints_come_back(run: Run, web: list[Backend]) -> None:
 
 
 async def test_a_port_that_somebody_else_has(run: Run, web: list[Backend]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         both = _table(web, _plain(), listener(host("", route("/", "web")), port=port))
         applied = await run.engine.apply(both)
         assert applied.reason == f"port {port}: Address already in use"
@@ -178,7 +173,7 @@ async def test_a_connection_that_was_made_for_another_listener(
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     if status == 421:
         assert b"this connection is not for this request" in answer
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while ("MISDIRECTED", 421, asked, "") not in [(s.code, s.status, s.host, s.route) for s in run.served]:
                 run.heard.clear()
                 await run.heard.wait()
@@ -255,7 +250,10 @@ async def test_openssl(run: Run, web: list[Backend]) -> None:
 async def test_slow_heads_are_given_up(name: str, web: list[Backend]) -> None:
     async with running(name, Timings(head=0.3, drain=0.5)) as run:
         await run.apply(_table(web, _plain(port=OWN_PORT)))
-        assert b" 408 " in await exchange(OWN_PORT, b"GET / HTTP/1.1\r\nHost:")
+        # who was too late with the first byte has no answer
+        while not (answer := await exchange(OWN_PORT, b"GET / HTTP/1.1\r\nHost:")):
+            pass
+        assert b" 408 " in answer
 
 
 @pytest.mark.parametrize("name", ["builtin", "haproxy"])
@@ -270,14 +268,12 @@ async def test_what_is_under_way_ends_before_the_engine_does(name: str) -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         slow = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
-        async with running(name, Timings(drain=10)) as run:
+        async with running(name, Timings(drain=60, last_chance=30)) as run:
             await run.apply(with_endpoints(table(_plain(port=OWN_PORT)), {WEB: [slow]}))
             asking = asyncio.create_task(exchange(OWN_PORT, GET))
             await arrived.wait()
             stopping = asyncio.create_task(run.engine.stop())
-            with pytest.raises(OSError):
-                while True:
-                    await _knock()
+            await refused(OWN_PORT)
             go.set()
             assert (await asking).endswith(b"ok")
             await stopping
@@ -287,7 +283,7 @@ async def test_what_is_under_way_ends_before_the_engine_does(name: str) -> None:
 @pytest.mark.parametrize("name", ["builtin", "haproxy"])
 async def test_who_asks_just_when_the_engine_stops_is_answered(name: str, reloaded: bool, web: list[Backend]) -> None:
     """An idle connection is not closed under a request that is on its way: its answer says that it is the last."""
-    async with running(name, Timings(drain=10)) as run:
+    async with running(name, Timings(drain=60, last_chance=30)) as run:
         await run.apply(_table(web, _plain(port=OWN_PORT)))
         reader, writer = await asyncio.open_connection("127.0.0.1", OWN_PORT)
         writer.write(GET.replace(b"Connection: close\r\n", b""))
@@ -296,9 +292,7 @@ async def test_who_asks_just_when_the_engine_stops_is_answered(name: str, reload
             changed = replace(route("/", "web"), request_headers=HeaderEdit(set=(("X-New", "1"),)))
             await run.apply(_table(web, listener(host("", changed), port=OWN_PORT)))
         stopping = asyncio.create_task(run.engine.stop())
-        with pytest.raises(OSError):
-            while True:
-                await _knock()
+        await refused(OWN_PORT)
         writer.write(GET.replace(b"Connection: close\r\n", b""))
         answer = await reader.read()
         assert (b"200 OK" in answer, b"connection: close" in answer.lower()) == (True, True), answer
@@ -316,6 +310,7 @@ async def test_backends_that_speak_tls(run: Run, web: list[Backend]) -> None:
         assert (await exchange(PORT, GET)).endswith(b"mine")
 
 
+@pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy, which is the backend here, is not installed")
 async def test_http_2_to_backends(run: Run, web: list[Backend], tmp_path: Path) -> None:
     made = _table(web)
     pods, file = free_port(), tmp_path / "h2.cfg"
@@ -324,7 +319,7 @@ async def test_http_2_to_backends(run: Run, web: list[Backend], tmp_path: Path) 
     await run.apply(replace(made, pools=pools))
     process = await asyncio.create_subprocess_exec("haproxy", "-db", "-f", str(file))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while b"by HTTP/2" not in await exchange(PORT, GET):
                 await asyncio.sleep(0.02)
     finally:
@@ -378,8 +373,8 @@ async def test_haproxy_ends_with_who_started_it(tmp_path: Path, web: list[Backen
     worker = int(await process.stdout.readline())
     process.kill()
     await process.wait()
-    async with asyncio.timeout(10):
-        while Path(f"/proc/{worker}/stat").exists() and " Z " not in Path(f"/proc/{worker}/stat").read_text():
+    async with asyncio.timeout(60):
+        while runs(worker):
             await asyncio.sleep(0.01)
 
 
@@ -421,14 +416,14 @@ async def test_haproxy_is_started_again_when_it_dies(run: Run, web: list[Backend
     await run.apply(_table(web[1:2]))
     before = await runtime.worker(run.engine.door.folder / "worker.sock")
     os.kill(before, signal.SIGKILL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await runtime.worker(run.engine.door.folder / "worker.sock") in (0, before):
             await asyncio.sleep(0.02)
     assert b'"name": "web-1"' in await exchange(PORT, GET)
     assert (await run.apply(_table(web))).how == "runtime"
     os.kill(await runtime.worker(run.engine.door.folder / "worker.sock"), signal.SIGKILL)
     await run.apply(_table(web[2:]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await runtime.worker(run.engine.door.folder / "worker.sock"):
             await asyncio.sleep(0.02)
     assert b'"name": "web-2"' in await exchange(PORT, GET)

@@ -26,9 +26,9 @@ from portway.testing.doordocs import (
     service,
     tls_secret,
 )
-from tests.gateway.backends import free_port
 from tests.gateway.calls import Pod, serving
 from tests.gateway.conftest import Run
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -106,17 +106,17 @@ def _by_tls(world: World) -> World:
 
 
 async def test_one_message_each_way(either: World) -> None:
-    call = either.unary()(b"milk", metadata=(("x-asked", "yes"),), timeout=10)
+    call = either.unary()(b"milk", metadata=(("x-asked", "yes"),), timeout=60)
     answers = {await call}
     assert dict(await call.initial_metadata())["x-pod"] in ("cart-0", "cart-1")
     trailing = dict(await call.trailing_metadata())
     assert (trailing["x-seen"], trailing["x-bin"]) == ("yes", b"\x00\xff")
-    answers |= {await either.unary()(b"milk", timeout=10) for _ in range(5)}
+    answers |= {await either.unary()(b"milk", timeout=60) for _ in range(5)}
     assert answers == {b"cart-0 got milk", b"cart-1 got milk"}, "calls of one channel are spread over the pods"
 
 
 async def test_a_stream_of_answers(either: World) -> None:
-    call = either.channel.unary_stream("/shop.Cart/List")(b"500", timeout=20)
+    call = either.channel.unary_stream("/shop.Cart/List")(b"500", timeout=60)
     assert [int(one) async for one in call] == list(range(500))
 
 
@@ -127,12 +127,12 @@ async def test_a_stream_of_requests(either: World) -> None:
         for _ in range(60):
             yield b"x" * 100_000
 
-    assert await either.channel.stream_unary("/shop.Cart/Put")(pieces(), timeout=30) == b"6000000"
+    assert await either.channel.stream_unary("/shop.Cart/Put")(pieces(), timeout=60) == b"6000000"
 
 
 async def test_both_streams_at_once(either: World) -> None:
     """Each message has its answer before the next one is sent: nothing is collected on the way."""
-    call = either.channel.stream_stream("/shop.Cart/Chat")(timeout=20)
+    call = either.channel.stream_stream("/shop.Cart/Chat")(timeout=60)
     for number in range(20):
         await call.write(b"%d" % number)
         assert await call.read() == b"echo %d" % number
@@ -143,13 +143,13 @@ async def test_both_streams_at_once(either: World) -> None:
 
 async def test_an_error_is_in_the_trailers(either: World) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await either.unary("Fail")(b"", timeout=10)
+        await either.unary("Fail")(b"", timeout=60)
     assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.NOT_FOUND, "no such cart")
     assert dict(caught.value.trailing_metadata())["x-why"] == "empty"
 
 
 async def test_an_error_behind_messages(either: World) -> None:
-    call = either.channel.unary_stream("/shop.Cart/Half")(b"", timeout=10)
+    call = either.channel.unary_stream("/shop.Cart/Half")(b"", timeout=60)
     assert await call.read() == b"one"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
@@ -159,11 +159,15 @@ async def test_an_error_behind_messages(either: World) -> None:
 async def test_a_deadline_is_heard_by_the_pod(world: World) -> None:
     for pod in world.pods:
         pod.cancelled.clear()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await world.unary("Wait")(b"", timeout=0.3)
-    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        pod.called.clear()
+    seconds = 0.2
+    while not any(pod.called for pod in world.pods):  # on a busy machine a short deadline may pass before
+        seconds *= 2
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await world.unary("Wait")(b"", timeout=seconds)
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     waiting = [asyncio.ensure_future(pod.cancelled.wait()) for pod in world.pods]
-    done, others = await asyncio.wait(waiting, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    done, others = await asyncio.wait(waiting, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     for one in others:
         one.cancel()
     assert done
@@ -174,7 +178,7 @@ async def test_a_call_that_is_cancelled_is_cancelled_at_the_pod(world: World) ->
         pod.cancelled.clear()
         pod.called.clear()
     call = world.unary("Wait")(b"")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any("Wait" in pod.called for pod in world.pods):
             await asyncio.sleep(0.01)
         call.cancel()
@@ -185,7 +189,7 @@ async def test_a_call_that_is_cancelled_is_cancelled_at_the_pod(world: World) ->
 async def test_a_route_by_method_and_header(world: World) -> None:
     world.other.called.clear()
     with pytest.raises(grpc.aio.AioRpcError):
-        await world.unary("Fail")(b"", metadata=(("to", "other"),), timeout=10)
+        await world.unary("Fail")(b"", metadata=(("to", "other"),), timeout=60)
     served = await world.run.told("/shop.Cart/Fail")
     assert served.backend == (world.other.endpoint.address, world.other.port)
     assert (served.route, served.status, served.code) == ("GRPCRoute shop/calls rules[0]", 200, "ROUTED")
@@ -198,7 +202,7 @@ async def test_a_route_by_method_and_header(world: World) -> None:
 async def test_the_door_answers_what_no_pod_does(world: World, called: str, code: str) -> None:
     """As a status of HTTP, which clients of gRPC have words for: 503, 503, 404."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await world.unary("Get", called)(b"", timeout=20)
+        await world.unary("Get", called)(b"", timeout=60)
     assert caught.value.code().name == code
 
 
@@ -213,7 +217,7 @@ async def test_pods_that_are_replaced_under_calls(world: World) -> None:
 
     async def calling(caller: int) -> None:
         while not until.is_set():
-            await world.unary()(b"x" * 2000, timeout=30)
+            await world.unary()(b"x" * 2000, timeout=60)
             made[caller] += 1
 
     async def settle(more: int) -> None:
@@ -231,7 +235,7 @@ async def test_pods_that_are_replaced_under_calls(world: World) -> None:
             old = pods.pop(0)
             await world.run.apply(_table(cart=pods, other=[world.other]))
             await settle(2)  # what it was asked before is answered, as a pod's preStop hook would wait for
-            await old.server.stop(5)
+            await old.server.stop(30)
             await settle(5)
         until.set()
         await asyncio.gather(*callers)
@@ -243,8 +247,8 @@ async def test_a_pod_that_takes_leave_while_it_is_in_the_table_fails_no_call(wor
     async with AsyncExitStack() as stack:
         pods = [await stack.enter_async_context(serving(f"leaving-{number}")) for number in range(3)]
         await world.run.apply(_table(cart=pods, other=[world.other]))
-        calls = [asyncio.ensure_future(world.unary()(b"%d" % number, timeout=30)) for number in range(200)]
-        await pods[0].server.stop(5)
+        calls = [asyncio.ensure_future(world.unary()(b"%d" % number, timeout=60)) for number in range(200)]
+        await pods[0].server.stop(30)
         await asyncio.gather(*calls)
     await world.run.apply(_table(cart=world.pods, other=[world.other], gone=[Pod("gone", free_port())]))
 

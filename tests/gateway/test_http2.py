@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from portway.routing.table import Cors, Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts
 from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
-from tests.gateway.backends import Backend, exchange, free_port
+from tests.gateway.backends import Backend, exchange, refused
 from tests.gateway.backends import backend as http1_backend
 from tests.gateway.conftest import Run, running
 from tests.gateway.frames import Peer, answer, backend, client
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -211,32 +212,36 @@ async def test_bodies_of_cancelled_requests_give_the_connection_its_window_back(
 
 
 async def test_a_reset_of_either_side_reaches_the_other(run: Run) -> None:
-    heard = asyncio.Event()
+    passed_on, asked, heard = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def serve(peer: Peer, number: int) -> None:
         if peer.answers[number].headers[":path"] == "/breaks":
             peer.h2.send_headers(number, [(":status", "200")])
             peer.h2.send_data(number, b"half")
             peer.flush()
-            await asyncio.sleep(0.05)
+            await passed_on.wait()
             peer.h2.reset_stream(number, CANCEL)
             peer.flush()
             return
+        asked.set()
         await peer.until(lambda: peer.answers[number].reset is not None or peer.closed)
         heard.set()
 
     async with backend(serve) as endpoint:
         await run.apply(_table("h2c", web=[endpoint]))
         async with client(PORT) as peer:
-            broken = await peer.whole(peer.asked("/breaks"))
+            breaks = peer.asked("/breaks")
+            await peer.until(lambda: peer.answers[breaks].body == b"half")
+            passed_on.set()
+            broken = await peer.whole(breaks)
             assert (broken.status, broken.body) == (200, b"half")
             if run.name == "builtin":  # HAProxy 2.6 ends it as if it were whole, unless it has a length
                 assert (broken.reset, broken.ended) == (CANCEL, False)
             number = peer.asked("/waits")
-            await asyncio.sleep(0.05)
-            peer.h2.reset_stream(number, CANCEL)
-            peer.flush()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
+                await asked.wait()
+                peer.h2.reset_stream(number, CANCEL)
+                peer.flush()
                 await heard.wait()
             assert not peer.closed
 
@@ -278,16 +283,17 @@ async def test_what_a_pod_refuses_untouched_goes_to_another(run: Run) -> None:
 
 
 async def test_a_pod_takes_leave_and_ends_what_it_has(run: Run) -> None:
-    connections: set[int] = set()
+    connections: set[Peer] = set()
+    go_on = asyncio.Event()
 
     async def serve(peer: Peer, number: int) -> None:
-        connections.add(id(peer))
+        connections.add(peer)
         if peer.answers[number].headers[":path"] == "/last":
+            # GOAWAY by hand, for h2 would not go on; before the head, so that who has that has heard it too
+            peer.writer.write(b"\0\0\x08\x07\0\0\0\0\0" + number.to_bytes(4) + b"\0\0\0\0")
             peer.h2.send_headers(number, [(":status", "200")])
             peer.flush()
-            # GOAWAY by hand: h2 would not go on
-            peer.writer.write(b"\0\0\x08\x07\0\0\0\0\0" + number.to_bytes(4) + b"\0\0\0\0")
-            await asyncio.sleep(0.05)
+            await go_on.wait()
             peer.h2.send_data(number, b"to the end", end_stream=True)
             peer.flush()
             return
@@ -299,23 +305,26 @@ async def test_a_pod_takes_leave_and_ends_what_it_has(run: Run) -> None:
             last = peer.asked("/last")
             await peer.until(lambda: peer.answers[last].status == 200)
             assert (await peer.whole(peer.asked("/next"))).body == b"ok"
+            go_on.set()
             assert (await peer.whole(last)).body == b"to the end"
     assert len(connections) == 2
 
 
 async def test_more_requests_than_a_pod_takes_at_once(run: Run) -> None:
     """SETTINGS_MAX_CONCURRENT_STREAMS: another connection, not a failure."""
-    connections: set[int] = set()
+    connections: set[Peer] = set()
+    together = asyncio.Barrier(10)
 
     async def serve(peer: Peer, number: int) -> None:
-        connections.add(id(peer))
-        await asyncio.sleep(0.05)
+        connections.add(peer)
+        if peer.answers[number].headers[":path"] != "/first":
+            await together.wait()
         answer(peer, number)
 
     async with backend(serve, most=2) as endpoint:
         await run.apply(_table("h2c", web=[endpoint]))
         async with client(PORT) as peer:
-            assert (await peer.whole(peer.asked())).body == b"ok"
+            assert (await peer.whole(peer.asked("/first"))).body == b"ok"
             answers = [await peer.whole(number) for number in [peer.asked() for _ in range(10)]]
             assert {one.status for one in answers} == {200}
     assert len(connections) >= 5
@@ -341,11 +350,7 @@ async def test_limits_and_deadlines(run: Run) -> None:
 
 async def test_what_is_no_http_2_ends_the_connection(run: Run, web: list[Backend]) -> None:
     await run.apply(_table("http", web=[web[0].endpoint]))
-    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100)
-    async with asyncio.timeout(10):
-        await reader.read()
-    writer.close()
+    await exchange(PORT, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100)
     async with client(PORT) as peer:
         assert (await peer.whole(peer.asked())).status == 200
 
@@ -361,17 +366,17 @@ async def test_a_door_that_stops_takes_leave_and_ends_what_is_under_way(name: st
         peer.h2.send_data(number, b"to the end", end_stream=True)
         peer.flush()
 
-    async with backend(serve) as endpoint, running(name, Timings(drain=10)) as own:
+    async with backend(serve) as endpoint, running(name, Timings(drain=60)) as own:
         await own.apply(_table("h2c", port=OWN_PORT, web=[endpoint]))
         reader, writer = await asyncio.open_connection("127.0.0.1", OWN_PORT)
         peer = Peer(reader, writer, client=True)
         number = peer.asked()
         await peer.until(lambda: peer.answers[number].status == 200)
         stopping = asyncio.create_task(own.engine.stop())
-        await asyncio.sleep(0.1)
+        await refused(OWN_PORT)
         go.set()
         await peer.whole(number)
-        assert peer.farewells
+        await peer.until(lambda: bool(peer.farewells))
         assert peer.answers[number].body == b"to the end"
         await peer.close()
         await stopping
@@ -421,7 +426,7 @@ async def test_copies_for_a_mirror_of_http_2(run: Run) -> None:
         await run.apply(_table("h2c", *mirrored, web=[endpoint], copy=[copy]))
         async with client(PORT) as peer:
             assert (await peer.whole(peer.asked("/m", b"abcd", "POST", content_length="4"))).body == b"ok"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert await copied.get() == b"abcd"
 
 

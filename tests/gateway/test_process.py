@@ -32,7 +32,8 @@ from portway.testing.doordocs import (
     tls_policy,
 )
 from portway.testing.doorengine import FakeEngine
-from tests.gateway.backends import Backend, backend, exchange, free_port
+from tests.gateway.backends import Backend, backend, exchange
+from tests.ports import free_port
 
 GET = b"GET /cart HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"
 
@@ -93,7 +94,7 @@ async def _until(port: int, words: bytes, sent: bytes = GET) -> bytes:
     """What the door answers, once these words are in it."""
     answer = b""
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while words not in answer:
                 try:
                     answer = await exchange(port, sent)
@@ -105,8 +106,8 @@ async def _until(port: int, words: bytes, sent: bytes = GET) -> bytes:
 
 
 async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_table_is_in_force(tmp_path: Path) -> None:
-    healthz = free_port()
-    engine = FakeEngine([Applied("refused", reason="not today")])
+    healthz, today = free_port(), asyncio.Event()
+    engine = FakeEngine(Applied("refused", reason="not today") for _ in iter(today.is_set, True))
     config = GatewayConfig(door="gateway/shop/front", healthz=("127.0.0.1", healthz))
     asking = GET.replace(b"/cart", b"/healthz")
     with apiserver.start(tmp_path) as server:
@@ -116,13 +117,14 @@ async def test_what_was_refused_is_tried_again_and_the_door_is_ready_when_a_tabl
             running = asyncio.create_task(serve(config, api, engine=engine))
             await engine.changed.wait()
             assert b"no table yet" in await exchange(healthz, asking)
+            today.set()
             await _until(healthz, b" 200 OK", asking)
             assert [[at.port for at in table.listeners] for table in engine.tables] == [[8080]]
             server.kill()
             assert b" 200 OK" in await exchange(healthz, asking)
             server.start()
             await create(api, service("web", 80), route("web", "front", rule(path("/cart"), to="web")))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not engine.tables[-1].pools:
                     engine.changed.clear()
                     await engine.changed.wait()
@@ -137,7 +139,7 @@ async def test_authorities_reach_the_table_and_other_config_maps_do_not(tmp_path
     async def until(*wanted: str) -> None:
         """The table has these authorities, once."""
         found: list[str] | None = None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while found != list(wanted):
                 await engine.changed.wait()
                 engine.changed.clear()
@@ -201,7 +203,7 @@ async def test_objects_become_requests(engine: str, tmp_path: Path) -> None:
             async with session.get(f"http://127.0.0.1:{healthz}/metrics") as answer:
                 text = await answer.text()
         await api.delete(GATEWAYS, "shop", "front")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await exchange(port, GET)

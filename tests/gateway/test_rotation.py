@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from portway.routing.table import BackendTls, Certificate, ClientValidation, Endpoint, HeaderEdit, Pool, RouteTable
 from portway.testing.doors import host, listener, route, table, with_endpoints
 from tests.gateway.authority import Authority, secure_backend
-from tests.gateway.backends import Backend, free_port
+from tests.gateway.backends import Backend
 from tests.gateway.certificates import authority, certificate, issued, showing
 from tests.gateway.conftest import Run
 from tests.gateway.load import GET, POST, Client, asking, settle
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

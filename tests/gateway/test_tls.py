@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from portway.gateway.router.certificates import Contexts
 from portway.routing.table import Endpoint, Listener, RouteTable
 from portway.testing.doors import host, listener, route, table, with_endpoints
-from tests.gateway.backends import Backend, free_port
+from tests.gateway.backends import Backend
 from tests.gateway.certificates import certificate, showing
 from tests.gateway.conftest import Run
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -52,7 +53,7 @@ async def _said(name: str, data: bytes, context: ssl.SSLContext | None = None) -
     reader, writer = await _open(name, context)
     writer.write(data)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()
@@ -122,7 +123,8 @@ async def test_three_manners_on_one_port(run: Run, web: list[Backend]) -> None:
 
 async def test_nobody_behind_a_terminated_listener(run: Run) -> None:
     await run.apply(_table(_ended()))
-    assert await _said("raw.a.example", b"x\n") == b""
+    with suppress(ConnectionError):  # what the client has said may be there, unread
+        assert await _said("raw.a.example", b"x\n") == b""
 
 
 @pytest.mark.parametrize("manner", ["ended", "passed"])

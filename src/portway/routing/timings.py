@@ -20,3 +20,5 @@ class Timings(Struct, frozen=True):
     """An idle connection to a backend: below the five seconds after which common servers close theirs."""
     drain: float = 30.0
     """For what is under way when the engine stops."""
+    last_chance: float = 3.0
+    """Of an idle client to ask once more when the engine stops: its request may be on its way."""

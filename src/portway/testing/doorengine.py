@@ -12,7 +12,7 @@ class FakeEngine:
     """Remembers the tables of its door, and answers as told, then as an engine that needs no reload would."""
 
     def __init__(self, answers: Iterable[Applied] = ()) -> None:
-        self._answers = list(answers)
+        self._answers = iter(answers)
         self.tables: list[RouteTable] = []
         """Those that it did not refuse, the same one twice only if something was between."""
         self.asked = 0
@@ -29,7 +29,7 @@ class FakeEngine:
         self.asked += 1
         self.changed.set()
         mine = of_door(table, self.door.name)
-        answer = self._answers.pop(0) if self._answers else Applied("runtime", 1)
+        answer = next(self._answers, Applied("runtime", 1))
         if answer.how == "refused":
             return answer
         if self.tables and self.tables[-1] == mine:

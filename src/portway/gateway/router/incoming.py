@@ -8,7 +8,7 @@ import httptools
 
 from portway.gateway.head import answer, origin_form, tokens
 from portway.gateway.router.reply import Http1Reply
-from portway.gateway.router.request import LAST_CHANCE, Exchange, Home, Incoming
+from portway.gateway.router.request import Exchange, Home, Incoming
 
 _MAX_QUEUED = 8
 """Requests of a client that does not wait for answers, before we stop reading."""
@@ -188,7 +188,7 @@ class Downstream(asyncio.Protocol):
     def leave(self) -> None:
         """The engine stops: answers from now on say that they are the last; who is idle may be asking just now."""
         if self.exchange is None and not self._queue and self.tunnel is None and not self._head:
-            self._within(min(LAST_CHANCE, self.home.timings.idle))
+            self._within(min(self.home.timings.last_chance, self.home.timings.idle))
 
     def _read(self, data: bytes) -> None:
         if self._head:

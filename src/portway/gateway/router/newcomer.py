@@ -5,7 +5,7 @@ import asyncio
 from portway.gateway.router.downstream2 import Http2Downstream
 from portway.gateway.router.farewell import PREFACE
 from portway.gateway.router.incoming import Downstream
-from portway.gateway.router.request import LAST_CHANCE, Home
+from portway.gateway.router.request import Home
 
 
 class Newcomer(asyncio.Protocol):
@@ -49,7 +49,7 @@ class Newcomer(asyncio.Protocol):
 
     def leave(self) -> None:
         """The engine stops."""
-        self._deadline = min(self._deadline, self._home.now() + LAST_CHANCE)
+        self._deadline = min(self._deadline, self._home.now() + self._home.timings.last_chance)
 
     def _become(self, http2: bool) -> None:
         self._home.connections.discard(self)

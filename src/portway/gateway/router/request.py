@@ -9,9 +9,6 @@ from typing import Any, Protocol
 
 from portway.gateway.head import Headers
 
-LAST_CHANCE = 3.0
-"""Seconds in which an idle client may still ask when the engine stops: its request may be on its way."""
-
 
 class Incoming:
     """One request, its body as it comes."""
