@@ -522,10 +522,18 @@ async def _tcp(address: str, port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(address, port)
     try:
         writer.write(data)
-        writer.write_eof()
+        _end(writer)
         return await reader.read()
     finally:
         writer.close()
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    """Say no more. ConnectionResetError if a reset came before, which the kernel tells as ENOTCONN (shutdown(2))."""
+    try:
+        writer.write_eof()
+    except OSError as error:
+        raise ConnectionResetError from error
 
 
 async def _tcp_or_none(address: str, port: int, data: bytes) -> bytes | None:

@@ -165,8 +165,8 @@ class AgnhostServers:
                 else:
                     await self._converse(server, reader, writer)
                 await writer.drain()
-            except ConnectionError:
-                pass  # the client has gone
+            except OSError:
+                pass  # the client has gone; ENOTCONN where it reset what is being half-closed, no ConnectionError
             finally:
                 self._talks.discard(writer)
                 writer.close()
