@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -114,6 +115,7 @@ def _agent(log: Path, seed: int) -> None:
     for name in CHOICES:
         _put(syncer, *slices(name, pods[name]))
     with log.open("a", buffering=1) as lines:
+        lines.write("\n")  # whoever was killed may have left half a line
         while True:
             lines.write(json.dumps({"pods": pods, "begun": monotonic()}) + "\n")
             syncer.sync()
@@ -139,7 +141,8 @@ def _client(log: Path, address: str, port: int, name: str) -> None:
 
 
 def _ask(address: str, port: int) -> str:
-    """The pod that answers, "refused", "silent", or "late" when a packet was lost on the way and sent again."""
+    """The pod that answers, "refused", "reset", "late" when a packet was lost on the way and sent again; "silent" and
+    where it stood then (net/tcp_states.h: 1 is established, 2 has sent its SYN)."""
     begun = monotonic()
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as asking:
         asking.settimeout(4)
@@ -153,19 +156,27 @@ def _ask(address: str, port: int) -> str:
         except ConnectionResetError:
             return "reset"
         except TimeoutError:
-            return "silent"
+            state = asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            return f"silent in state {state} at {asking.getsockname()}"
         resent = int.from_bytes(asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:], sys.byteorder)
         return "late" if resent and monotonic() - begun > _FIRST_RESENT else said.partition(" ")[0]
 
 
-def _lines(log: Path) -> list[str]:
-    """Whole lines: the last one's writer may have been killed at it."""
-    return log.read_text().split("\n")[:-1] if log.exists() else []
+def _lines(log: Path) -> list[Any]:
+    """What stands in whole lines: a writer may have been killed in the middle of its last one."""
+    return [said for line in (log.read_text().split("\n") if log.exists() else ()) for said in _whole(line)]
+
+
+def _whole(line: str) -> list[Any]:
+    try:
+        return [json.loads(line)]
+    except json.JSONDecodeError:
+        return []
 
 
 def _states(log: Path) -> list[State]:
     found: list[State] = []
-    for line in map(json.loads, _lines(log)):
+    for line in _lines(log):
         if "synced" in line:
             found[-1] = replace(found[-1], synced=line["synced"])
         else:
@@ -194,7 +205,7 @@ def _run(place: Cluster, folder: Path) -> tuple[list[State], list[Connection]]:
         agent = world.spawn(node, _agent, log, seed)
     for client in (*clients, agent):
         world.end(client)
-    return _states(log), [Connection(*json.loads(line)) for mine in logs for line in _lines(mine)]
+    return _states(log), [Connection(*said) for mine in logs for said in _lines(mine)]
 
 
 def _live(log: Path) -> None:
@@ -238,6 +249,31 @@ def test_no_connection_is_lost_or_led_astray(place: Cluster, tmp_path: Path) -> 
     assert len(states) > 10 * KILLS, "changes without pause"
     assert {c.service for c in connections} == set(CHOICES)
     assert {c.answer for c in connections} == {"a", "b", "c", "refused"}
+
+
+def _come_and_go(name: str, steady: str, guest: str, ready: Path) -> None:
+    """Pod `guest` joins pod `steady` behind the Service and leaves it, for ever."""
+    syncer = Syncer(CONFIG, KernelTable())
+    syncer.put_node(Node("node-1", NODE_ADDRESSES))
+    syncer.put_service(("shop", name), _service(name))
+    for pods in cycle((steady + guest, steady)):
+        _put(syncer, *slices(name, pods))
+        syncer.sync()
+        ready.touch()
+
+
+def test_a_pod_that_dials_itself_is_answered_when_it_leaves_meanwhile(place: Cluster, tmp_path: Path) -> None:
+    """What the node did to the packet on its way in and what it does on its way out belong together."""
+    node, pod = place.places["node-1"], place.places["b"]
+    pod.write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
+    node.write("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close", "1")
+    place.world.spawn(node, _come_and_go, "always", "a", "b", tmp_path / "ready")
+    _wait_for((tmp_path / "ready").exists)
+    logs = [tmp_path / f"client-{number}" for number in range(2)]
+    for log, address in zip(logs, ("10.96.0.10", "fd00:96::10"), strict=True):
+        place.world.spawn(pod, _client, log, address, 80, "always")
+    _wait_for(lambda: all(len(_lines(log)) > 5_000 for log in logs))
+    assert {Connection(*said).answer for log in logs for said in _lines(log)} == {"a", "b"}
 
 
 def _alternate(tables: list[ForwardingTable]) -> None:

@@ -78,6 +78,13 @@ def is_endpoints(container: str) -> bool:
     return "endpoints" in container and not container.startswith("no_")
 
 
+def goes_last(container: str) -> bool:
+    """Whether packets on their way may still need what stands there when nothing leads to it any more: slots that
+    they drew, and pods that they were sent to and came from.
+    """
+    return is_endpoints(container) or container in ("hairpin4", "hairpin6")
+
+
 def _order(name: str) -> tuple[bool, bool, str]:
     return not is_endpoints(name), name in _PODS, name
 

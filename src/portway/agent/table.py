@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from portway.agent import nft
-from portway.agent.comparison import Comparison, by_container, is_endpoints
+from portway.agent.comparison import Comparison, by_container, goes_last
 from portway.agent.nf_tables import Change, Concern, NfTables, Refusal, Refused, fingerprints
 from portway.nftables import TABLE, Chain, Container, Element, Ruleset, Transaction, element_text
 from portway.nftables.render import structure
@@ -103,22 +103,22 @@ class KernelTable:
         """
         containers = wanted.containers
         ours = [container for container in containers.values() if not container.learned]
-        slots = Comparison(wanted, (c for c in ours if is_endpoints(c.name)))
-        others = Comparison(wanted, (c for c in ours if not is_endpoints(c.name)))
+        lasting = Comparison(wanted, (c for c in ours if goes_last(c.name)))
+        others = Comparison(wanted, (c for c in ours if not goes_last(c.name)))
         stamps = tuple(chain for chain in chains if chain.of_stamp)
 
         def switch() -> Iterator[Change]:
-            return chained(others.missing(self._held), slots.wrong(), others.wrong(), others.superfluous())
+            return chained(others.missing(self._held), lasting.wrong(), others.wrong(), others.superfluous())
 
         self._commit_changes(tuple, containers, set_chains=self._changed(chains))
-        self._commit_changes(lambda: slots.missing(self._held), containers, longest=_FILL)
+        self._commit_changes(lambda: lasting.missing(self._held), containers, longest=_FILL)
         self._commit_changes(switch, containers, set_chains=stamps)
         going = {
             "delete_chains": [name for name in self._kernel.chains() if whole and name not in wanted.chains],
             "delete_containers": [name for name in self._kernel.containers() if whole and name not in containers],
         }
-        self._commit_changes(slots.superfluous, containers, **going)
-        return slots.count + others.count + sum(map(len, going.values()))
+        self._commit_changes(lasting.superfluous, containers, **going)
+        return lasting.count + others.count + sum(map(len, going.values()))
 
     def _changed(self, chains: Sequence[Chain]) -> list[Chain]:
         """Those of behaviours that are not there as they should be: writing one makes the kernel walk its map."""
@@ -206,16 +206,17 @@ def _divided(chains: Sequence[Chain]) -> tuple[tuple[Chain, ...], tuple[Chain, .
 def _stages(change: Transaction) -> Iterator[Transaction]:
     """Make, switch, take away: a commit each, where there is something to make or to take away.
 
-    A packet looks up its frontend, draws a slot and looks that up, and a commit may come in between. So chains are
-    there before elements name them, and a slot goes when nobody can have drawn it any more. New stamps come with the
-    elements: what was judged by the old ones is judged again.
+    A packet looks up its frontend, draws a slot and looks that up, and on its way out it is looked up whether it goes
+    back to where it came from; a commit may come in between. So chains are there before elements name them, and what
+    `goes_last` goes when hardly anybody can be on his way any more. New stamps come with the elements: what was judged
+    by the old ones is judged again.
     """
     stamps = tuple(chain for chain in change.set_chains if chain.of_stamp)
     if len(stamps) < len(change.set_chains):
         yield Transaction(set_chains=tuple(chain for chain in change.set_chains if not chain.of_stamp))
-    slots = [e for e in change.delete if is_endpoints(e.container)]
-    again = {(e.container, e.key) for e in change.add} if slots else set()
-    going = tuple(e for e in slots if (e.container, e.key) not in again)
+    lasting = [e for e in change.delete if goes_last(e.container)]
+    again = {(e.container, e.key) for e in change.add} if lasting else set()
+    going = tuple(e for e in lasting if (e.container, e.key) not in again)
     left = set(going)
     delete = tuple(e for e in change.delete if e not in left)
     switch = Transaction(set_chains=stamps, delete=delete, add=change.add)
