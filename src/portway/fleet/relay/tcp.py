@@ -9,6 +9,7 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 from portway.fleet.relay.dial import Dialer
 
@@ -64,7 +65,7 @@ class End(asyncio.Protocol):
                 self.close()
                 self.peer.close()
             else:
-                self.peer.transport.write_eof()
+                self.peer.finish()
         return True
 
     def pause_writing(self) -> None:
@@ -79,6 +80,12 @@ class End(asyncio.Protocol):
         self.transport = None
         if self.peer is not None:
             self.peer.reset() if error else self.peer.close()
+
+    def finish(self) -> None:
+        """Say that nothing more comes; that may still be said the other way."""
+        if self.transport is not None:
+            with suppress(OSError):  # reset a moment ago, which we are told next
+                self.transport.write_eof()
 
     def close(self) -> None:
         """End it once everything written has been sent."""
@@ -138,7 +145,7 @@ class Outer(End):
         for data in early:
             self.peer.transport.write(data)
         if self.finished:
-            self.peer.transport.write_eof()
+            self.peer.finish()
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:

@@ -97,7 +97,6 @@ class HaproxyEngine:
                 task.cancel()
         await self._end()
         self._escorts.close()
-        await asyncio.sleep(0)  # the last lines of the log are here already
         self._log.close()
 
     async def _rest(self, table: RouteTable, complaint: str) -> Applied:

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 _BUFFER = 8 << 20
 """Bytes of lines that may wait for us; HAProxy drops what is more, and counts it."""
 
+_LONGEST = 1 << 16
+"""Bytes of a line; it is cut off before."""
+
 _NOBODY = "<NOSRV>"
 """A server's name where there is none."""
 
@@ -70,6 +73,7 @@ class LogSocket(asyncio.DatagramProtocol):
         self._pools: dict[str, str] = {}
         self._entries: dict[str, str] = {}
         self._transport: asyncio.BaseTransport | None = None
+        self._socket: socket.socket | None = None
 
     async def open(self, path: Path, writer: int) -> None:
         """`writer`: the user who may write, besides root; 0: whoever we are. Raises OSError."""
@@ -80,7 +84,7 @@ class LogSocket(asyncio.DatagramProtocol):
         with suppress(OSError):
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         listening.setblocking(False)
-        loop = asyncio.get_running_loop()
+        self._socket, loop = listening, asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=listening)
 
     def learn(self, rendered: Rendered) -> None:
@@ -92,9 +96,13 @@ class LogSocket(asyncio.DatagramProtocol):
         self._entries |= rendered.entries
 
     def close(self) -> None:
-        """Read no more."""
-        if self._transport is not None:
-            self._transport.close()
+        """Read what is there, and no more."""
+        if self._transport is None or self._socket is None:
+            return
+        with suppress(OSError):  # there is nothing more
+            while True:
+                self.datagram_received(self._socket.recv(_LONGEST), None)
+        self._transport.close()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """A line."""

@@ -118,7 +118,8 @@ class Answering:
                 async with asyncio.timeout(seconds or None):
                     await self._forward()
         except TimeoutError:
-            self._fail(504, f"the backend took too long{self._by()}")
+            if self._status != 101:  # in time, though this task had no turn before
+                self._fail(504, f"the backend took too long{self._by()}")
         except asyncio.CancelledError:
             if not self._over:
                 self._fail(503, "the door is closing")

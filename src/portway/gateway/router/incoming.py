@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import httptools
@@ -164,7 +165,8 @@ class Downstream(asyncio.Protocol):
         if not (self._in_body or self._paused) or not self.transport.can_write_eof():
             self.transport.close()
             return
-        self.transport.write_eof()
+        with suppress(OSError):  # a reset came first: there is nobody to tell
+            self.transport.write_eof()
         self.pause(False)
         self._within(2.0)
 

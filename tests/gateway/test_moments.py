@@ -1,0 +1,40 @@
+"""What happens at one moment because this process stood still meanwhile."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from portway.gateway.engine import Door
+from portway.gateway.router import BuiltinEngine
+from portway.routing.table import Endpoint, Timeouts
+from portway.routing.timings import Timings
+from portway.testing.doors import host, listener, route, table, with_endpoints
+from tests.ports import free_port
+
+
+async def test_a_deadline_that_passes_while_a_websocket_begins(tmp_path: Path) -> None:
+    """A route's timeout is for requests: what has become something else in time goes on."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        time.sleep(0.5)  # nobody here has a turn before both the answer is there and the deadline has passed
+        writer.write(await reader.readline())
+
+    engine, port = BuiltinEngine(), free_port()
+    await engine.start(Door("gateway/shop/gateway", tmp_path, ("127.0.0.1",), Timings(drain=0.1)), print)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        endpoint = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        hurried = replace(route("/", "web"), timeouts=Timeouts(request=0.4))
+        made = with_endpoints(table(listener(host("", hurried), port=port)), {"shop/web:80/TCP": [endpoint]})
+        await engine.apply(made)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        async with asyncio.timeout(60):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            writer.write(b"one\n")
+            assert await reader.readline() == b"one\n"
+        writer.close()
+        await engine.stop()
