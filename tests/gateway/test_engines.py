@@ -23,7 +23,7 @@ from tests.gateway.backends import Backend, exchange, refused
 from tests.gateway.certificates import certificate
 from tests.gateway.conftest import Run, running
 from tests.ports import free_port
-from tests.processes import runs
+from tests.processes import parent, runs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -421,10 +421,22 @@ async def test_haproxy_is_started_again_when_it_dies(run: Run, web: list[Backend
             await asyncio.sleep(0.02)
     assert b'"name": "web-1"' in await exchange(PORT, GET)
     assert (await run.apply(_table(web))).how == "runtime"
-    os.kill(await runtime.worker(run.engine.door.folder / "worker.sock"), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 1.5])
+async def test_a_table_that_comes_while_haproxy_dies(run: Run, web: list[Backend], seconds: float) -> None:
+    """Its master ends when it hears that the worker has, which may take a moment in which it seems to be well."""
+    if not isinstance(run.engine, HaproxyEngine):
+        pytest.skip("the built-in router is this process")
+    await run.apply(_table(web[:1]))
+    dead = await runtime.worker(run.engine.door.folder / "worker.sock")
+    master = parent(dead)
+    os.kill(master, signal.SIGSTOP)
+    os.kill(dead, signal.SIGKILL)
+    asyncio.get_running_loop().call_later(seconds, os.kill, master, signal.SIGCONT)
     await run.apply(_table(web[2:]))
     async with asyncio.timeout(60):
-        while not await runtime.worker(run.engine.door.folder / "worker.sock"):
+        while await runtime.worker(run.engine.door.folder / "worker.sock") in (0, dead):
             await asyncio.sleep(0.02)
     assert b'"name": "web-2"' in await exchange(PORT, GET)
 

@@ -167,9 +167,7 @@ class HaproxyEngine:
             if old is not None:
                 self._write(old)
             return Applied("refused", reason=complaint)
-        if self._process.alive:
-            await self._process.reload()
-        else:
+        if not (self._process.alive and await self._process.reload()):
             await self._process.start()
             if self._watching is None or self._watching.done():
                 self._watching = asyncio.get_running_loop().create_task(self._watch())

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 _SET_DEATH_SIGNAL = 1
 _READY_SECONDS = 10.0
+_TELL_SECONDS = 5.0
+"""For a command that is given once."""
 _END_SECONDS = 2.0
 """From SIGTERM on; workers end when their master is gone."""
 _WORKER = re.compile(r"^\d+\s+worker\b")
@@ -61,12 +63,29 @@ class Process:
         self._reading = asyncio.get_running_loop().create_task(self._listen(self._process))
         await self._wait_for_worker(0)
 
-    async def reload(self) -> None:
-        """A new worker takes over the sockets; the old one ends when its connections do. Raises OSError."""
+    async def reload(self) -> bool:
+        """A new worker takes over the sockets; the old one ends when its connections do.
+
+        False: it was dying, and is gone now. Raises OSError.
+        """
         before = await runtime.worker(self.worker_socket)
-        with suppress(TimeoutError):  # whether there is a new worker is what counts
-            await runtime.ask_master(self._master_socket, "reload")
-        await self._wait_for_worker(before)
+        try:
+            with suppress(TimeoutError):  # whether there is a new worker is what counts
+                await runtime.ask_master(self._master_socket, "reload")
+            await self._wait_for_worker(before)
+        except OSError:
+            if await self._is_gone_within(_END_SECONDS):
+                return False
+            raise
+        return True
+
+    async def _is_gone_within(self, seconds: float) -> bool:
+        """Whether the master ends, as it does once it has heard that its worker has."""
+        assert self._process is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        return not self.alive
 
     async def ended(self) -> str:
         """Wait until the master is gone: what it said last."""
@@ -78,9 +97,9 @@ class Process:
         """A command for every worker that still has connections; one that is just going need not hear it."""
         if self.alive:
             with suppress(OSError):
-                told = await runtime.ask_master(self._master_socket, "show proc")
+                told = await runtime.ask_master(self._master_socket, "show proc", _TELL_SECONDS)
                 for pid in [line.split()[0] for line in told.splitlines() if _WORKER.search(line)]:
-                    await runtime.ask_master(self._master_socket, f"@!{pid} {command}")
+                    await runtime.ask_master(self._master_socket, f"@!{pid} {command}", _TELL_SECONDS)
 
     async def stop(self, seconds: float) -> None:
         """SIGUSR1: no more connections, those that are there may end."""

@@ -44,9 +44,9 @@ async def do(path: Path, commands: Sequence[str]) -> None:
             raise Refused(f"{command.partition('<<')[0].strip()}: {' '.join(answer.split())}")
 
 
-async def ask_master(path: Path, command: str) -> str:
+async def ask_master(path: Path, command: str, seconds: float = _MASTER_SECONDS) -> str:
     """How the master's answer begins; "" when it closes the connection, as it does when it reloads. Raises OSError."""
-    async with asyncio.timeout(_MASTER_SECONDS):
+    async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_unix_connection(path)
         try:
             writer.write(f"{command}\n".encode())
