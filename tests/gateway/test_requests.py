@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from portway.routing.table import Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts, VirtualHost
+from portway.routing.table import Endpoint, HeaderEdit, Mirror, RouteTable, Timeouts, ValueMatch, VirtualHost
 from portway.testing.doors import host, listener, prefix, route, to, with_endpoints
 from portway.testing.doors import table as table_of
 from tests.gateway.backends import Backend, backend, exchange
@@ -50,13 +50,47 @@ def _status(answer: bytes) -> int:
 async def test_who_asks_is_told_to_the_backend(run: Run, web: list[Backend]) -> None:
     await _apply(run, web)
     claimed = ["X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https", "x-forwarded-host: evil"]
+    # which a program that is told by the environment (CGI, WSGI) cannot tell from the former
+    claimed += ["X_Forwarded_For: 9.9.9.9", "X-Forwarded_Port: 1", "Forwarded: for=9.9.9.9"]
     answer = _told(await exchange(PORT, _get("/", *claimed)))
-    assert sorted((k, v) for k, v in answer["headers"] if k.startswith("x-forwarded")) == [
+    assert sorted((k, v) for k, v in answer["headers"] if "forwarded" in k) == [
         ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-host", "a"),
         ("x-forwarded-port", str(PORT)),
         ("x-forwarded-proto", "http"),
     ]
+
+
+async def test_what_the_door_says_is_not_taken_for_the_connections(run: Run, web: list[Backend]) -> None:
+    """Who reads Connection by the letter (RFC 9110 7.6.1) drops the fields that it names."""
+    await _apply(run, web)
+    answer = _told(await exchange(PORT, _get("/", "Connection: X-Forwarded-For, close", close=False)))
+    told = dict(answer["headers"])
+    assert told["x-forwarded-for"] == "127.0.0.1"
+    assert "x-forwarded-for" not in told.get("connection", "").lower()
+
+
+async def test_white_space_around_a_value_is_none_of_it(run: Run, web: list[Backend]) -> None:
+    gold = replace(route("/", "web"), match=replace(prefix("/"), headers=(ValueMatch("x-plan", "gold"),)))
+    table = table_of(listener(host("a.example", gold), port=PORT))
+    await run.apply(with_endpoints(table, {WEB: [web[0].endpoint]}))
+    sent = b"GET / HTTP/1.1\r\nHost:\t a.example \t\r\nX-Plan:gold \r\nConnection: close\r\n\r\n"
+    assert _told(await exchange(PORT, sent))["host"] == "a.example"
+
+
+async def test_a_target_with_its_host_is_a_path_to_the_backend(run: Run, web: list[Backend]) -> None:
+    """So that what a route says of host and path is what the backend reads."""
+    await _apply(run, web)
+    for one in web:
+        one.requests.clear()
+    for target in ("http://a/x?y", "http://a"):
+        assert _status(await exchange(PORT, _get(target))) == 200
+    assert sorted(r for one in web for r in one.requests) == ["GET /", "GET /x?y"]
+
+
+async def test_a_question_about_the_door_as_a_whole_has_no_route(run: Run, web: list[Backend]) -> None:
+    await _apply(run, web)
+    assert _status(await exchange(PORT, _get("*", method="OPTIONS"))) == 404
 
 
 async def test_each_request_has_an_id(run: Run, web: list[Backend]) -> None:
@@ -326,6 +360,11 @@ SMUGGLED = [
     "GET / HTTP/1.1\r\nHost: a\r\nX\x00: b\r\n\r\n",
     "GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nX: b\x00c\r\n\r\n",
+    "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n",
     "\x16\x03\x01\x00\x05hello",
 ]
 
@@ -336,7 +375,7 @@ async def test_what_is_not_http_is_refused(run: Run, web: list[Backend], sent: s
     for one in web:
         one.requests.clear()
     answer = await exchange(PORT, sent.encode("latin-1"), end=True)
-    assert _status(answer) in (400, 505), answer
+    assert _status(answer) in (400, 505) and b"aiohttp" not in answer, answer
     assert [r for one in web for r in one.requests] == []
 
 

@@ -15,8 +15,9 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[^\x00\r\n]*")
-_TARGET = re.compile(r"\*|/[^\x00-\x20\x7f]*")
-_HOST = re.compile(r"[^\x00-\x20\x7f/?#@]*")
+_TARGET = re.compile(r"\*|/[^\x00-\x20\x7f#]*")
+HOST = re.compile(r"[^\x00-\x20\x7f/?#@]*")
+"""What a request may say that it is for."""
 
 
 class RequestHead(Struct, frozen=True):
@@ -51,7 +52,7 @@ def _complaint(method: str, target: str, host: str, hosts: set[str], headers: He
         return "this method is not served"
     if not _TARGET.fullmatch(target):
         return "the path has to begin with a slash"
-    if not host or not _HOST.fullmatch(host) or hosts - {host}:
+    if not host or not HOST.fullmatch(host) or hosts - {host}:
         return "there must be one Host"
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or name != name.lower() or not _VALUE.fullmatch(value):

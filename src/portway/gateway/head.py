@@ -14,7 +14,7 @@ HOP_BY_HOP = frozenset(
         *("proxy-authenticate", "proxy"),  # the latter is HTTP_PROXY to a CGI program
     )
 )
-_FORWARDED = frozenset(("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"))
+_FORWARDED = frozenset(("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"))
 _OURS = frozenset(("host", "expect", "content-length", "connection", "transfer-encoding", "upgrade"))
 """Written by us, whatever an edit says: they frame the message."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -35,8 +35,11 @@ def end_to_end(headers: Headers) -> list[tuple[str, str]]:
 
 
 def forwarded(headers: Headers, client: str, scheme: str, host: str, port: int) -> list[tuple[str, str]]:
-    """With X-Forwarded-*. What the client claimed is replaced: this door is the first one that can be trusted."""
-    kept = [(key, value) for key, value in headers if key.lower() not in _FORWARDED]
+    """With X-Forwarded-*. What the client claimed is replaced: this door is the first one that can be trusted.
+
+    Programs that are told by the environment (CGI, WSGI) do not tell `_` from `-`.
+    """
+    kept = [(key, value) for key, value in headers if key.lower().replace("_", "-") not in _FORWARDED]
     ours = [
         ("X-Forwarded-For", client),
         ("X-Forwarded-Proto", scheme),

@@ -7,6 +7,7 @@ from typing import Any
 
 import httptools
 
+from portway.gateway.fields import HOST
 from portway.gateway.head import answer, origin_form, tokens
 from portway.gateway.router.reply import Http1Reply
 from portway.gateway.router.request import Exchange, Home, Incoming
@@ -96,7 +97,7 @@ class Downstream(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or one behind a body."""
         fields = self._current.trailers if self._in_body else self._current.headers
-        fields.append((name.decode("latin-1"), value.decode("latin-1")))
+        fields.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -253,7 +254,11 @@ def _understand(request: Incoming) -> None:
     request.expects = any(name == "expect" and value.lower() == "100-continue" for name, value in fields)
     upgrade = tokens(request.headers, "upgrade") if "upgrade" in tokens(request.headers, "connection") else frozenset()
     request.upgrade = next((word for word in sorted(upgrade) if word not in ("h2c", "http/2.0")), "")
-    if len(hosts) > 1 or (not hosts and not request.old):
+    if request.method == "CONNECT":
+        request.bad = 400, "this method is not served"
+    elif "#" in request.target:
+        request.bad = 400, "a target has no fragment"
+    elif len(hosts) > 1 or (not hosts and not request.old) or not HOST.fullmatch(request.host):
         request.bad = 400, "there must be one Host"
     elif codings and (codings != ["chunked"] or request.old):
         request.bad = 400, "the only Transfer-Encoding is chunked"

@@ -41,6 +41,12 @@ _HTTP_LOG = (
 )
 
 
+_ABSOLUTE = "!{ url -m beg / * } !{ req.ver 2.0 }"
+"""A request of HTTP/1 that names its host in its target, past what routes say of Host."""
+_CLAIMED = "^(proxy|forwarded|x[-_]forwarded[-_](for|proto|host|port))$"
+"""As `head.forwarded` and HOP_BY_HOP leave out."""
+
+
 def http_frontend(
     place: Place,
     port: int,
@@ -91,8 +97,14 @@ def bound(address: str, port: int) -> str:
 
 
 def _understood(tls: bool) -> Iterator[str]:
+    yield "http-request deny deny_status 400 if { method CONNECT }"  # a tunnel past all routes
+    yield r"http-request deny deny_status 400 if { req.hdrs -m reg '\x00' }"
+    yield "http-request deny deny_status 400 if { req.ver 1.0 } { req.hdr(transfer-encoding) -m found }"
+    yield f"http-request set-uri / if {_ABSOLUTE} !{{ path -m found }}"
+    yield f"http-request set-uri %[pathq] if {_ABSOLUTE}"
     yield "http-request set-var(txn.method) method"
     yield "http-request set-var(txn.path) path"
+    yield "http-request set-var(txn.path) url if !{ var(txn.path) -m found }"  # *
     yield "http-request set-var(txn.host) req.hdr(host),lower,regsub(:[0-9]*$,)"
     yield "http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }"
     yield "http-request deny deny_status 400 unless { req.ver 1.0 1.1 2.0 }"
@@ -100,11 +112,13 @@ def _understood(tls: bool) -> Iterator[str]:
     yield f"http-request set-var(txn.name) {'ssl_fc_sni,lower' if tls else 'var(txn.host)'}"
     if tls:
         yield "http-request set-var(txn.name) fc_pp_authority,lower if !{ var(txn.name) -m found }"
-    yield "http-request del-header Proxy"
-    yield "http-request set-header X-Forwarded-For %[src]"
-    yield f"http-request set-header X-Forwarded-Proto {'https' if tls else 'http'}"
-    yield "http-request set-header X-Forwarded-Host %[req.hdr(host)]"
-    yield "http-request set-header X-Forwarded-Port %[dst_port]"
+    yield "http-request set-header Connection Upgrade if { req.hdr(connection) -i upgrade }"
+    yield "http-request del-header Connection if !{ req.hdr(connection) -i upgrade }"
+    yield f"http-request del-header {quoted(_CLAIMED)} -m reg"
+    yield "http-request add-header X-Forwarded-For %[src]"
+    yield f"http-request add-header X-Forwarded-Proto {'https' if tls else 'http'}"
+    yield "http-request add-header X-Forwarded-Host %[req.hdr(host)]"
+    yield "http-request add-header X-Forwarded-Port %[dst_port]"
     yield "http-request set-header X-Request-Id %[uuid] unless { req.hdr(x-request-id) -m found }"
 
 
