@@ -32,7 +32,7 @@ def folder() -> Iterator[Path]:
 def _kept(folder: Path, *names: str) -> list[dict[str, str]]:
     """The statuses of a process that kept these, and of a program that it ran."""
     argv = [sys.executable, "-c", ASK, str(folder), *names]
-    said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120).stdout
     statuses = [text for text in said.split("\n\n") if text.strip()]
     assert len(statuses) == 2, said
     return [dict(line.split(":\t", 1) for line in text.strip().splitlines() if ":\t" in line) for text in statuses]
@@ -78,7 +78,7 @@ def test_modules_in_a_home_that_is_closed_can_still_be_imported(folder: Path) ->
     home.chmod(0o700)
     search = os.pathsep.join((str(home), *filter(None, sys.path)))
     argv, environment = [sys.executable, "-c", LATER, str(state)], os.environ | {"PYTHONPATH": search}
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=30, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120, check=False)
     assert done.stdout.strip() == str(home / "later.py"), done.stderr
 
 

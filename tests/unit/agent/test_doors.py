@@ -10,11 +10,7 @@ import pytest
 
 from portway.agent.doors import Door, Doors, door_at
 from portway.agent.health import Answer
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+from tests.ports import free_port
 
 
 def _telling(text: str) -> Answer:
@@ -32,7 +28,7 @@ async def _ask(method: str, port: int, path: str = "/") -> tuple[int, str, str |
 
 
 async def test_any_method_and_path_is_answered_until_the_door_closes() -> None:
-    door = Door("127.0.0.1", _free_port(), "test")
+    door = Door("127.0.0.1", free_port(), "test")
     doors = Doors()
     assert await doors.follow({door: _telling})
     for method in ("GET", "POST", "DELETE", "OPTIONS", "PATCH"):
@@ -44,9 +40,9 @@ async def test_any_method_and_path_is_answered_until_the_door_closes() -> None:
 
 
 async def test_a_door_that_cannot_be_opened_is_said_once_and_opened_later(caplog: pytest.LogCaptureFixture) -> None:
-    doors, other = Doors(), Door("127.0.0.1", _free_port(), "another")
-    with caplog.at_level(logging.ERROR), socket.create_server(("127.0.0.1", 0)) as taken:
-        door = Door("127.0.0.1", taken.getsockname()[1], "health check of Service shop/web")
+    doors, other = Doors(), Door("127.0.0.1", free_port(), "another")
+    door = Door("127.0.0.1", free_port(), "health check of Service shop/web")
+    with caplog.at_level(logging.ERROR), socket.create_server((door.address, door.port)):
         for _ in range(3):
             assert not await doors.follow({door: _telling, other: _telling})
         assert (await _ask("GET", other.port))[0] == 200, "others are not held up"
@@ -58,7 +54,7 @@ async def test_a_door_that_cannot_be_opened_is_said_once_and_opened_later(caplog
 
 
 async def test_a_door_goes_to_another_service_at_once() -> None:
-    port, doors = _free_port(), Doors()
+    port, doors = free_port(), Doors()
     for name in ("web", "api"):
         assert await doors.follow({Door("127.0.0.1", port, name): partial(_naming, name)})
         assert await _ask("GET", port) == (200, name, None)
@@ -66,7 +62,7 @@ async def test_a_door_goes_to_another_service_at_once() -> None:
 
 
 async def test_a_client_that_says_nothing_holds_nobody_up() -> None:
-    door, doors = Door("127.0.0.1", _free_port(), "test"), Doors()
+    door, doors = Door("127.0.0.1", free_port(), "test"), Doors()
     await doors.follow({door: _telling})
     _, silent = await asyncio.open_connection("127.0.0.1", door.port)
     assert (await _ask("GET", door.port))[0] == 200

@@ -65,7 +65,7 @@ def url() -> Iterator[str]:
 
 
 def top(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*PORTWAY, "top", *arguments], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*PORTWAY, "top", *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stderr
     return done
 
@@ -127,8 +127,8 @@ def _terminal(columns: int, lines: int, *argv: str, **environment: str) -> Itera
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         os.execve(sys.executable, [*PORTWAY, *argv], os.environ | environment)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     try:
         yield terminal
     finally:
@@ -138,11 +138,12 @@ def _terminal(columns: int, lines: int, *argv: str, **environment: str) -> Itera
 
 
 def _read_until(terminal: int, wanted: str) -> str:
-    told = ""
-    while wanted not in told:
-        assert select.select([terminal], [], [], 20)[0], told
-        told += os.read(terminal, 65536).decode()
-    return told
+    """A byte at a time: what comes behind it is for the next one who reads."""
+    told = b""
+    while not told.endswith(wanted.encode()):
+        assert select.select([terminal], [], [], 120)[0], told
+        told += os.read(terminal, 1)
+    return told.decode()
 
 
 def test_a_terminal_is_drawn_again_and_left_as_it_was(url: str) -> None:

@@ -64,8 +64,8 @@ class Server:
         self.watches.clear()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append(request)
         text = await request.text()
+        self.requests.append(request)
         self.bodies.append(json.loads(text) if text else None)
         if self.answers and self.only in request.path:
             return self.answers.pop(0)

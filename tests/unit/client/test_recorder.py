@@ -29,7 +29,7 @@ class Desk:
         self.recorder.record(Event(POD, "Normal", "SuccessfulCreate", message, "replicaset-controller"))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 await asyncio.sleep(0.005)
 

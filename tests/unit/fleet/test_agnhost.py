@@ -15,6 +15,7 @@ from portway.fleet.kubelet.agnhost import (
     unwrapped,
 )
 from portway.fleet.kubelet.process import Space
+from tests.ports import closed_port
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,9 @@ def test_a_shell_that_only_runs_it() -> None:
 async def test_refused_and_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(0)
-    assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(1, "REFUSED\n")
+        assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}", "--timeout=60s")) == Answer(0)
+    with closed_port() as port:
+        assert await connect(Space(), ("agnhost", "connect", f"127.0.0.1:{port}")) == Answer(1, "REFUSED\n")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         goal = f"127.0.0.1:{silent.getsockname()[1]}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from portway.fleet.kubelet.agnhost_servers import AgnhostServers
 from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import Port
 from portway.fleet.mounts import Mount
+from tests.ports import closed_port, free_port
 
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
 
@@ -92,7 +92,7 @@ def during(wanted: list[Server], work: Callable[[], Awaitable[Any]]) -> Any:
         running = AgnhostServers("web-1", Space())
         try:
             await running.listen(wanted)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await work()
         finally:
             running.close()
@@ -102,9 +102,7 @@ def during(wanted: list[Server], work: Callable[[], Awaitable[Any]]) -> Any:
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number: int = free.getsockname()[1]
-    return number
+    return free_port()
 
 
 async def talk(port: int, text: str) -> str:
@@ -215,6 +213,7 @@ def test_dialling_from_one_to_another(port: int) -> None:
     assert sctp == (400, "unsupported protocol. sctp\n")
 
 
-def test_dialling_where_nobody_is(port: int) -> None:
-    query = {"host": "127.0.0.1", "port": str(port), "protocol": "http", "request": "hostname"}
-    assert asyncio.run(dial(Space(), query)) == (200, '{"errors": ["connection refused"]}')
+def test_dialling_where_nobody_is() -> None:
+    with closed_port() as port:
+        query = {"host": "127.0.0.1", "port": str(port), "protocol": "http", "request": "hostname"}
+        assert asyncio.run(dial(Space(), query)) == (200, '{"errors": ["connection refused"]}')

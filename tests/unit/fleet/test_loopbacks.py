@@ -19,7 +19,7 @@ def test_fleets_of_one_name_that_start_together_share_none() -> None:
     both = threading.Barrier(2)
 
     def start() -> None:
-        both.wait(10)
+        both.wait(60)
         found.append(state.claimed_loopback("loopbacks-of-a-test", set()))
 
     threads = [threading.Thread(target=start) for _ in range(2)]

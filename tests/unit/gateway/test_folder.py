@@ -54,5 +54,5 @@ def test_the_next_one_takes_away_what_a_killed_one_has_left_and_nothing_else(bel
         assert not left.exists()
         assert (used / "certs" / "key.pem").exists()
         assert {path.name for path in below.iterdir()} == {own.name, used.name, "portway-gateway-elsewhere"}
-    running.communicate("\n", timeout=10)
+    running.communicate("\n", timeout=60)
     assert not used.exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pytest
 from aiohttp import web
 
 from portway.accesslog.packed import packed_address
@@ -79,7 +80,8 @@ async def _agent(asked: list[list[str]]) -> AsyncIterator[Path]:
             await runner.cleanup()
 
 
-async def test_many_are_asked_for_at_once_and_none_twice() -> None:
+async def test_many_are_asked_for_at_once_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portway.gateway.parties.FRESH", 3600.0)
     asked: list[list[str]] = []
     many = [f"fd00:1234:5678:9abc:def0:1234:5678:{number:x}" for number in range(0x1000, 0x1000 + AT_ONCE + 1)]
     async with _agent(asked) as path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from portway.nameserver.hostresolvers import HostResolvers
 from portway.nameserver.remembered import Remembered
 from portway.nameserver.routes import Routes
 from portway.nameserver.upstream import Patience, Upstream
+from tests.ports import closed_port
 from tests.unit.nameserver.resolver import Say, addressed, answers, resolving, silent
 
 A = Wanted(from_text("www.example.com"), dns.rdatatype.A, edns=False)
-QUICK = Patience(one=0.1, all=2.0)
+QUICK = Patience(one=0.1, all=60.0)
 """For who shall not answer at all; others may be slow on a busy machine."""
-LONG = Patience(one=20.0, all=20.0)
+LONG = Patience(one=60.0, all=60.0)
 
 
 def address_in(reply: Relayed | None) -> str:
@@ -40,12 +42,11 @@ async def test_the_first_that_answers_is_enough() -> None:
         assert upstream.known(A) is not None
 
 
-def closed() -> Address:
-    """A port that nobody has."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: Address = probe.getsockname()
-        return found
+@pytest.fixture
+def closed() -> Iterator[Address]:
+    """Where nobody answers."""
+    with closed_port(socket.SOCK_DGRAM) as port:
+        yield "127.0.0.1", port
 
 
 def failing(query: dns.message.Message, _: bool) -> list[bytes]:
@@ -55,10 +56,11 @@ def failing(query: dns.message.Message, _: bool) -> list[bytes]:
 
 
 @pytest.mark.parametrize("say", [silent, failing, None])
-async def test_who_does_not_answer_is_passed_over_and_asked_last_from_then_on(say: Say | None) -> None:
+async def test_who_does_not_answer_is_passed_over_and_asked_last_from_then_on(say: Say | None, closed: Address) -> None:
     async with resolving(say or silent) as bad, resolving() as good:
-        servers = [closed() if say is None else bad.address, good.address]
-        upstream = Upstream(Routes(lambda: servers), patience=Patience(one=1.0, all=20.0))
+        servers = [closed if say is None else bad.address, good.address]
+        patience = Patience(one=2.0 if say is silent else 60.0, all=120.0, avoided=600.0)
+        upstream = Upstream(Routes(lambda: servers), patience=patience)
         assert address_in(await upstream.ask(A)) == "192.0.2.1"
         asked = len(bad.asked)
         other = Wanted(from_text("other.example.com"), dns.rdatatype.A, edns=False)
@@ -67,9 +69,9 @@ async def test_who_does_not_answer_is_passed_over_and_asked_last_from_then_on(sa
             assert len(bad.asked) == asked
 
 
-async def test_nobody_answers() -> None:
+async def test_nobody_answers(closed: Address) -> None:
     async with resolving(silent) as one:
-        upstream = Upstream(Routes(lambda: [one.address, closed()]), patience=QUICK)
+        upstream = Upstream(Routes(lambda: [one.address, closed]), patience=QUICK)
         assert await upstream.ask(A) is None
         assert len(one.asked) == QUICK.rounds
         assert upstream.known(A) is None
@@ -84,7 +86,7 @@ async def test_a_lost_datagram_is_asked_again() -> None:
         return answers(query, tcp) if len(lost) > 1 else []
 
     async with resolving(second_time) as one:
-        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=20.0, rounds=20))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=60.0, rounds=100))
         assert address_in(await upstream.ask(A)) == "192.0.2.1"
 
 
@@ -122,7 +124,7 @@ async def test_one_question_is_under_way_once() -> None:
     async with AsyncExitStack() as stack:
         begun = asyncio.Event()
         one = await stack.enter_async_context(resolving(lambda q, t: begun.set() or []))  # type: ignore[func-returns-value]
-        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.3, all=1.0, rounds=1))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=1.0, all=60.0, rounds=1))
         asking = asyncio.create_task(upstream.ask(A))
         await begun.wait()
         assert await asyncio.gather(asking, *(upstream.ask(A) for _ in range(50))) == [None] * 51
@@ -138,7 +140,7 @@ async def test_a_client_that_leaves_takes_nothing_from_others() -> None:
         return [] if first else answers(query, tcp)
 
     async with resolving(second_time) as one:
-        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=20.0, rounds=20))
+        upstream = Upstream(Routes(lambda: [one.address]), patience=Patience(one=0.5, all=60.0, rounds=100))
         leaving, staying = asyncio.create_task(upstream.ask(A)), asyncio.create_task(upstream.ask(A))
         await asked.wait()
         leaving.cancel()
