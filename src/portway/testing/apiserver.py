@@ -12,7 +12,7 @@ from pathlib import Path
 
 from portway.apiserver import ServerConfig, run
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 class Server:
@@ -105,7 +105,7 @@ class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket, without an event loop."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=20)
         self._path = path
 
     def connect(self) -> None:

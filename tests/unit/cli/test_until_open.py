@@ -7,7 +7,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from portway.cli import balancers
 from portway.fleet import dialer, hostdoors
 from portway.fleet.hostdoors import HostDoor
 
-INSIDE, HERE = "127.66.7.1", "127.66.7.2"
+INSIDE, HERE = "127.66.9.1", "127.66.9.2"
 
 
 @pytest.fixture
@@ -28,14 +28,18 @@ def dial(tmp_path: Path) -> Iterator[Path]:
     listening = dialer.listen(path)
 
     def serve() -> None:
-        while True:
-            client, _ = listening.accept()
-            with client:
-                while dialer.answer(client, dialer.Doors()):
-                    pass
+        with suppress(OSError):  # it is shut down
+            while True:
+                client, _ = listening.accept()
+                with client:
+                    while dialer.answer(client, dialer.Doors()):
+                        pass
 
-    threading.Thread(target=serve, daemon=True).start()
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
     yield path
+    listening.shutdown(socket.SHUT_RDWR)
+    serving.join(60)
     listening.close()
 
 
