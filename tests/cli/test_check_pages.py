@@ -46,7 +46,7 @@ REGISTERS = {
     "assumptions": ASSUMPTIONS,
     "forwarding": [reason.value for reason in Reason],
     "policies": [reason.value for reason in PolicyReason],
-    "logs": [PORT_NOT_LISTENING, NODEPORT_UNSET, "BAD_REQUEST", "BACKEND_TLS_FAILED"],
+    "logs": [PORT_NOT_LISTENING, NODEPORT_UNSET, "BAD_REQUEST", "BACKEND_TLS_FAILED", "BACKEND_UNREACHABLE"],
     "audit": ["unrestricted", "no-pods", "single-pod", "single-node"],
     "diff": KINDS,
     "checks": [check.code for check in built_in()],

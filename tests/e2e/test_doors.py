@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +253,10 @@ def test_tls_ends_at_the_door_and_pods_get_what_was_inside(doors: Running, tmp_p
     code, body = answer(f"{url}/inside", *options)
     said = json.loads(body)
     assert (code, said["path"], "x-forwarded-proto" in said["headers"]) == (200, "/inside", False)
+    record = logged(doors, lambda record: record.get("tls", {}).get("server_name") == "raw.shop.example")
+    assert (record["tls"]["route"], record["service"]["name"]) == ("TLSRoute shop/ended rules[0]", "web")
+    assert (record["backend"]["pod"], record["backend"]["node"]) == (said["pod"], said["node"])
+    assert record["bytes_in"] > len("GET /inside HTTP/1.1") and record["bytes_out"] > len(body)
 
 
 def test_clients_show_certificates(doors: Running, tmp_path: Path) -> None:
@@ -284,11 +288,11 @@ def test_a_backend_tls_policy_is_carried_out_and_tells_how_it_is(doors: Running)
     until_answered(at, "/none", {500})
     doors.kubectl("apply", "-f", "-", text=json.dumps(authorities("safe-ca", CHAIN, SAFE)))
     assert until_answered(at, "/own", {200}) == "safe"
-    assert logged(doors, "/own")["backend"]["pod"] == "safe"
+    assert logged(doors, of_request("/own"))["backend"]["pod"] == "safe"
     assert conditions_of_policy(doors, "ResolvedRefs") == [("True", "Accepted"), ("True", "ResolvedRefs")]
     doors.kubectl("apply", "-f", "-", text=json.dumps(authorities("safe-ca", CHAIN)))
     until_answered(at, "/others", {502, 503})
-    record = logged(doors, "/others", "BACKEND_TLS_FAILED")
+    record = logged(doors, of_request("/others", "BACKEND_TLS_FAILED"))
     assert record["service"] == {"namespace": "shop", "name": "safe", "port_name": "https", "port": 443}
 
 
@@ -386,7 +390,7 @@ def test_the_log_of_a_door_names_pods_and_nodes(doors: Running) -> None:
     for where, path in places.items():
         address = outside if where == "outside" else inside
         doors.portway("exec", where, "--", "curl", "-sS", "-H", "Host: shop.example", f"http://{address}{path}")
-    found = {path: logged(doors, path) for path in places.values()}
+    found = {path: logged(doors, of_request(path)) for path in places.values()}
     client = found["/from-a-pod"]["client"]
     node = visitor["spec"]["nodeName"]
     assert client.pop("port")
@@ -406,68 +410,19 @@ def pod_name(pod: dict[str, Any]) -> str:
     return str(pod["metadata"]["name"])
 
 
-def logged(fleet: Running, path: str, reason: str = "ROUTED") -> dict[str, Any]:
-    """The line of the request for this path with this outcome, once it is written."""
-    until = time.monotonic() + 20
+def logged(fleet: Running, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The last record of this kind, once it is written."""
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         lines = fleet.portway("logs", "-A", "-o", "json").stdout.splitlines()
-        records = [record for record in map(json.loads, lines) if record["reason"] == reason]
-        found = [record for record in records if record.get("http", {}).get("path") == path]
-        if found:
+        if found := [record for record in map(json.loads, lines) if what(record)]:
             return dict(found[-1])
-    raise AssertionError(path)
+    raise AssertionError("it is not in the log")
 
 
-#: A Gateway with a port that needs no pod.
-PLAIN = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: NAME, namespace: shop}
-spec: {gatewayClassName: portway, listeners: [{name: tcp, port: 5555, protocol: TCP}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: TCPRoute
-metadata: {name: NAME, namespace: shop}
-spec: {parentRefs: [{name: NAME}], rules: [{backendRefs: [{name: web, port: 80}]}]}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: others}
-spec: {controllerName: example.com/others}
-"""
-
-
-def test_a_gateway_that_leaves_our_class_is_not_written_to_any_more(doors: Running) -> None:
-    """Its status has no place for two controllers; of a route's, only our entries are ours."""
-
-    def told(kind: str, path: str) -> str:
-        return doors.kubectl("-n", "shop", "get", kind, "leaving", "-o", f"jsonpath={path}").stdout
-
-    def programmed(name: str) -> None:
-        doors.kubectl("apply", "-f", "-", text=PLAIN.replace("NAME", name))
-        doors.kubectl("-n", "shop", "wait", "--for=condition=Programmed", f"gateway/{name}", "--timeout=60s")
-
-    programmed("leaving")
-    assert told("tcproute", "{.status.parents[*].controllerName}")
-    doors.kubectl("-n", "shop", "patch", "gateway", "leaving", "--type=merge", "-p",
-                  '{"spec": {"gatewayClassName": "others"}}')  # fmt: skip
-    doors.kubectl("-n", "shop", "wait", "--for=delete", "service/leaving-portway", "--timeout=60s")
-    deadline = time.monotonic() + 60
-    while told("tcproute", "{.status.parents[*].controllerName}"):
-        assert time.monotonic() < deadline, "the route still has an entry of ours"
-    theirs = {"type": "Accepted", "status": "False", "reason": "Elsewhere", "message": "",
-              "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
-    doors.kubectl("-n", "shop", "patch", "gateway", "leaving", "--subresource=status", "--type=merge", "-p",
-                  json.dumps({"status": {"conditions": [theirs]}}))  # fmt: skip
-    programmed("staying")  # the controllers have looked at everything since
-    assert told("gateway", "{.status.conditions[*].reason}") == "Elsewhere"
-    doors.kubectl("-n", "shop", "delete", "gateway,tcproute", "leaving", "staying")
-    doors.kubectl("delete", "gatewayclass", "others")
-
-
-def test_lint_has_nothing_against_doors(doors: Running) -> None:
-    found = json.loads(doors.portway("lint", "-o", "json", check=False).stdout)["findings"]
-    assert not [one for one in found if "-portway" in one["where"]["object"] and one["severity"] == "error"], found
+def of_request(path: str, reason: str = "ROUTED") -> Callable[[dict[str, Any]], bool]:
+    """Records of requests for this path with this outcome."""
+    return lambda record: record["reason"] == reason and record.get("http", {}).get("path") == path
 
 
 def test_ports_shows_doors(doors: Running) -> None:

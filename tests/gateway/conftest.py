@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from portway.gateway.engine import Applied, Door, Engine, Served
+from portway.gateway.engine import Applied, Carried, Door, Engine, Served, Told
 from portway.gateway.router import BuiltinEngine
 from portway.routing.table import RouteTable
 from portway.routing.timings import Timings
@@ -26,11 +26,16 @@ class Run:
     def __init__(self, engine: Engine, name: str) -> None:
         self.engine, self.name = engine, name
         self.served: list[Served] = []
+        self.carried: list[Carried] = []
         self.heard = asyncio.Event()
 
-    def report(self, served: Served) -> None:
+    def report(self, told: Told) -> None:
         """Keep it."""
-        self.served.append(served)
+        if isinstance(told, Served):
+            self.served.append(told)
+        else:
+            assert isinstance(told, Carried)
+            self.carried.append(told)
         self.heard.set()
 
     async def apply(self, table: RouteTable) -> Applied:
@@ -43,6 +48,14 @@ class Run:
         """What it says of the request for this path, as soon as it does."""
         async with asyncio.timeout(60):
             while not (found := [one for one in self.served if one.path == path]):
+                self.heard.clear()
+                await self.heard.wait()
+        return found[-1]
+
+    async def told_of(self, name: str) -> Carried:
+        """What it says of the connection for this server name, as soon as that is over."""
+        async with asyncio.timeout(10):
+            while not (found := [one for one in self.carried if one.name == name]):
                 self.heard.clear()
                 await self.heard.wait()
         return found[-1]

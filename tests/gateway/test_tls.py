@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from portway.gateway.router.certificates import Contexts
 from portway.routing.table import Endpoint, Listener, RouteTable
+from portway.routing.timings import Timings
 from portway.testing.doors import host, listener, route, table, with_endpoints
 from tests.gateway.backends import Backend
 from tests.gateway.certificates import certificate, showing
-from tests.gateway.conftest import Run
-from tests.ports import free_port
+from tests.gateway.conftest import Run, running
+from tests.ports import closed_port, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,8 +45,10 @@ def _table(*listeners: Listener, **services: Endpoint) -> RouteTable:
     return replace(with_endpoints(table(*listeners), endpoints), certificates={"shop/a": OWN})
 
 
-async def _open(name: str, context: ssl.SSLContext | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", PORT, ssl=context or showing(), server_hostname=name)
+async def _open(
+    name: str, context: ssl.SSLContext | None = None, port: int = PORT
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context or showing(), server_hostname=name)
 
 
 async def _said(name: str, data: bytes, context: ssl.SSLContext | None = None) -> bytes:
@@ -157,3 +160,106 @@ async def test_a_listener_whose_certificate_is_not_there_hands_nothing_on(run: R
         await run.engine.apply(replace(_table(_https(), _ended(), raw=raw), certificates={}))
         with pytest.raises(OSError):
             await _said("raw.a.example", b"x\n")
+
+
+RAW = "shop/raw:80/TCP"
+
+
+def _name(what: str, run: Run) -> str:
+    """One that no other test asks for."""
+    return f"{what}-{run.name}.a.example"
+
+
+@pytest.mark.parametrize("manner", ["ended", "passed"])
+async def test_the_log_tells_who_went_where(run: Run, manner: str) -> None:
+    """With the bytes inside, where TLS ends here."""
+    name = _name(f"told-{manner}", run)
+    own = Contexts().of(OWN) if manner == "passed" else None
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"you said " + await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=own) as server:
+        raw = Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        at = _ended("*.a.example") if manner == "ended" else _at("*.a.example", "TLS", "raw")
+        await run.apply(_table(at, raw=raw))
+        reader, writer = await _open(name)
+        writer.write(b"x\n")
+        assert await reader.read() == b"you said x\n"
+        client = writer.get_extra_info("sockname")
+        writer.close()
+    told = await run.told_of(name)
+    assert (told.code, told.route, told.pool) == ("ROUTED", "HTTPRoute shop//", RAW)
+    assert (told.client, told.frontend, told.entry) == (client, ("127.0.0.1", PORT), "Gateway")
+    assert told.backend == (raw.address, raw.port)
+    assert (told.bytes_in, told.bytes_out) == (2, 11) if manner == "ended" else min(told.bytes_in, told.bytes_out) > 100
+    assert told.started > 0 and 0 <= told.seconds < 60
+
+
+@pytest.mark.parametrize("manner", ["ended", "passed"])
+async def test_the_log_tells_why_a_connection_was_closed(run: Run, manner: str) -> None:
+    with closed_port() as port:
+        await _are_told(run, manner, Endpoint("127.0.0.1", port))
+
+
+async def _are_told(run: Run, manner: str, nobody: Endpoint) -> None:
+    for code, services, there in (
+        ("NO_ENDPOINTS", ("raw",), {}),
+        ("BACKEND_INVALID", ("",), {}),
+        ("BACKEND_INVALID", (), {}),
+        ("BACKEND_INVALID", ("raw=0",), {"raw": nobody}),
+        ("BACKEND_UNREACHABLE", ("raw",), {"raw": nobody}),
+    )[: 5 if manner == "passed" else 4]:  # HAProxy tries for three seconds
+        name = _name(f"{manner}-{len(run.carried)}", run)
+        fields: dict[str, Any] = {"certificates": ("shop/a",)} if manner == "ended" else {}
+        made = host("*.a.example", route("/", *services))
+        at = listener(made, port=PORT, protocol="TLS", hostname="*.a.example", **fields)
+        await run.apply(_table(at, **there))
+        with suppress(OSError):
+            assert await _said(name, b"") == b""
+        told = await run.told_of(name)
+        assert (told.code, told.bytes_out) == (code, 0), services
+        assert (told.pool, told.backend is None) == (
+            RAW if services == ("raw",) else "",
+            not there or code != "BACKEND_UNREACHABLE",
+        )
+
+
+async def test_requests_beside_connections_are_told_once(run: Run, web: list[Backend]) -> None:
+    before = len(run.carried)
+    name = _name("beside", run)
+    await run.apply(_table(_ended(name), _https(), web=web[0].endpoint))
+    assert b'"name": "web-0"' in await _said("a.example", GET.replace(b"/x", b"/once") % b"a.example")
+    assert (await run.told("/once")).status == 200
+    assert await _said(name, b"") == b""
+    assert (await run.told_of(name)).code == "NO_ENDPOINTS"
+    assert len(run.carried) == before + 1
+
+
+@pytest.mark.parametrize("engine", ["builtin", "haproxy"])
+async def test_a_connection_that_was_handed_on_may_end_when_the_door_does(engine: str) -> None:
+    port = free_port()
+    async with running(engine, replace(Timings(), drain=60.0)) as run, _talker() as raw:
+        await run.apply(_table(replace(_ended(), port=port), raw=raw))
+        reader, writer = await _open("raw.a.example", port=port)
+        assert await reader.readline() == b"hello\n"
+        stopping = asyncio.create_task(run.engine.stop())
+        async with asyncio.timeout(30):
+            while await _is_open(port):
+                await asyncio.sleep(0.01)
+        assert not stopping.done()
+        writer.write(b"x\n")
+        assert await reader.read() == b"you said x\n"
+        writer.close()
+        await stopping
+        assert [(told.name, told.bytes_out) for told in run.carried] == [("raw.a.example", 17)]
+
+
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -54,9 +54,11 @@ def dialled(record: Record) -> tuple[str, int]:
 
 
 def door_name(record: Record) -> str:
-    """A request's host, `node-1:32100` for a nodePort, else `10.96.0.10:80`; "-" when it is not known."""
+    """What a door was asked for by name, `node-1:32100` for a nodePort, else `10.96.0.10:80`; "-": it is not known."""
     if record.http is not None and record.http.host:
         return record.http.host
+    if record.tls is not None and record.tls.server_name:
+        return record.tls.server_name
     address, port = dialled(record)
     if record.entry == "nodePort" and record.node:
         return f"{record.node}:{port}"

@@ -66,6 +66,15 @@ class Http(Struct, frozen=True, omit_defaults=True):
     """What decided, as `portway trace` names it: `Ingress shop/web`, `HTTPRoute shop/web`; empty: nothing matched."""
 
 
+class Tls(Struct, frozen=True, omit_defaults=True):
+    """A connection that a door of layer 7 handed on to a pod of a TLSRoute, or closed: nobody read requests of it."""
+
+    server_name: str = ""
+    """That the client asked for (SNI)."""
+    route: str = ""
+    """What decided, as `portway trace` names it: `TLSRoute shop/db rules[0]`; empty: nothing matched."""
+
+
 class Record(Struct, frozen=True, omit_defaults=True):
     """One line of the log. What is unknown or does not apply is left out of the JSON."""
 
@@ -102,3 +111,4 @@ class Record(Struct, frozen=True, omit_defaults=True):
     flow_id: str = ""
     """Stable for one connection on one node."""
     http: Http | None = None
+    tls: Tls | None = None

@@ -62,6 +62,12 @@ CODES: Mapping[str, Code] = {
         "the authority that signed the pods' certificates in the policy's ConfigMap, and a name that they have",
         "BackendTLSPolicy.spec.validation",
     ),
+    "BACKEND_UNREACHABLE": Code(
+        "reason",
+        "the door closed a connection of a TLSRoute: no pod behind it let the door connect, and some were asked",
+        "portway logs -o json; kubectl exec POD -- ss -ltn",
+        "a targetPort at which the pods listen; policies that let the door's pod in",
+    ),
     "PW-S01": Code(
         "finding",
         "a suppression without a reason, or with a date that is none: it suppresses nothing",

@@ -35,8 +35,8 @@ class Applied(Struct, frozen=True):
     """One line: why it was refused, or what could not be had (a port that is taken)."""
 
 
-class Served(Struct, frozen=True):
-    """A request that was answered, for the access log and the counters."""
+class _Over(Struct, frozen=True):
+    """What is over: whose it was, and when."""
 
     started: float
     """Seconds since the epoch."""
@@ -46,14 +46,13 @@ class Served(Struct, frozen=True):
     """The door's own address and port."""
     entry: str
     """`Ingress` or `Gateway`."""
-    method: str
-    host: str
-    path: str
-    """Without the query, which may hold secrets."""
-    status: int
-    """0: the client went away before there was an answer."""
+
+
+class Told(_Over, frozen=True, kw_only=True):
+    """What is over, for the access log and the counters."""
+
     code: str = "ROUTED"
-    """A Decision's; `BAD_REQUEST`: it was none."""
+    """A Decision's; `BAD_REQUEST`: it was none; `BACKEND_TLS_FAILED`, `BACKEND_UNREACHABLE`: no pod could be had."""
     route: str = ""
     pool: str = ""
     """Key of the table's pools."""
@@ -62,7 +61,25 @@ class Served(Struct, frozen=True):
     bytes_out: int = 0
 
 
-Report = Callable[[Served], None]
+class Served(Told, frozen=True):
+    """A request that was answered."""
+
+    method: str
+    host: str
+    path: str
+    """Without the query, which may hold secrets."""
+    status: int
+    """0: the client went away before there was an answer."""
+
+
+class Carried(Told, frozen=True):
+    """A connection of which no requests were read: it was handed on to a pod of a TLSRoute, or closed."""
+
+    name: str
+    """The server name that its client asked for."""
+
+
+Report = Callable[[Told], None]
 
 
 class Engine(Protocol):

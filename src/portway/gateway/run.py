@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from portway.accesslog.parties import Known
 from portway.client import Api, Unreachable
-from portway.gateway.engine import Door, Engine, Served
+from portway.gateway.engine import Door, Engine, Told
 from portway.gateway.folder import own_folder
 from portway.gateway.follow import Following
 from portway.gateway.parties import Parties
@@ -114,7 +114,7 @@ async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, eng
     engine, name = (engine, "own") if engine is not None else engine_of(config.engine)
     process = _Process(config, engine, Tally(name), lines)
     with own_folder() as folder:
-        await engine.start(Door(config.door, folder, config.addresses), process.served)
+        await engine.start(Door(config.door, folder, config.addresses), process.told)
         try:
             async with process.answering(), asyncio.TaskGroup() as group:
                 following = Following(api)
@@ -128,11 +128,11 @@ async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, eng
                 lines.close()
 
 
-def _addresses(waiting: Iterable[tuple[Served, object]]) -> Iterator[str]:
-    for served, _ in waiting:
-        yield served.client[0]
-        if served.backend is not None:
-            yield served.backend[0]
+def _addresses(waiting: Iterable[tuple[Told, object]]) -> Iterator[str]:
+    for told, _ in waiting:
+        yield told.client[0]
+        if told.backend is not None:
+            yield told.backend[0]
 
 
 class _Process:
@@ -143,15 +143,15 @@ class _Process:
         self._table = RouteTable()
         self._ready = False
         self._node = socket.gethostname()
-        self._waiting: list[tuple[Served, Mapping[str, Pool]]] = []
+        self._waiting: list[tuple[Told, Mapping[str, Pool]]] = []
         self._encode = msgspec.json.Encoder().encode
         self._known: Mapping[str, Known] = {}
 
-    def served(self, served: Served) -> None:
+    def told(self, told: Told) -> None:
         """An engine's report."""
-        self._tally.served(served)
+        self._tally.told(told)
         if self._lines is not None and len(self._waiting) < _MOST_LINES:
-            self._waiting.append((served, self._table.pools))  # as they are now
+            self._waiting.append((told, self._table.pools))  # as they are now
 
     async def apply(self, following: Following) -> None:
         """Each table, as it comes; one that was refused is tried again now and then: ports may become free."""
@@ -192,9 +192,9 @@ class _Process:
         """Write what waits; `count`: the first of it."""
         if self._lines is None:
             return
-        told, self._waiting = self._waiting[:count], self._waiting[count:]
-        if told:
-            encoded = [self._encode(record_of(served, self._node, pools, self._known)) for served, pools in told]
+        ready, self._waiting = self._waiting[:count], self._waiting[count:]
+        if ready:
+            encoded = [self._encode(record_of(told, self._node, pools, self._known)) for told, pools in ready]
             self._lines.write(b"\n".join(encoded) + b"\n", len(encoded))
         else:
             self._lines.keep()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from portway.gateway.engine import Applied, Served
+from portway.gateway.engine import Applied, Served, Told
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -23,6 +23,8 @@ class Tally:
         self.engine = engine
         self.requests: Counter[tuple[str, int]] = Counter()
         """By (route, status)."""
+        self.connections: Counter[tuple[str, str]] = Counter()
+        """Of TLSRoutes, by (route, reason)."""
         self.applied: Counter[str] = Counter()
         self.changes = 0
         self.problem = ""
@@ -30,16 +32,21 @@ class Tally:
         self._sum = 0.0
         self._routes: set[str] = set()
 
-    def served(self, served: Served) -> None:
-        """One more request."""
-        route = served.route
+    def told(self, told: Told) -> None:
+        """One more request, or connection."""
+        if isinstance(told, Served):
+            self.requests[self._counted(told.route), told.status] += 1
+            self._seconds[bisect_left(_BOUNDS, told.seconds)] += 1
+            self._sum += told.seconds
+        else:
+            self.connections[self._counted(told.route), told.code] += 1
+
+    def _counted(self, route: str) -> str:
         if route not in self._routes:
             if len(self._routes) >= _MOST_ROUTES:
-                route = ""
+                return ""
             self._routes.add(route)
-        self.requests[route, served.status] += 1
-        self._seconds[bisect_left(_BOUNDS, served.seconds)] += 1
-        self._sum += served.seconds
+        return route
 
     def took(self, applied: Applied) -> None:
         """One more table."""
@@ -65,6 +72,12 @@ class Tally:
         for (route, status), count in self.requests.items():
             requests.add_metric([route, str(status)], count)
         yield requests
+        connections = CounterMetricFamily(
+            "portway_gateway_connections", "Connections of TLSRoutes by what decided.", labels=["route", "reason"]
+        )
+        for (route, reason), count in self.connections.items():
+            connections.add_metric([route, reason], count)
+        yield connections
         bounds = [*map(str, _BOUNDS), "+Inf"]
         yield HistogramMetricFamily(
             "portway_gateway_request_duration_seconds",

@@ -14,11 +14,12 @@ certificates and are imported by those who need them.
 """
 
 from portway.routing.cors import told_headers
-from portway.routing.decide import backend_status, decide, is_copied, pick
+from portway.routing.decide import backend_code, backend_status, decide, is_copied, pick
 from portway.routing.edits import edited_headers
 from portway.routing.hosts import certificate_for, host_of, is_misdirected, listener_for
 
 __all__ = [
+    "backend_code",
     "backend_status",
     "certificate_for",
     "decide",

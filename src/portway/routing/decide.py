@@ -83,6 +83,13 @@ def backend_status(table: RouteTable, route: Route, backend: WeightedBackend) ->
     return 0 if table.pools[backend.pool].endpoints else NO_ENDPOINTS
 
 
+def backend_code(table: RouteTable, backend: WeightedBackend) -> str:
+    """What becomes of the share of one backend."""
+    if backend.pool not in table.pools:
+        return "BACKEND_INVALID"
+    return "ROUTED" if table.pools[backend.pool].endpoints else "NO_ENDPOINTS"
+
+
 def is_copied(mirror: Mirror, point: float) -> bool:
     """Whether the mirror gets the request at a point (0 <= point < 1) that is drawn evenly."""
     return point * mirror.denominator < mirror.numerator

@@ -8,12 +8,14 @@ from tempfile import TemporaryDirectory
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
+from portway.accesslog.names import door_name
 from portway.accesslog.packed import packed_address
 from portway.accesslog.parties import Known
 from portway.accesslog.parties import Parties as Directory
-from portway.accesslog.record import Party
-from portway.gateway.engine import Served
+from portway.accesslog.record import Party, ServiceRef, Tls
+from portway.gateway.engine import Carried, Served
 from portway.gateway.parties import AT_ONCE, Parties
 from portway.gateway.records import record_of
 from portway.model import Node, Pod
@@ -61,6 +63,22 @@ def test_a_backend_has_its_node_and_where_that_is() -> None:
     unasked = record_of(_served(ABROAD, POD), "node-1", {"shop/web:80/TCP": pool}, {})
     assert unasked.backend == Party(POD, 8080, "pod", "shop", "behind")
     assert unasked.topology == ""
+
+
+def test_a_connection_is_told_by_the_name_that_it_was_for() -> None:
+    carried = Carried(
+        1.0, 0.5, (ABROAD, 40000), ("10.244.1.2", 443), "Gateway", "db.example", route="TLSRoute shop/db rules[0]",
+        pool="shop/db:5432/tls", backend=(POD, 5432), bytes_in=10, bytes_out=20,
+    )  # fmt: skip
+    pool = Pool("shop", "db", 5432, "pg", endpoints=(Endpoint(POD, 5432, "shop/db-0"),))
+    told = record_of(carried, "node-1", {"shop/db:5432/tls": pool}, {})
+    assert (told.http, told.tls) == (None, Tls("db.example", "TLSRoute shop/db rules[0]"))
+    assert (told.verdict, told.entry, told.service) == ("FORWARDED", "Gateway", ServiceRef("shop", "db", "pg", 5432))
+    assert (told.bytes_in, told.bytes_out, told.duration_ms) == (10, 20, 500.0)
+    assert told.backend is not None and told.backend.pod == "db-0"
+    assert door_name(told) == "db.example"
+    refused = record_of(replace(carried, code="NO_ENDPOINTS", backend=None), "node-1", {}, {})
+    assert (refused.verdict, refused.reason, refused.backend) == ("REFUSED", "NO_ENDPOINTS", None)
 
 
 @asynccontextmanager

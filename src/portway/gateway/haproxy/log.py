@@ -1,17 +1,18 @@
-"""What HAProxy tells of each request: lines of JSON over a Unix socket, made what every engine tells."""
+"""What HAProxy tells of requests and connections: lines of JSON over a Unix socket, made what every engine tells."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.gateway.engine import Report, Served
+from portway.gateway.engine import Carried, Report, Served, Told
 from portway.gateway.haproxy.identity import hand
 from portway.routing.haproxy import Rendered
 
@@ -33,8 +34,8 @@ _MOST_NAMES = 100_000
 """Of old tables."""
 
 
-class Line(Struct):
-    """As the frontends' log-format has it."""
+class Line(Struct, kw_only=True, tag_field="kind"):
+    """As the frontends' log-formats have it."""
 
     at: float
     took: int
@@ -42,7 +43,6 @@ class Line(Struct):
     client: str
     port: int
     address: str
-    status: int
     target: str
     section: str
     server: str
@@ -53,15 +53,27 @@ class Line(Struct):
     listener: str
     known: str
     """The virtual host."""
-    method: str
-    host: str
-    path: str
     from_: int = msgspec.field(name="from")
     in_: int = msgspec.field(name="in")
     out: int = 0
 
 
-_decode = msgspec.json.Decoder(Line).decode
+class RequestLine(Line, kw_only=True, tag="request"):
+    """Of a request."""
+
+    status: int
+    method: str
+    host: str
+    path: str
+
+
+class ConnectionLine(Line, kw_only=True, tag="connection"):
+    """Of a connection of which no requests were read."""
+
+    name: str
+
+
+_decode = msgspec.json.Decoder(RequestLine | ConnectionLine).decode
 
 
 class LogSocket(asyncio.DatagramProtocol):
@@ -111,35 +123,59 @@ class LogSocket(asyncio.DatagramProtocol):
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.debug("HAProxy wrote %r: %s", data, error)
             return
-        served = _served(line, self._routes, self._pools, self._entries)
-        if served.backend is not None and _is_distrusted(line, served.backend, self._has_failed):
-            served = replace(served, code="BACKEND_TLS_FAILED")
-        self._report(served)
+        told = self._told(line)
+        if told.backend is not None and _is_distrusted(line, told.backend, self._has_failed):
+            told = replace(told, code="BACKEND_TLS_FAILED")
+        self._report(told)
+
+    def _told(self, line: RequestLine | ConnectionLine) -> Told:
+        """A dash is HAProxy's word for nothing."""
+        address, _, port = line.server.rpartition("_")
+        pool = self._pools.get(line.section, "")
+        shared = {
+            "started": line.at,
+            "seconds": max(0, line.took) / 1000,
+            "client": (line.client, line.from_),
+            "frontend": (line.address, line.port),
+            "entry": self._entries.get(line.listener, next(iter(self._entries.values()), "")),
+            "route": self._routes.get(line.target, ""),
+            "pool": pool,
+            "backend": (address, int(port)) if address and port.isdecimal() else None,
+            "bytes_in": line.in_,
+            "bytes_out": line.out,
+        }
+        return _carried(line, pool, shared) if isinstance(line, ConnectionLine) else _served(line, pool, shared)
 
 
-def _served(line: Line, routes: Mapping[str, str], pools: Mapping[str, str], entries: Mapping[str, str]) -> Served:
-    """A dash is HAProxy's word for nothing."""
-    address, _, port = line.server.rpartition("_")
-    return Served(
-        started=line.at,
-        seconds=max(0, line.took) / 1000,
-        client=(line.client, line.from_),
-        frontend=(line.address, line.port),
-        entry=entries.get(line.listener, next(iter(entries.values()), "")),
+def _served(line: RequestLine, pool: str, shared: dict[str, Any]) -> Served:
+    served = Served(
         method=_known(line.method),
         host=_known(line.host),
         path=_known(line.path),
         status=max(0, line.status),
-        code=_code(line, pools.get(line.section, "")),
-        route="" if _is_misdirected(line) else routes.get(line.target, ""),
-        pool=pools.get(line.section, ""),
-        backend=(address, int(port)) if address and port.isdecimal() else None,
-        bytes_in=line.in_,
-        bytes_out=line.out,
+        code=_code(line, pool),
+        **shared,
     )
+    return replace(served, route="") if _is_misdirected(line) else served
 
 
-def _is_misdirected(line: Line) -> bool:
+def _carried(line: ConnectionLine, pool: str, shared: dict[str, Any]) -> Carried:
+    return Carried(name=_known(line.name), code=_fate(line, pool), **shared)
+
+
+def _fate(line: ConnectionLine, pool: str) -> str:
+    if line.known == "-":
+        return "NO_HOST"
+    if line.server != _NOBODY:
+        return "BACKEND_UNREACHABLE" if line.end.upper() == _NOT_CONNECTED else "ROUTED"
+    return "NO_ENDPOINTS" if pool else "BACKEND_INVALID"
+
+
+_NOT_CONNECTED = "SC"
+"""A termination state: refused by the server, or in lower case not reached in time."""
+
+
+def _is_misdirected(line: RequestLine) -> bool:
     """Answered 421 and no backend asked: so it was the door that said it, whatever route it had thought of before."""
     return line.status == 421 and line.server == _NOBODY
 
@@ -149,7 +185,7 @@ def _is_distrusted(line: Line, backend: tuple[str, int], has_failed: Failed) -> 
     return line.end.startswith("S") and (line.tls not in ("-", "0") or has_failed(backend))
 
 
-def _code(line: Line, pool: str) -> str:
+def _code(line: RequestLine, pool: str) -> str:
     """What `decide` would have said, from what is left of it."""
     if line.method == "-":
         return "BAD_REQUEST"

@@ -16,7 +16,7 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
 from portway.gateway.router.request import Incoming, Reply
 from portway.gateway.router.upstream import Http1Upstream
-from portway.routing import backend_status, decide, edited_headers, is_copied, pick, told_headers
+from portway.routing import backend_code, backend_status, decide, edited_headers, is_copied, pick, told_headers
 from portway.routing.answers import answer_text
 from portway.routing.decide import NO_CONTENT
 from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
@@ -48,7 +48,7 @@ class House(Protocol):
     def chance(self) -> float:
         """0 to 1."""
 
-    def served(self, served: Served) -> None:
+    def told(self, served: Served) -> None:
         """It is over."""
 
 
@@ -68,6 +68,7 @@ class Answering:
         self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Of the present try: `_STALE`, or nothing to add."""
         self._task: asyncio.Task[None] | None = None
+        self._client, self._door = (_pair(reply.transport.get_extra_info(name)) for name in ("peername", "sockname"))
         self._started = time.time()
         self._begun = self._over = self._taking = self._full = False
         self._repeat: list[bytes] | None = []
@@ -147,7 +148,7 @@ class Answering:
         assert route is not None
         backend = self._backend = pick(decision.backends, self._house.chance())
         if status := backend_status(self._table, route, backend):
-            self._code = code = "NO_ENDPOINTS" if backend.pool in self._table.pools else "BACKEND_INVALID"
+            self._code = code = backend_code(self._table, backend)
             self._own(status, answer_text(code, route, backend.pool, backend.reason))
         return min((s for s in (route.timeouts.request, route.timeouts.backend_request) if s > 0), default=0.0)
 
@@ -235,11 +236,9 @@ class Answering:
                 self._mirrors.append(Mirror(self._house.kept, target(endpoint, pool), asked))
 
     def _asked(self, route: Route) -> Asked:
-        incoming, transport = self._incoming, self._reply.transport
+        incoming = self._incoming
         scheme = "http" if self._listener is None or self._listener.protocol == "HTTP" else "https"
-        client = _pair(transport.get_extra_info("peername"))
-        port = _pair(transport.get_extra_info("sockname"))[1]
-        headers = forwarded(end_to_end(incoming.headers), client[0], scheme, incoming.host, port)
+        headers = forwarded(end_to_end(incoming.headers), self._client[0], scheme, incoming.host, self._door[1])
         if not any(name.lower() == "x-request-id" for name, _ in headers):
             headers.append(("X-Request-Id", self._house.request_id()))
         return Asked(
@@ -348,17 +347,17 @@ class Answering:
             upstream.abort()
         if not self._outcome.done():
             self._outcome.set_result("")
-        self._house.served(self._told())
+        self._house.told(self._told())
         self._reply.done()
 
     def _told(self) -> Served:
-        incoming, transport = self._incoming, self._reply.transport
+        incoming = self._incoming
         endpoint, route = self._endpoint, self._decision.route
         return Served(
             started=self._started,
             seconds=time.time() - self._started,
-            client=_pair(transport.get_extra_info("peername")),
-            frontend=_pair(transport.get_extra_info("sockname")),
+            client=self._client,
+            frontend=self._door,
             entry=self._listener.entry if self._listener else "",
             method=incoming.method,
             host=incoming.host,

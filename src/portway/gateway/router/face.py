@@ -4,14 +4,14 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from portway.gateway.engine import Door
-from portway.gateway.router.asked import Target
 from portway.gateway.router.hello import NotTls, server_name
 from portway.gateway.router.kept import Kept
-from portway.gateway.router.splice import Splice, join
+from portway.gateway.router.passage import Handed, House, Passage
+from portway.gateway.router.splice import Splice
 from portway.routing.table import Listener
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _BACKLOG = 4096
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 
 
-class Engine(Protocol):
+class Engine(House, Protocol):
     """What a port needs of its engine."""
 
     door: Door
@@ -37,7 +37,7 @@ class Engine(Protocol):
     def context(self, listener: Listener | None, name: str) -> ssl.SSLContext:
         """What ends TLS for this server name, or refuses to."""
 
-    def handed_to(self, listener: Listener, name: str) -> Iterator[Target]:
+    def handed(self, listener: Listener, name: str) -> Handed:
         """Where to go with a connection of which no requests are read."""
 
 
@@ -136,23 +136,19 @@ class Face:
             here = await self._end_tls(client, Splice, self._engine.context(listener, name), None)
         else:
             _, here = await asyncio.get_running_loop().connect_accepted_socket(Splice, client)
-        there = await self._reached(listener, name)
-        if there is None:
-            here.transport.close()
-        else:
-            join(here, there)
-
-    async def _reached(self, listener: Listener, name: str) -> Splice | None:
-        """A pod."""
-        for target in self._engine.handed_to(listener, name):
+        passage, handed = Passage(self._engine, listener, name, here), self._engine.handed(listener, name)
+        code, target = handed.code, None
+        for target in handed.targets():
             there = Splice()
             try:
                 await self._engine.kept.connected(there, target, name)
             except OSError as error:
                 log.debug("%s:%s: %s", target.address, target.port, error)
+                code = "BACKEND_TLS_FAILED" if isinstance(error, ssl.SSLError) else "BACKEND_UNREACHABLE"
             else:
-                return there
-        return None
+                passage.begin(handed, target, there)
+                return
+        passage.refuse(handed, code, target)
 
 
 async def _peeked(client: socket.socket) -> str:

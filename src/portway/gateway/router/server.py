@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 from time import monotonic, time
 
-from portway.gateway.engine import Applied, Door, Report, Served
+from portway.gateway.engine import Applied, Door, Report, Served, Told
 from portway.gateway.router.asked import Target, target
 from portway.gateway.router.certificates import Contexts, has_shown, name_of, refusing
 from portway.gateway.router.exchange import Answering
@@ -18,11 +18,12 @@ from portway.gateway.router.face import Face
 from portway.gateway.router.kept import Kept
 from portway.gateway.router.narrow import Narrowed
 from portway.gateway.router.newcomer import Newcomer
+from portway.gateway.router.passage import Handed
 from portway.gateway.router.request import Connection, Incoming, Reply
-from portway.routing import backend_status, certificate_for, host_of, is_misdirected, listener_for, pick
+from portway.routing import backend_code, certificate_for, host_of, is_misdirected, listener_for, pick
 from portway.routing.door import of_door
 from portway.routing.hosts import clients_of, virtual_host
-from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable
+from portway.routing.table import Certificate, Endpoint, Listener, Pool, RouteTable, WeightedBackend
 from portway.routing.timings import Timings
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class BuiltinEngine:
                     await asyncio.sleep(0.02)
         for client in list(self.connections):
             client.transport.abort()
+        await asyncio.sleep(0)  # they tell that they are over
         self._sweeper.cancel()
         self.kept.close()
 
@@ -126,9 +128,9 @@ class BuiltinEngine:
         for offset in range(min(_TRIES, len(pool.endpoints))):
             yield pool.endpoints[(first + offset) % len(pool.endpoints)]
 
-    def served(self, served: Served) -> None:
+    def told(self, told: Told) -> None:
         """For the log."""
-        self._report(served)
+        self._report(told)
 
     def refused(self, client: Connection, status: int) -> None:
         """What was no request: there is nothing to say of it but where it came from."""
@@ -162,15 +164,20 @@ class BuiltinEngine:
             return self._contexts.of(certificate, listener.clients, http=listener.protocol == "HTTPS")
         return refusing()
 
-    def handed_to(self, listener: Listener, name: str) -> Iterator[Target]:
+    def handed(self, listener: Listener, name: str) -> Handed:
         """Where to go with a connection of which no requests are read."""
         narrow = self._narrowed.get(listener.name)
         host = virtual_host(narrow.to(name).hosts, name) if narrow is not None else None
-        for route in host.routes[:1] if host is not None else ():
-            backend = pick(route.backends, self.chance()) if route.backends else None
-            if backend is not None and not backend_status(self.table, route, backend):
-                pool = self.table.pools[backend.pool]
-                yield from (target(endpoint, pool) for endpoint in self.endpoints(backend.pool, pool))
+        if host is None or not host.routes:
+            return Handed("NO_HOST")
+        route = host.routes[0]
+        shares = [backend for backend in route.backends if backend.weight > 0]
+        backend = pick(shares, self.chance()) if shares else WeightedBackend("")
+        return Handed(backend_code(self.table, backend), route.name, backend.pool, lambda: self._targets(backend.pool))
+
+    def _targets(self, key: str) -> Iterator[Target]:
+        if (pool := self.table.pools.get(key)) is not None:
+            yield from (target(endpoint, pool) for endpoint in self.endpoints(key, pool))
 
     # within
 

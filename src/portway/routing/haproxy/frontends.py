@@ -34,7 +34,7 @@ class Share(Struct, frozen=True):
 
 
 _HTTP_LOG = (
-    '{"at":%Ts.%ms,"took":%Ta,"client":"%ci","from":%cp,"address":"%fi","port":%fp,"status":%ST,"in":%U,"out":%B,'
+    '{"kind":"request","at":%Ts.%ms,"took":%Ta,"client":"%ci","from":%cp,"address":"%fi","port":%fp,"status":%ST,"in":%U,"out":%B,'
     '"target":"%[var(txn.to)]","section":"%b","server":"%s","end":"%ts","tls":"%[ssl_bc_err]","listener":"%[var(txn.at)]","known":"%[var(txn.vh)]",'
     '"method":"%[var(txn.method),json(utf8ps)]","host":"%[var(txn.host),json(utf8ps)]",'
     '"path":"%[var(txn.path),json(utf8ps)]"}'
