@@ -11,6 +11,7 @@ import pytest
 from portway.agent.doors import Door, Doors, door_at
 from portway.agent.health import Answer
 from tests.ports import free_port
+from tests.told import by_portway
 
 
 def _telling(text: str) -> Answer:
@@ -46,7 +47,7 @@ async def test_a_door_that_cannot_be_opened_is_said_once_and_opened_later(caplog
         for _ in range(3):
             assert not await doors.follow({door: _telling, other: _telling})
         assert (await _ask("GET", other.port))[0] == 200, "others are not held up"
-    (said,) = caplog.messages
+    (said,) = by_portway(caplog)
     assert said == f"cannot listen on {door}: Address already in use; trying again every 5 s"
     assert await doors.follow({door: _telling, other: _telling})
     assert (await _ask("GET", door.port))[0] == 200

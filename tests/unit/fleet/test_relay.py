@@ -19,6 +19,7 @@ from portway.fleet.relay.dial import Dialer
 from portway.fleet.relay.tcp import open_tcp
 from portway.fleet.relay.udp import open_udp
 from tests.ports import closed_port
+from tests.told import by_portway
 
 DOOR, INNER = "127.66.6.1", "127.66.6.2"
 
@@ -192,12 +193,12 @@ async def test_a_taken_port_is_said_once_and_tried_again(dial: Dialer, caplog: p
     doors = Doors([node], dial)
     doors.change(("", "s"), None, frozenset({NodePort("TCP", port)}))
     async with asyncio.timeout(60):
-        while not caplog.records:
+        while not by_portway(caplog):
             await asyncio.sleep(0.01)
         taken.close()
-        while len(caplog.records) < 2:
+        while len(by_portway(caplog)) < 2:
             await asyncio.sleep(0.01)
-    said = [record.message for record in caplog.records]
+    said = by_portway(caplog)
     assert said[0].startswith(f"cannot answer at {DOOR}:{port}/TCP:") and "in use" in said[0]
     assert said[1] == f"answering at {DOOR}:{port}/TCP now"
     reader, _ = await asyncio.open_connection(DOOR, port)
