@@ -32,7 +32,7 @@ async def test_a_client_certificate_over_tls(tmp_path: Path) -> None:
             assert "default" in await names(api)
             reflector: Reflector[dict[str, Any]] = Reflector(api, NAMESPACES)
             running = asyncio.create_task(reflector.run())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await reflector.synced.wait()
             assert ("", "kube-system") in reflector.objects
             running.cancel()

@@ -50,6 +50,7 @@ from portway.testing.doordocs import (
     tls_policy,
     tls_secret,
 )
+from tests.patience import PATIENCE
 
 
 def resource_of(document: Doc) -> Resource:
@@ -91,7 +92,7 @@ class World:
         """The document, once it is as asked."""
         found: Doc = {}
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     try:
                         found = await self.api.get(resource, namespace if resource.namespaced else "", name)
@@ -108,7 +109,7 @@ class World:
         selector = "endpointslice.kubernetes.io/managed-by=doors.portway.dev"
         found: list[tuple[str, str, int]] = []
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     slices, _ = await self.api.list(ENDPOINT_SLICES, "shop", label_selector=selector)
                     found = sorted(
@@ -124,7 +125,7 @@ class World:
             raise AssertionError(found) from None
 
     async def until_gone(self, resource: Resource, name: str, namespace: str = "shop") -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     await self.api.get(resource, namespace, name)
@@ -189,7 +190,7 @@ async def test_the_first_ingress_opens_the_door_and_the_last_one_closes_it(world
 
 async def test_an_ingress_is_told_once_what_is_wrong(world: World) -> None:
     await world.create(ingress("bad", host_rule("a.com", ingress_path("/", "gone"))))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not (found := (await world.api.list(EVENTS, "shop", field_selector="reason=ServiceNotFound"))[0]):
             await asyncio.sleep(0.01)
     assert [(e["message"], e["count"]) for e in found] == [("Service shop/gone does not exist", 1)]

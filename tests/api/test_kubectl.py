@@ -56,7 +56,7 @@ class Kubectl:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             env={"HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig), "PATH": os.environ["PATH"]} | environment,
         )
 
@@ -190,9 +190,9 @@ def test_node_ports_in_kubernetes_words(shop: Kubectl) -> None:
 
 
 def test_delete_and_wait(shop: Kubectl) -> None:
-    assert shop("wait svc/web --for=jsonpath={.spec.type}=NodePort --timeout=5s") == "service/web condition met\n"
+    assert shop("wait svc/web --for=jsonpath={.spec.type}=NodePort --timeout=60s") == "service/web condition met\n"
     assert shop("delete svc web").startswith('service "web" deleted')
-    shop("wait svc/web --for=delete --timeout=5s")
+    shop("wait svc/web --for=delete --timeout=60s")
     assert shop.fails("delete svc web") == 'Error from server (NotFound): services "web" not found'
     assert shop("delete deploy --all").startswith('deployment.apps "web" deleted')
 

@@ -90,5 +90,5 @@ def test_tables_explain_and_refusals(kubectl: Kubectl) -> None:
     refused = kubectl.fails("apply -f -", objects("v1", "80").replace("protocol: HTTP", "protocol: HTTP, tls: {}"))
     assert "tls must not be specified for protocols ['HTTP', 'TCP', 'UDP']" in refused
     assert "gateway.networking.k8s.io/v1beta1" in kubectl("api-versions")
-    kubectl("wait --for=condition=Accepted=Unknown gateway/door --timeout=5s")
+    kubectl("wait --for=condition=Accepted=Unknown gateway/door --timeout=60s")
     assert kubectl("delete gateway,httproute,refgrant --all").count("deleted") == 3

@@ -17,6 +17,7 @@ from portway.reconcile.loadbalancers import FINALIZER
 from portway.reconcile.resources import EVENTS, IP_ADDRESS_POOLS, NAMESPACES, SERVICES
 from portway.testing import apiserver
 from tests.api.http import Http
+from tests.patience import PATIENCE
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 POOL = """
@@ -67,7 +68,7 @@ class World:
     async def kubectl(self, line: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         command = [str(KUBECTL), "--kubeconfig", str(self.server.kubeconfig), *line.split()]
         return await asyncio.to_thread(
-            subprocess.run, command, input=stdin, capture_output=True, text=True, timeout=60, check=False
+            subprocess.run, command, input=stdin, capture_output=True, text=True, timeout=120, check=False
         )
 
     async def apply(self, text: str) -> str:
@@ -83,13 +84,17 @@ class World:
         return [point["ip"] for point in points]
 
     async def has(self, name: str, *expected: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await self.addresses(name) != list(expected):
                 await asyncio.sleep(0.02)
 
+    def metrics_now(self) -> str:
+        """What the controllers say at /metrics."""
+        return Http(self.metrics).get("/metrics").text
+
     async def told(self, name: str, reason: str, words: str) -> None:
         """Until an Event about the Service says so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 events = (await self.api.list(EVENTS, "default"))[0]
                 mine = [e for e in events if e["involvedObject"]["name"] == name and e["reason"] == reason]
@@ -120,9 +125,10 @@ async def test_from_pending_to_an_address_and_back(world: World) -> None:
     assert stored["metadata"]["finalizers"] == [FINALIZER]
     assert stored["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"] == "first"
     await world.told("web", "IPAllocated", 'Assigned IP ["192.0.2.10"] from IPAddressPool first')
-    said = await asyncio.to_thread(lambda: Http(world.metrics).get("/metrics").text)
     for line in ('addresses_in_use_total{pool="first"} 1.0', 'addresses_total{pool="first"} 2.0'):
-        assert f"metallb_allocator_{line}\n" in said
+        async with asyncio.timeout(PATIENCE):
+            while f"metallb_allocator_{line}\n" not in await asyncio.to_thread(world.metrics_now):
+                await asyncio.sleep(0.02)
 
     await world.api.create(SERVICES, service("second"))
     await world.has("second", "192.0.2.11")
@@ -134,7 +140,7 @@ async def test_from_pending_to_an_address_and_back(world: World) -> None:
 
     # Another type: address, finalizer and annotation go.
     await world.api.patch(SERVICES, "default", "second", {"spec": {"type": "ClusterIP"}})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "finalizers" in (left := await world.get("second"))["metadata"]:
             await asyncio.sleep(0.02)
     assert left["status"] == {"loadBalancer": {}}
@@ -177,7 +183,7 @@ async def test_requests_sharing_classes_and_restarts(world: World) -> None:
     await world.has("mine", "192.0.2.3")
     await world.has("late", "192.0.2.2")
     await world.told("dual", "ClearAssignment", "192.0.2.0, 2001:db8:: is withdrawn")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (found := await world.api.get(IP_ADDRESS_POOLS, "metallb-system", "first"))["status"] != {
             "assignedIPv4": 5, "assignedIPv6": 0, "availableIPv4": 1, "availableIPv6": 0,
         }:  # fmt: skip

@@ -14,6 +14,7 @@ from portway.reconcile.objects import condition_of, name_of, spec_of
 from portway.reconcile.resources import IP_ADDRESSES, SERVICE_CIDRS, SERVICES
 from portway.testing import apiserver
 from tests.api.http import Http
+from tests.patience import PATIENCE
 
 Doc = dict[str, Any]
 _ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
@@ -81,7 +82,7 @@ async def cluster(server: apiserver.Server) -> AsyncIterator[Api]:
 
 async def becomes(api: Api, name: str, status: str) -> Doc:
     """The ServiceCIDR, once its condition Ready is that."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = await api.get(SERVICE_CIDRS, "", name)
             if (ready := condition_of(found, "Ready")) and ready["status"] == status:
@@ -90,7 +91,7 @@ async def becomes(api: Api, name: str, status: str) -> Doc:
 
 
 async def gone(api: Api, name: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while name in [name_of(one) for one in (await api.list(SERVICE_CIDRS))[0]]:
             await asyncio.sleep(0.01)
 

@@ -7,6 +7,7 @@
 and the same in IPv6: fd00:18::, fd00:244:0:1::, fd00:244:0:2::. Nodes are routers, pods have one neighbour.
 """
 
+import select
 import socket
 import threading
 from collections import Counter
@@ -17,8 +18,11 @@ from time import monotonic
 from msgspec import Struct
 
 from portway.testing.netns import Namespace, World
+from tests.patience import PATIENCE
 
 PORT = 8080
+_SILENCE = 0.35
+"""Seconds, twice."""
 _WAYS = [(family, protocol) for family in ("IPv4", "IPv6") for protocol in ("TCP", "UDP")]
 WIRE = {"outside": 0x1, "node-1": 0x11, "node-2": 0x12}
 PODS = {"a": ("node-1", 1, 1), "b": ("node-1", 1, 2), "c": ("node-2", 2, 1)}
@@ -73,7 +77,7 @@ def cluster(user: bool | None = None) -> Iterator[Cluster]:
 
 def _wait_for_pods(made: Cluster) -> None:
     """Until every pod answers from everywhere."""
-    deadline = monotonic() + 20
+    deadline = monotonic() + PATIENCE
     questions = [(place, pod_address(pod, f), p) for place in (*WIRE, *PODS) for pod in PODS for f, p in _WAYS]
     while questions and monotonic() < deadline:
         questions = [q for q in questions if any(a in ("silent", "refused") for a in made.ask(q[0], q[1], PORT, q[2]))]
@@ -147,18 +151,47 @@ def _ask_often(address: str, port: int, protocol: str, times: int) -> Counter[st
 
 
 def _ask(address: str, port: int, protocol: str, source_port: int = 0) -> str:
+    try:
+        with _asked(address, port, protocol, source_port) as asking:
+            if not _hears(asking, _SILENCE):
+                _wait_for_slow_ones(address, protocol)
+                if not _hears(asking, _SILENCE):
+                    return "silent"
+            if error := asking.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, "")  # which makes the subclass of the number
+            return asking.recv(200).decode()
+    except ConnectionRefusedError:
+        return "refused"
+    except PermissionError:
+        return "not permitted"
+
+
+def _asked(address: str, port: int, protocol: str, source_port: int = 0) -> socket.socket:
+    """A socket whose answer is on its way."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
-    with socket.socket(family, kind) as asking:
-        asking.settimeout(0.7)
+    asking = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    try:
         asking.bind(("", source_port))
-        try:
+        with suppress(BlockingIOError):
             asking.connect((address, port))
-            asking.send(b"?") if protocol == "UDP" else None
-            return asking.recv(200).decode()
-        except ConnectionRefusedError:
-            return "refused"
-        except PermissionError:
-            return "not permitted"
-        except TimeoutError:
-            return "silent"
+        if protocol == "UDP":
+            asking.send(b"?")
+    except BaseException:
+        asking.close()
+        raise
+    return asking
+
+
+def _hears(asking: socket.socket, seconds: float) -> bool:
+    """Whether there is an answer, or an error, by then."""
+    poll = select.poll()
+    poll.register(asking, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _wait_for_slow_ones(address: str, protocol: str) -> None:
+    """Until each pod has answered a later question at its own address: no earlier one waits there then."""
+    for pod in PODS:
+        with _asked(pod_address(pod, "IPv6" if ":" in address else "IPv4"), PORT, protocol) as later:
+            _hears(later, PATIENCE)

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from portway.reconcile.resources import ENDPOINT_SLICES, NAMESPACES, NODES, PODS
 from portway.testing import apiserver
 from tests.contract.cluster import PODS as PLACES
 from tests.contract.cluster import PORT, Cluster, pod_address
+from tests.patience import until
 
 T = TypeVar("T")
 Doc = dict[str, Any]
@@ -101,13 +102,16 @@ class Guarded:
 
     def expect(self, wanted: Callable[[], object], what: str) -> None:
         """Wait until it is so."""
-        deadline = monotonic() + 15
-        while not wanted():
-            assert monotonic() < deadline, what
+        until(wanted, what)
 
-    def answers(self, client: str, *addresses: str, port: int = PORT) -> list[bool]:
+    def answers(self, client: str, *addresses: str, port: int = PORT, patience: float = 0.3) -> list[bool]:
         """Whether a pod, a node or `outside` is answered there, by a connection of its own over UDP and over TCP."""
-        return self.cluster.places[client].run(_answered, addresses, port)
+        return self.cluster.places[client].run(_answered, addresses, port, patience)
+
+    def expect_answers(self, client: str, *addresses: str) -> None:
+        """Over UDP and TCP, soon."""
+        everywhere = [True] * 2 * len(addresses)
+        self.expect(lambda: self.answers(client, *addresses) == everywhere, f"{addresses} answer {client}")
 
     def expect_talk(self, wanted: bool, client: str, server: str) -> None:
         """Over UDP and TCP and by both families, soon."""
@@ -132,28 +136,40 @@ class Guarded:
 
 
 class Talker:
-    """What such a client wrote down: "+" and "-" with the moment at which it asked."""
+    """What such a client wrote down: "+" and "-" with the moment at which it asked, and how many answers it lacks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def said(self, since: float = 0.0) -> list[tuple[str, float]]:
         """All that was asked since then."""
-        lines = [line.split() for line in self._path.read_text().splitlines()[:-1]]
-        return [(word, float(when)) for word, when in lines if float(when) >= since]
+        return [(word, float(when)) for word, when, _ in self._lines() if float(when) >= since]
+
+    def _lines(self) -> list[list[str]]:
+        """Whole ones."""
+        return [line.split() for line in self._path.read_text().split("\n")[:-1]]
 
     def until(self, word: str, since: float) -> float:
-        """Seconds from `since` to the first question so answered. Of silence: the first that stays silent."""
-        deadline = monotonic() + 15
-        while True:
-            if found := [when for said, when in self.said(since) if said == word]:
-                return found[0] - since
-            assert monotonic() < deadline, f"no {word!r}"
+        """Seconds from `since` to the first question so answered. Of silence: to three in a row, one may be late."""
+        run = 3 if word == "-" else 1
+
+        def found() -> list[float]:
+            said = self.said(since)
+            words = "".join(each for each, _ in said)
+            return [when for _, when in said[words.index(word * run) :]] if word * run in words else []
+
+        return until(found, f"{word * run!r} is said")[0] - since
 
     def never(self, word: str) -> bool:
         """Whether that was never so, by now; and something was."""
         said = {w for w, _ in self.said()}
         return bool(said) and word not in said
+
+    def lost_none(self) -> bool:
+        """Whether all that was asked was answered, however late: no datagram is sent twice. Waits for what is late."""
+        begun = monotonic()
+        until(lambda: any(float(when) > begun and lacks == "0" for _, when, lacks in self._lines()), "all answers")
+        return True
 
 
 async def _each(several: Iterator[Awaitable[Any]]) -> None:
@@ -243,15 +259,15 @@ def held(names: tuple[str, ...]) -> dict[str, dict[bytes, bytes]]:
     return {name: kernel.elements(known[name]) for name in names if name in there}
 
 
-def _answered(addresses: tuple[str, ...], port: int) -> list[bool]:
+def _answered(addresses: tuple[str, ...], port: int, patience: float) -> list[bool]:
     questions = [(address, kind) for address in addresses for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
     with ThreadPoolExecutor() as pool:
-        return [*pool.map(lambda question: _asked_once(question[0], question[1], port), questions)]
+        return [*pool.map(lambda question: _asked_once(question[0], question[1], port, patience), questions)]
 
 
-def _asked_once(address: str, kind: socket.SocketKind, port: int) -> bool:
+def _asked_once(address: str, kind: socket.SocketKind, port: int, patience: float) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as asking:
-        asking.settimeout(0.3)
+        asking.settimeout(patience)
         try:
             asking.connect((address, port))
             asking.send(b"?")
@@ -265,19 +281,28 @@ def _talk(path: Path, address: str, own_port: int) -> None:
     with path.open("w", buffering=1) as lines, socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.bind(("", own_port))
         asking.connect((address, PORT))
-        asking.settimeout(0.25)
+        lacks = 0
         while True:
             began = monotonic()
-            lines.write(f"{_asked(asking)} {began}\n")
+            lacks += 1 - _heard(asking, 0.0)  # what is late
+            with suppress(OSError):
+                asking.send(b"?")
+            answered = _heard(asking, 0.25)
+            lacks -= answered
+            lines.write(f"{'+' if answered else '-'} {began} {lacks}\n")
             sleep(0.002)
 
 
-def _asked(asking: socket.socket) -> str:
-    try:
-        asking.send(b"?")
-        return "+" if asking.recv(200) else "-"
-    except OSError:
-        return "-"
+def _heard(asking: socket.socket, seconds: float) -> int:
+    """How many answers come until then: the first, or with no time to wait all that are there."""
+    count = 0
+    asking.settimeout(seconds)
+    with suppress(OSError):
+        while asking.recv(200):
+            count += 1
+            if seconds:
+                break
+    return count
 
 
 def send_as(source: str, address: str) -> None:

@@ -108,7 +108,7 @@ def connect_often(address: str, port: int, count: int) -> list[Client]:
 
 def _connect(address: str, port: int) -> Client:
     begun = time_ns()
-    with closing(socket.create_connection((address, port), timeout=5)) as client:
+    with closing(socket.create_connection((address, port), timeout=60)) as client:
         own = client.getsockname()[1]
         said = b"".join(iter(lambda: client.recv(200), b""))
     return Client(own, said.decode().partition(" ")[0], begun, time_ns())
@@ -132,7 +132,7 @@ def exchange(address: str, port: int, sizes: list[int], answered: bool = True) -
     """Datagrams of these sizes by one UDP socket, each answered or none: (own port, bytes of answers, answers)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(5)
+        asking.settimeout(60)
         asking.connect((address, port))
         answers = []
         for size in sizes:
@@ -175,7 +175,7 @@ def metered(listed: str) -> dict[str, tuple[int, int]]:
 
 def hold_open(address: str, port: int, count: int, stop: Path) -> None:
     """Connections that are closed when there is such a file."""
-    held = [socket.create_connection((address, port), timeout=5) for _ in range(count)]
+    held = [socket.create_connection((address, port), timeout=60) for _ in range(count)]
     _wait_for(stop)
     for one in held:
         one.close()

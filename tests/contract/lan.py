@@ -19,15 +19,15 @@ from portway.kubeapi.announcing import ROLE, announcer_lease, node_lease
 from portway.testing import apiserver
 from portway.testing.netns import Namespace, World
 from tests.api.http import Http
+from tests.patience import PATIENCE
 
 Doc = dict[str, Any]
 NODES = ("n1", "n2", "n3")
 CLIENTS = ("c1", "c2")
 POOL = ["192.0.2.100-192.0.2.199", "2001:db8::100-2001:db8::199"]
 SERVICES = "/api/v1/namespaces/default/services"
-LEASE_SECONDS = 1.5
+LEASE_SECONDS = 4.0
 """Longer than in real life: tests run on busy machines."""
-PATIENCE = 20.0
 
 
 class Lan:

@@ -24,6 +24,7 @@ from tests.contract import keeping
 from tests.contract.cluster import Cluster, cluster
 from tests.contract.keeping import Client, Keeper
 from tests.contract.services import CONFIG, PROTOCOLS, service, snapshot
+from tests.patience import PATIENCE
 
 NODE = "172.18.0.11"
 SERVICES = (
@@ -81,7 +82,7 @@ class Log:
         self.pid = self.place.world.spawn(self.node, self.keeper.run)
         self.expect(shown.exists, "the log is kept")
 
-    def expect(self, wanted: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    def expect(self, wanted: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait until it is so."""
         deadline = monotonic() + seconds
         while not wanted():
@@ -161,7 +162,7 @@ def test_ten_thousand_connections_each_once(place: Cluster, log: Log) -> None:
     shares = Counter(record.backend.pod for record in records if record.backend)
     for pod, share in shares.items():
         assert log.metric("portway_service_backend_connections_total", backend=f"shop/{pod}", **web) == share
-    assert log.metric("portway_service_connections_active", **web) == 0
+    log.expect(lambda: log.metric("portway_service_connections_active", **web) == 0, "none is open any more")
     assert log.metric("portway_access_log_lost_total") == 0
 
 
@@ -174,7 +175,11 @@ TICK = 10_000_000
 
 
 def _agree(clients: list[Client], records: list[Record]) -> None:
-    """Each client's connection is one record: its port, its pod, and its times."""
+    """Each client's connection is one record: its port, its pod, and its times.
+
+    Its last packet may still be on its way when the client goes on: on a busy machine the kernel leaves it to a thread.
+    """
+    late = []
     begun = sorted(clients, key=lambda client: (client.port, client.begun))
     logged = sorted(records, key=lambda record: (record.client.port, record.ts_start))
     assert len(begun) == len(logged)
@@ -183,7 +188,9 @@ def _agree(clients: list[Client], records: list[Record]) -> None:
         assert record.backend.pod == client.pod
         start, end = record.ts_start * 1e9, record.ts_end * 1e9
         assert client.begun - 1000 <= start <= client.ended, (client, record)
-        assert start <= end <= client.ended + TICK, (client, record)
+        assert start <= end <= client.ended + 2e9, (client, record)
+        late.append(end - client.ended)
+    assert sorted(late)[len(late) // 2] <= TICK
 
 
 def test_unused_node_ports_are_logged_and_nobodys_sockets_are(place: Cluster, log: Log) -> None:
@@ -193,8 +200,11 @@ def test_unused_node_ports_are_logged_and_nobodys_sockets_are(place: Cluster, lo
     listening = place.world.spawn(log.node, keeping.listen, 30777, stop, ready)
     try:
         log.expect(ready.exists, "the node's own server is there: before, its port is refused, and logged")
-        assert place.ask("outside", NODE, 30777) == Counter({"hello": 1})
-        assert place.ask("outside", NODE, 30777, "UDP") == Counter({"hello": 1})
+        for way in PROTOCOLS:
+            log.expect(
+                lambda p=way: place.ask("outside", NODE, 30777, p) == {"hello": 1},  # type: ignore[misc]
+                "the node's own server answers",
+            )
         # the other way round: the node's client has a port of the range, and gets its answers
         assert place.ask_from("node-1", 30778, "10.244.1.1", 8080) == f"a sees {NODE}"
         asked = [(NODE, port, "TCP") for port in range(30900, 30930)]
@@ -240,8 +250,9 @@ def test_every_reason_is_told_as_trace_tells_it(place: Cluster, log: Log) -> Non
 @as_we_are
 def test_datagrams_are_logged_as_flows(place: Cluster, log: Log) -> None:
     """One alone, one that is answered, a stream: bytes and packets of each, when the kernel forgets it."""
+    # longer than a client's pause between two datagrams of a stream
     for name in ("udp_timeout", "udp_timeout_stream"):
-        log.node.write(f"/proc/sys/net/netfilter/nf_conntrack_{name}", "1")
+        log.node.write(f"/proc/sys/net/netfilter/nf_conntrack_{name}", "5")
     log.end()  # which timeouts are in force is asked at the beginning
     log.start()
     outside = _outside(place)
@@ -258,7 +269,7 @@ def test_datagrams_are_logged_as_flows(place: Cluster, log: Log) -> None:
         assert (record.verdict, record.proto, record.tcp_end) == ("FORWARDED", "UDP", "timeout")
         assert (record.packets_in, record.bytes_in) == (len(sizes), sum(sizes) + header * len(sizes))
         assert (record.packets_out, record.bytes_out) == (answers, got + header * answers)
-        assert record.service and record.service.port_name == "udp" and record.ts_end - record.ts_start < 5
+        assert record.service and record.service.port_name == "udp" and record.ts_end >= record.ts_start > 0
     log.expect(lambda: log.metric("portway_service_connections_total", protocol="UDP") == 3, "all are counted")
 
 
@@ -277,6 +288,7 @@ def test_a_log_that_is_killed_in_a_storm_says_what_is_missing(place: Cluster, lo
         log.expect(lambda: len(list(keeping.clients(seen))) >= count + 500, "the storm goes on")
         restarted = time_ns()
         log.start()
+        kept = time_ns()
         log.expect(lambda: len(log.keeper.records()) >= before + 300, "it is logged again")
     finally:
         stop.touch()
@@ -289,9 +301,9 @@ def test_a_log_that_is_killed_in_a_storm_says_what_is_missing(place: Cluster, lo
     told = re.search(r"not kept since (\S+Z) \((\S+) s\): refusals and connections that ended since", log.keeper.said)
     assert told, log.keeper.said
     since = datetime.fromisoformat(told[1]).timestamp() * 1e9
-    assert killed - 3e9 < since <= killed and float(told[2]) + 0.1 >= (restarted - killed) / 1e9
+    assert killed - PATIENCE * 1e9 < since <= killed and float(told[2]) + 0.1 >= (restarted - killed) / 1e9
     # the kernel keeps what has ended for CLOSED_SECONDS: what is missing was forgotten in between
-    forgotten = since - keeping.CLOSED_SECONDS * 1e9 - 1e9, restarted
+    forgotten = since - keeping.CLOSED_SECONDS * 1e9 - 1e9, kept
     ports = {record.client.port for record in records}
     missing = [client for client in made if client.port not in ports]
     assert all(forgotten[0] <= client.ended <= forgotten[1] for client in missing)

@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeVar
 
 import pytest
@@ -18,6 +17,7 @@ from portway.reconcile.resources import ENDPOINT_SLICES, NAMESPACES, NODES, SERV
 from portway.testing import apiserver
 from portway.testing.netns import Unavailable
 from tests.contract.cluster import PODS, PORT, Cluster, cluster, pod_address
+from tests.patience import until
 
 T = TypeVar("T")
 Doc = dict[str, Any]
@@ -65,9 +65,7 @@ class Place:
 
     def expect(self, wanted: Callable[[], bool], what: str) -> None:
         """Wait until it is so."""
-        deadline = monotonic() + 15
-        while not wanted():
-            assert monotonic() < deadline, what
+        until(wanted, what)
 
 
 def _elements() -> dict[str, dict[bytes, bytes]]:

@@ -42,9 +42,10 @@ def test_one_node_answers_in_each_family_and_the_clients_kernel_learns_it(net: L
     # No node has it as an address of its own: what listens on every address listens on no more.
     assert all(four not in net.places[node].command("ip", "address", "show") for node in NODES)
     assert not net.who("192.0.2.250")
-    told = net.metrics(by_four)
     for name in ("layer2_requests_received", "layer2_responses_sent", "layer2_gratuitous_sent"):
-        assert told[f'metallb_{name}{{ip="{four}"}}'] > 0
+        full = f'metallb_{name}{{ip="{four}"}}'
+        net.until(lambda row=full: net.metrics(by_four).get(row, 0) > 0)  # type: ignore[misc]
+    told = net.metrics(by_four)
     where = f'{{ip="{four}",node="{by_four}",protocol="layer2",service="default/one"}}'
     assert told[f"metallb_speaker_announced{where}"] == 1
     assert not any(four in name for name in net.metrics(next(n for n in NODES if n != by_four)))
@@ -175,7 +176,7 @@ def test_nodes_that_all_answer_as_with_ipvs_are_found_and_strict_arp_silences_th
     holder = _found_twice(net, "ipvs", address, answering=3)
     for node in NODES:
         net.places[node].write("/proc/sys/net/ipv4/conf/all/arp_ignore", "1")
-    assert net.who(address) == {holder}
+    net.until(lambda: net.who(address) == {holder})
     for node in NODES:
         net.places[node].command("ip", "link", "del", "kube-ipvs0")
         net.places[node].write("/proc/sys/net/ipv4/conf/all/arp_ignore", "0")
@@ -194,7 +195,7 @@ def _found_twice(net: Lan, service: str, address: str, answering: int) -> str:
     """Its announcer, which says in its Lease, its metrics and an Event that others answer too."""
     net.until(lambda: address in net.doubts(_holder(net, address)).get("LB_TWO_ANSWER", ""))
     node = _holder(net, address)
-    assert len(net.who(address)) == answering
+    net.until(lambda: len(net.who(address)) == answering)
     where = f'{{code="LB_TWO_ANSWER",ip="{address}",node="{node}"}}'
     assert net.metrics(node)[f"portway_announcement_doubts{where}"] == 1
     about = f"involvedObject.name={service},reason=AddressConflict"
@@ -244,7 +245,7 @@ def _heard(net: Lan, sources: list[str]) -> list[str]:
 def _listen(writing: int, last: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, open(writing, "w", buffering=1) as out:
         ours.bind(("192.0.2.1", 9999))
-        ours.settimeout(20)
+        ours.settimeout(90)
         out.write("ready\n")
         source = ""
         while source != last:

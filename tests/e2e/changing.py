@@ -27,7 +27,7 @@ from tests.people import Person
 
 Doc = dict[str, Any]
 POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
-SECONDS = 10.0
+SECONDS = 60.0
 """By then all that changed has come to rest everywhere."""
 QUIET = 0.1
 """Seconds without a commit on any node: at rest."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from portway.cli.status import processes
+from tests.patience import until
 from tests.people import Person, Unavailable, myself, ordinary_user
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +84,7 @@ def run(
     argv: list[str], *, environment: dict[str, str], check: bool, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Runs to the end; a failure shows what was said."""
-    done = subprocess.run(argv, env=environment, input=text, capture_output=True, text=True, timeout=120, cwd="/")
+    done = subprocess.run(argv, env=environment, input=text, capture_output=True, text=True, timeout=240, cwd="/")
     if check and done.returncode:
         pytest.fail(f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
@@ -98,9 +100,27 @@ def kubectls() -> list[str]:
     return found
 
 
+_READING = ("get", "describe", "logs", "exec")
+
+
+def converse(fleet: Running, words: list[str], expected: str, binary: str = "") -> None:
+    """Type it, and be answered what matches. What only reads is typed until it is: controllers take their time."""
+    line = f"kubectl {' '.join(words)}"
+
+    def answered() -> bool:
+        done = fleet.kubectl(*words, binary=binary, check=False)
+        if done.returncode == 0 and re.search(expected, done.stdout):
+            return True
+        assert reads, f"{line} ended with {done.returncode} and said\n{done.stdout}\n{done.stderr}"
+        return False
+
+    reads = any(word in _READING for word in words[:3]) or "history" in words
+    until(answered, f"{line} says {expected}")
+
+
 def ask(address: str, port: int, path: str = "/") -> dict[str, Any]:
     """What the stand-in behind http://address:port says."""
-    with urllib.request.urlopen(f"http://{address}:{port}{path}", timeout=10) as reply:
+    with urllib.request.urlopen(f"http://{address}:{port}{path}", timeout=30) as reply:
         said: dict[str, Any] = json.load(reply)
     return said
 

@@ -18,7 +18,12 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 8080}]}]}
+    spec:
+      containers:
+      - name: web
+        image: web
+        ports: [{name: http, containerPort: 8080}]
+        lifecycle: {preStop: {sleep: {seconds: 10}}}
 ---
 apiVersion: v1
 kind: Service
@@ -39,7 +44,7 @@ def key_secret(name: str, chain: str, key: str) -> str:
 
 def wait_for_doors(fleet: Running) -> None:
     """Until the Gateway `shop/door` is programmed and the Ingress `shop/shop` has its address."""
-    wait = ("-n", "shop", "wait", "--timeout=60s")
+    wait = ("-n", "shop", "wait", "--timeout=120s")
     fleet.kubectl(*wait, "--for=condition=Programmed", "gateway/door")
     fleet.kubectl(*wait, "--for=jsonpath={.status.loadBalancer.ingress}", "ingress/shop")
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import grpc
 from msgspec import Struct, field
 
+from tests.patience import PATIENCE, until
+
 Ask = Callable[[], Awaitable[bool]]
 
 
@@ -40,15 +42,15 @@ class Load:
         """Calls of gRPC over one channel of HTTP/2; by TLS with an authority."""
         self._add("gRPC" if not authority else "gRPC, TLS", lambda client: self._calls(client, at, authority, host))
 
-    def wait(self, more: int, seconds: float = 60.0) -> None:
+    def wait(self, more: int, seconds: float = PATIENCE) -> None:
         """Until each has been answered so many times more, or one has failed."""
         wanted = [client.answered + more for client in self.clients]
-        done = threading.Event()
-        for _ in range(int(seconds / 0.01)):
-            if self.failures() or all(c.answered >= w for c, w in zip(self.clients, wanted, strict=True)):
-                return
-            done.wait(0.01)
-        raise AssertionError(f"too slow: {self.clients}")
+
+        def answered() -> bool:
+            pairs = zip(self.clients, wanted, strict=True)
+            return bool(self.failures()) or all(client.answered >= number for client, number in pairs)
+
+        until(answered, f"so many answers: {self.clients}", seconds)
 
     def failures(self) -> list[str]:
         """Of all."""
@@ -83,7 +85,7 @@ class Load:
         name = host if authority else None
         while not self._until.is_set():
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE):
                     reader, writer = await asyncio.open_connection(
                         address, int(port), ssl=authority, server_hostname=name
                     )
@@ -105,7 +107,7 @@ class Load:
             call = channel.unary_unary("/shop.Cart/Get")
             while not self._until.is_set():
                 try:
-                    await call(b"milk", timeout=20)
+                    await call(b"milk", timeout=PATIENCE)
                     client.answered += 1
                 except grpc.aio.AioRpcError as error:
                     client.failures.append(f"after {client.answered}: {error.code()} {error.details()}")
@@ -113,7 +115,7 @@ class Load:
 
 async def _asked(client: Client, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bool:
     """Whether the connection is good for another request; only an answer may say that it is not."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         if b"transfer-encoding: chunked" in head:
@@ -141,7 +143,7 @@ async def main():
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     await told.wait()
-    await asyncio.sleep(1)  # calls still come until all nodes and doors know that this pod goes
+    await asyncio.sleep(10)  # calls still come until all nodes and doors know that this pod goes
     await server.stop(10)
 
 asyncio.run(main())

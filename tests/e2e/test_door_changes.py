@@ -93,7 +93,7 @@ def _fleet(person: Person, engine: str) -> Iterator[Running]:
     )  # fmt: skip
     fleet = Running(person, "changing")
     wait_for_doors(fleet)
-    fleet.kubectl("-n", "shop", "rollout", "status", "deployment/cart", "--timeout=60s")
+    fleet.kubectl("-n", "shop", "rollout", "status", "deployment/cart", "--timeout=120s")
     yield fleet
     portway(person, "down", "--name", "changing")
 
@@ -121,7 +121,7 @@ def test_a_door_that_is_replaced_fails_nothing(changing: Running) -> None:
         for _ in range(ROUNDS):
             for namespace, name in (("portway-system", "portway-ingress"), ("shop", "door-portway")):
                 changing.kubectl("-n", namespace, "rollout", "restart", f"deployment/{name}")
-                changing.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=60s")
+                changing.kubectl("-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=120s")
             load.wait(100)
             assert load.failures() == []
 
@@ -133,7 +133,7 @@ def test_pods_that_are_replaced_fail_nothing(changing: Running) -> None:
             for name in ("web", "cart"):
                 changing.kubectl("-n", "shop", "rollout", "restart", f"deployment/{name}")
             for name in ("web", "cart"):
-                changing.kubectl("-n", "shop", "rollout", "status", f"deployment/{name}", "--timeout=60s")
+                changing.kubectl("-n", "shop", "rollout", "status", f"deployment/{name}", "--timeout=120s")
             load.wait(100)
             assert load.failures() == []
 

@@ -2,14 +2,14 @@
 
 import json
 import socket
-import urllib.error
+import subprocess
 from collections import Counter
-from time import monotonic
-from typing import Any
 
 import pytest
 
+from tests.chance import is_unlikely
 from tests.e2e.conftest import Running, ask, portway
+from tests.patience import until
 from tests.people import Person
 
 WEB = 32100
@@ -31,11 +31,11 @@ def test_the_stand_in_says_who_it_is(fleet: Running) -> None:
 
 
 def test_balancing_is_uniform(fleet: Running) -> None:
-    """3,000 connections over 3 pods: chi-square with 2 degrees of freedom is below 16.3 (p = 0.0003)."""
+    """3,000 connections over 3 pods, within what chance allows."""
     addresses = fleet.loopbacks
     counts = Counter(ask(addresses[i % 3], WEB)["pod"] for i in range(3000))
-    assert sum((n - 1000) ** 2 / 1000 for n in counts.values()) < 16.3, counts
     assert len(counts) == 3
+    assert not [pod for pod, count in counts.items() if is_unlikely(count, 3000, 1 / 3)], counts
 
 
 def test_ports_tells_where_names_lead(fleet: Running) -> None:
@@ -67,12 +67,22 @@ def _a_pod(fleet: Running, label: str) -> str:
 )
 def test_trace_and_a_real_packet_agree(fleet: Running, target: str, origin: str, code: str) -> None:
     place = f"pod/shop/{_a_pod(fleet, 'app=web')}" if origin == "POD" else origin
-    done = fleet.portway("trace", target, "--from", place, "--probe", "-o", "json", check=False)
-    assert done.stdout, done.stderr
-    told = json.loads(done.stdout)
-    assert told["code"] == code
-    assert told["agrees"], told
+    done = _agrees(fleet, target, "--from", place)
+    assert json.loads(done.stdout)["code"] == code
     assert done.returncode == (0 if code == "FORWARDED" else 3)
+
+
+def _agrees(fleet: Running, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`portway trace … --probe`, once its packet met what it says: a probe on a busy machine may be too late."""
+
+    def traced() -> "subprocess.CompletedProcess[str] | None":
+        done = fleet.portway("trace", *arguments, "--probe", "-o", "json", check=False)
+        assert done.stdout, done.stderr
+        return done if json.loads(done.stdout)["agrees"] else None
+
+    found = until(traced, f"a real packet meets what {' '.join(arguments)} says")
+    assert found is not None
+    return found
 
 
 FROM_OUTSIDE = """
@@ -87,11 +97,8 @@ def test_a_probe_draws_every_backend_where_policies_let_only_some_be_reached(fle
     """Those of the node that is dialled see the client, the others that node, which no rule lets in."""
     fleet.kubectl("apply", "-f", "-", text=FROM_OUTSIDE)
     try:
-        until = monotonic() + 10
-        told: dict[str, Any] = {}
-        while not told.get("agrees") and monotonic() < until:
-            told = json.loads(fleet.portway("trace", "node-1:32100", "--probe", "-o", "json", check=False).stdout)
-        assert told["agrees"] and told["probe"]["tries"] > 30, told
+        told = json.loads(_agrees(fleet, "node-1:32100").stdout)
+        assert told["probe"]["tries"] > 30, told
         assert {fate["allowed"] for fate in told["judged"]} == {True, False}
         [name] = [fate["backend"]["target"] for fate in told["judged"] if fate["allowed"]]
         assert told["probe"]["answered"].keys() == {name}
@@ -115,22 +122,24 @@ def test_both_families_and_protocols(fleet: Running) -> None:
     for address in addresses:
         host = f"[{address}]" if ":" in address else address
         for target in (f"{host}:7", f"{host}:7/udp"):
-            told = json.loads(fleet.portway("trace", target, "--from", node, "--probe", "-o", "json").stdout)
-            assert told["agrees"] and told["code"] == "FORWARDED", told
+            assert json.loads(_agrees(fleet, target, "--from", node).stdout)["code"] == "FORWARDED"
     for address in ("172.18.0.12", "[fd00:18::12]"):
         for target in (f"{address}:30007", f"{address}:30007/udp"):
-            told = json.loads(fleet.portway("trace", target, "--probe", "-o", "json").stdout)
-            assert told["agrees"] and told["code"] == "FORWARDED", told
+            assert json.loads(_agrees(fleet, target).stdout)["code"] == "FORWARDED"
 
 
 def test_udp_through_the_relay(fleet: Running) -> None:
     fleet.kubectl("apply", "-f", "-", text=ECHO)
     fleet.kubectl("-n", "echo", "rollout", "status", "deployment/echo", "--timeout=60s")
     for address in fleet.loopbacks:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(5)
-            client.sendto(b"ping", (address, 30007))
-            assert b"echo-" in client.recv(4096)
+        assert b"echo-" in until(lambda at=address: _echoed(at), f"an answer of {address}")  # type: ignore[misc]
+
+
+def _echoed(address: str) -> bytes:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(b"ping", (address, 30007))
+        return client.recv(4096)
 
 
 ECHO = """
@@ -172,17 +181,17 @@ def test_a_nodeport_appears_and_goes_with_its_service(fleet: Running) -> None:
                   "--target-port=3000")  # fmt: skip
     port = fleet.json("-n", "shop", "get", "service", "late")["spec"]["ports"][0]["nodePort"]
     assert 30086 <= port <= 32767
-    assert _eventually(lambda: ask(fleet.loopbacks[1], port)["pod"].startswith("api-v1-"))
+    until(lambda: ask(fleet.loopbacks[1], port)["pod"].startswith("api-v1-"), "its pods answer")
     fleet.kubectl("-n", "shop", "delete", "service", "late")
-    assert _eventually(lambda: not _listens(fleet.loopbacks[1], port))
+    until(lambda: not _listens(fleet.loopbacks[1], port), "nobody listens any more")
 
 
 def test_readiness_by_annotation_takes_a_pod_out_and_back(fleet: Running) -> None:
     pod = _a_pod(fleet, "app=web")
     fleet.kubectl("-n", "shop", "annotate", "pod", pod, "portway.dev/ready=false")
-    assert _eventually(lambda: pod not in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)})
+    until(lambda: pod not in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)}, "it gets no connections")
     fleet.kubectl("-n", "shop", "annotate", "pod", pod, "portway.dev/ready-")
-    assert _eventually(lambda: pod in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)})
+    until(lambda: pod in {ask(fleet.loopbacks[0], WEB)["pod"] for _ in range(30)}, "it gets some again")
 
 
 def test_up_on_a_running_fleet_applies(fleet: Running) -> None:
@@ -243,22 +252,6 @@ def test_no_such_fleet(person: Person) -> None:
     assert 'no fleet "nobody-started-this" is running' in done.stderr
 
 
-def _eventually(question: "object", seconds: float = 15.0) -> bool:
-    """Asks until the answer is yes or the time is over; a connection that fails is a no."""
-    import time
-
-    assert callable(question)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if question():
-                return True
-        except (urllib.error.URLError, OSError, ValueError):
-            pass
-    return False
-
-
 def _listens(address: str, port: int) -> bool:
     with socket.socket() as client:
-        client.settimeout(1)
         return client.connect_ex((address, port)) == 0

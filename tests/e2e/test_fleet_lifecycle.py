@@ -6,7 +6,6 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from portway.fleet import linux
 from portway.fleet import state as fleet_state
 from portway.fleet.relay.dial import Dialer
 from tests.e2e.ordinary import USERS, User, run_as
+from tests.patience import until
 
 pytestmark = pytest.mark.parametrize("user", USERS)
 PORT = 7000
@@ -46,13 +46,6 @@ def _up(name: str, nodes: int = 2) -> fleet.FleetState:
     started = fleet.start(fleet.FleetConfig(name=name, nodes=nodes), PROGRAMS)
     started.wired()
     return started.state
-
-
-def _until(condition: Callable[[], bool], what: str, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.005)
 
 
 def _world(state: fleet.FleetState) -> int:
@@ -90,8 +83,8 @@ def _names(processes: set[int]) -> list[str]:
 
 
 def _nothing_left(state: fleet.FleetState, processes: set[int]) -> None:
-    _until(lambda: not any(fleet_state.process_start(pid) for pid in processes), "every process has ended")
-    _until(lambda: not state.paths.folder.exists(), "the folder is removed")
+    until(lambda: not any(fleet_state.process_start(pid) for pid in processes), "every process has ended")
+    until(lambda: not state.paths.folder.exists(), "the folder is removed")
     assert fleet.fleets() == []
 
 
@@ -123,18 +116,8 @@ async def _ask(state: fleet.FleetState, address: str) -> str:
 
 
 def _answers(state: fleet.FleetState, address: str) -> str:
-    """What answers at a node's address, asked from outside; waits for the node's program to listen."""
-    answers: list[str] = []
-
-    def asked() -> bool:
-        try:
-            answers.append(asyncio.run(_ask(state, address)))
-        except ConnectionRefusedError:
-            return False
-        return True
-
-    _until(asked, f"{address} answers")
-    return answers[0]
+    """What answers at a node's address, asked from outside; waits for the node's program, and for a dialer."""
+    return until(lambda: asyncio.run(_ask(state, address)), f"{address} answers")
 
 
 def test_from_up_to_down(user: User) -> None:
@@ -143,7 +126,7 @@ def test_from_up_to_down(user: User) -> None:
         state = _up("life")
         expected = {"portway-keeper", "portway-world", "apiserver", "controllers", "relay", "dialer"}
         expected |= {f"node-{k}-{process}" for k in (1, 2) for process in ("agent", "kubelet")}
-        _until(lambda: expected <= set(_names(_processes(state))), f"{expected} run")
+        until(lambda: expected <= set(_names(_processes(state))), f"{expected} run")
         processes = _processes(state)
         assert [found.name for found in fleet.fleets()] == ["life"]
         assert fleet.find("life") == state
@@ -179,7 +162,7 @@ def test_keeper_and_world_killed_at_once_leave_a_folder_that_the_next_look_remov
         os.kill(state.keeper_pid, signal.SIGSTOP)
         os.kill(_world(state), signal.SIGKILL)
         os.kill(state.keeper_pid, signal.SIGKILL)
-        _until(lambda: not any(fleet_state.process_start(pid) for pid in processes), "every process has ended")
+        until(lambda: not any(fleet_state.process_start(pid) for pid in processes), "every process has ended")
         assert state.paths.folder.exists()
         assert fleet.fleets() == []
         assert not state.paths.folder.exists()
@@ -197,10 +180,10 @@ def test_a_killed_child_is_started_again(user: User, victim: str) -> None:
             named = [p for p in _processes(state) if _comm(p) == victim]
             return named[0] if len(named) == 1 else 0
 
-        _until(lambda: pid() > 0, f"{victim} runs")
+        until(lambda: pid() > 0, f"{victim} runs")
         before = pid()
         os.kill(before, signal.SIGKILL)
-        _until(lambda: pid() not in (0, before), f"{victim} runs again")
+        until(lambda: pid() not in (0, before), f"{victim} runs again")
         assert _answers(state, "172.18.0.11") == "node-1 172.18.0.1"
         fleet.stop("again")
 

@@ -24,7 +24,7 @@ spec:
   - {{name: other, image: example/side}}
 """
     fleet.kubectl("apply", "-f", "-", text=manifest)
-    fleet.kubectl("wait", "--for=condition=Ready", f"pod/{POD}", "--timeout=30s")
+    fleet.kubectl("wait", "--for=condition=Ready", f"pod/{POD}", "--timeout=90s")
     yield fleet
     fleet.kubectl("delete", "pod", POD, "--now")
 
@@ -75,7 +75,7 @@ API = "https://kubernetes.default.svc"
 def test_pods_reach_the_api_server_by_its_name(pod: Running) -> None:
     assert pod.json("get", "endpointslice", "kubernetes")["endpoints"][0]["addresses"] == ["172.18.0.1"]
     pki = pod.folder / "pki"
-    trusting = ("curl", "-sS", "-m", "10", "--cacert", str(pki / "ca.crt"))
+    trusting = ("curl", "-sS", "-m", "60", "--cacert", str(pki / "ca.crt"))
     admin = ("--cert", str(pki / "admin.crt"), "--key", str(pki / "admin.key"))
     assert json.loads(execute(pod, *trusting, f"{API}/version").stdout)["major"] == "1"
     assert json.loads(execute(pod, *trusting, f"{API}/api/v1/pods").stdout)["code"] == 401
@@ -87,6 +87,6 @@ def test_pods_reach_the_api_server_by_its_name(pod: Running) -> None:
 
 @pytest.mark.parametrize(("port", "said"), [(8080, ""), (8081, "REFUSED\n")])
 def test_kubernetes_own_probe_of_a_connection(pod: Running, port: int, said: str) -> None:
-    done = execute(pod, "/agnhost", "connect", f"127.0.0.1:{port}", "--timeout=3s", "--protocol=tcp")
+    done = execute(pod, "/agnhost", "connect", f"127.0.0.1:{port}", "--timeout=60s", "--protocol=tcp")
     assert said in done.stderr
     assert (done.returncode == 0) == (said == "")

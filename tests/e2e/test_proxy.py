@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Running
+from tests.patience import until
 from tests.people import readable_by_others
 
 MANIFEST = """
@@ -36,8 +38,8 @@ PLACE = "/api/v1/namespaces/default"
 @pytest.fixture(scope="module")
 def agnhost(fleet: Running) -> Iterator[Running]:
     fleet.kubectl("apply", "-f", "-", text=MANIFEST)
-    fleet.kubectl("wait", "--for=condition=Ready", "pod/agnhost", "--timeout=30s")
-    fleet.kubectl("wait", "--for=jsonpath={.subsets}", "endpoints/agnhost", "--timeout=30s")
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/agnhost", "--timeout=90s")
+    fleet.kubectl("wait", "--for=jsonpath={.subsets}", "endpoints/agnhost", "--timeout=90s")
     yield fleet
     fleet.kubectl("delete", "-f", "-", "--now", text=MANIFEST)
 
@@ -77,8 +79,12 @@ def test_a_pod_is_asked_to_ask_another(agnhost: Running) -> None:
     """How Kubernetes' own tests try connections between pods."""
     address = agnhost.json("get", "service", "agnhost")["spec"]["clusterIP"]
     query = f"dial?host={address}&port=80&request=hostname&protocol=http&tries=2"
-    done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
-    assert json.loads(done.stdout) == {"responses": ["agnhost", "agnhost"]}
+    until(lambda: _dialled(agnhost, query) == {"responses": ["agnhost", "agnhost"]}, "the Service answers")
+
+
+def _dialled(agnhost: Running, query: str) -> Any:
+    """What the pod says of what it was answered."""
+    return json.loads(agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}").stdout)
 
 
 UNREADY = """
@@ -98,9 +104,9 @@ def test_probes_of_a_played_container_are_heeded(fleet: Running, tmp_path_factor
     sign = readable_by_others(tmp_path_factory.mktemp("sign")) / "ready"
     fleet.kubectl("apply", "-f", "-", text=UNREADY.replace("FILE", str(sign)))
     unready = "--for=jsonpath={.status.conditions[?(@.type=='Ready')].reason}=ContainersNotReady"
-    fleet.kubectl("wait", unready, "pod/unready", "--timeout=30s")
+    fleet.kubectl("wait", unready, "pod/unready", "--timeout=90s")
     sign.touch()
-    fleet.kubectl("wait", "--for=condition=Ready", "pod/unready", "--timeout=30s")
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/unready", "--timeout=90s")
     fleet.kubectl("delete", "pod", "unready", "--now")
 
 
@@ -123,15 +129,13 @@ spec:
 def test_host_ports(agnhost: Running) -> None:
     """From another pod, over TCP and UDP, and not after the pod's end."""
     agnhost.kubectl("apply", "-f", "-", text=HOST_PORTS)
-    agnhost.kubectl("wait", "--for=condition=Ready", "pod/at-host", "--timeout=30s")
+    agnhost.kubectl("wait", "--for=condition=Ready", "pod/at-host", "--timeout=90s")
     for protocol in ("http", "udp"):
         query = f"dial?host=172.18.0.11&port=54323&request=hostname&protocol={protocol}"
-        done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
-        assert json.loads(done.stdout) == {"responses": ["at-host"]}, protocol
+        until(lambda q=query: _dialled(agnhost, q) == {"responses": ["at-host"]}, protocol)  # type: ignore[misc]
     agnhost.kubectl("delete", "pod", "at-host", "--now")
     query = "dial?host=172.18.0.11&port=54323&request=hostname"
-    done = agnhost.kubectl("get", "--raw", f"{PLACE}/pods/agnhost/proxy/{query}")
-    assert json.loads(done.stdout) == {"errors": ["connection refused"]}
+    until(lambda: _dialled(agnhost, query) == {"errors": ["connection refused"]}, "nobody answers any more")
 
 
 LEAVING = """
@@ -150,8 +154,8 @@ spec:
 
 def test_a_pod_that_ends_says_so_and_serves_on(fleet: Running) -> None:
     fleet.kubectl("apply", "-f", "-", text=LEAVING)
-    fleet.kubectl("wait", "--for=condition=Ready", "pod/leaving", "--timeout=30s")
+    fleet.kubectl("wait", "--for=condition=Ready", "pod/leaving", "--timeout=90s")
     fleet.kubectl("delete", "pod", "leaving", "--wait=false")
-    fleet.kubectl("wait", "--for=condition=Ready=False", "pod/leaving", "--timeout=30s")
+    fleet.kubectl("wait", "--for=condition=Ready=False", "pod/leaving", "--timeout=90s")
     assert fleet.kubectl("get", "--raw", f"{PLACE}/pods/leaving:8080/proxy/hostname").stdout == "leaving"
     fleet.kubectl("delete", "pod", "leaving", "--now")

@@ -1,10 +1,8 @@
 """StatefulSets, DaemonSets and Jobs in a fleet, as kubectl's users see them."""
 
-import re
-
 import pytest
 
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import Running, converse
 
 NAMESPACE = "ordered"
 MANIFEST = """\
@@ -95,6 +93,4 @@ def ordered(fleet: Running) -> Running:
 
 def test_a_conversation(ordered: Running) -> None:
     for line, expected in CONVERSATION:
-        done = ordered.kubectl("-n", NAMESPACE, *line.split(), check=False)
-        assert done.returncode == 0, f"kubectl {line}: {done.stderr}"
-        assert re.search(expected, done.stdout), f"kubectl {line} said\n{done.stdout}"
+        converse(ordered, ["-n", NAMESPACE, *line.split()], expected)

@@ -160,7 +160,7 @@ def _inside(network: str, run: Callable[[], int]) -> Callable[[], int]:
 
 def _remove(folder: Path) -> None:
     """Remove the folder, also from under processes that are just being killed and may still write to it."""
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + 10.0
     while folder.exists() and time.monotonic() < deadline:
         shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.005)

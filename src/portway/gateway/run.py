@@ -38,7 +38,7 @@ _AGAIN = 2.0
 _WRITE = 0.2
 """Seconds between two writes of the access log."""
 _MOST_LINES = 100_000
-_LINGER = 1.5
+_LINGER = 5.0
 """Seconds after SIGTERM in which clients still come: it takes nodes a moment to learn that this pod goes."""
 INGRESS_NAMESPACE = "portway-system"
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from portway.fleet.hostdoors import HostDoor
 from portway.fleet.relay import Doors, NodePort, entrance, node_ports
 from portway.fleet.relay.balancers import Front, HostAddresses, fronts, instead_of
 from portway.fleet.relay.dial import Dialer
-from portway.fleet.relay.tcp import open_tcp
+from portway.fleet.relay.tcp import Outer, open_tcp
 from portway.fleet.relay.udp import open_udp
 from tests.ports import closed_port
 from tests.told import by_portway
@@ -49,6 +50,33 @@ async def _server(talk: Any) -> int:
     server = await asyncio.start_server(talk, INNER, 0)
     port: int = server.sockets[0].getsockname()[1]
     return port
+
+
+async def test_a_pod_that_has_reset_before_it_is_told_that_the_client_has_ended_resets_the_client() -> None:
+    """Half-closing tells ENOTCONN then, not ECONNRESET (shutdown(2))."""
+
+    class Resetting(Dialer):
+        ended = asyncio.Event()
+
+        async def connect(self, protocol: str, address: str, port: int) -> socket.socket:
+            await self.ended.wait()
+            with socket.create_server((INNER, 0)) as listening:
+                made = socket.create_connection(listening.getsockname())
+                made.setblocking(False)
+                pod, _ = listening.accept()
+            pod.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            pod.close()
+            return made
+
+    dialer, (ours, theirs) = Resetting(Path()), socket.socketpair()
+    outer = Outer(dialer, INNER, 80, set())
+    await asyncio.get_running_loop().create_connection(lambda: outer, sock=ours)
+    assert outer.eof_received() and outer._dialing is not None
+    dialer.ended.set()
+    await outer._dialing
+    with theirs:
+        theirs.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(theirs, 1) == b""
 
 
 async def test_what_is_said_at_once_arrives_and_each_half_closes_by_itself(dial: Dialer) -> None:

@@ -423,10 +423,17 @@ class Pod:
         self._fall_silent()
 
     def _lingers(self) -> float:
-        return max([_DRAIN_SECONDS, *map(agnhost_programs.lingers, self._played_containers)])
+        """Seconds for which it serves on: while preStop hooks of containers sleep that are no programs, too."""
+        hooks = map(agnhost_programs.hook_seconds, self._standing_containers)
+        return max([_DRAIN_SECONDS, *hooks, *map(agnhost_programs.lingers, self._played_containers)])
 
     def _hook_seconds(self) -> float:
         return max([0.0, *map(agnhost_programs.hook_seconds, self._played_containers)])
+
+    @property
+    def _standing_containers(self) -> list[Doc]:
+        images = self._node.plan.programs
+        return [c for c in self._document["spec"]["containers"] if not roles.program(self._document, c, images)]
 
     @property
     def _played_containers(self) -> list[Doc]:

@@ -10,7 +10,7 @@ import os
 import signal
 import struct
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -22,7 +22,7 @@ from portway.kubeapi.errors import Doc
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _CHUNK = 32768
 _LAST_WORDS_SECONDS = 0.5
-"""How long output is waited for once the command has ended: a child of it may hold the pipe."""
+"""For so long nothing may come once the command has ended, before that is taken for all: a child may hold the pipe."""
 
 
 class Wanted(Struct, frozen=True):
@@ -81,6 +81,10 @@ class Session:
         self._input: asyncio.WriteTransport | None = None
         self._feed = _Feed()
         self._terminal = -1
+        self._read = 0
+        """How often something was read of what the command says."""
+        self._saying = 0
+        """What is being said to the peer, which may be slow."""
 
     async def run(self) -> None:
         """From its start to the Status of its end. A peer that leaves ends it."""
@@ -97,7 +101,7 @@ class Session:
             if not ending.done():
                 _kill(pid)
             code = await ending
-            await asyncio.wait(copies, timeout=_LAST_WORDS_SECONDS)
+            await self._last_words(copies)
             await self._say(_ERROR, msgspec.json.encode(outcome(code)))
         finally:
             if not ending.done():
@@ -159,12 +163,24 @@ class Session:
         # A terminal whose last program ended reads as an error.
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
+                self._read += 1
                 if wanted:
                     await self._say(channel, data)
 
+    async def _last_words(self, copies: Iterable[asyncio.Task[None]]) -> None:
+        """Until all is said that the command said."""
+        left, before = set(copies), -1
+        while left and (self._saying or self._read != before):
+            before = self._read
+            _, left = await asyncio.wait(left, timeout=_LAST_WORDS_SECONDS)
+
     async def _say(self, channel: int, data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):
-            await self._peer.send_bytes(bytes((channel,)) + data)
+        self._saying += 1
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._peer.send_bytes(bytes((channel,)) + data)
+        finally:
+            self._saying -= 1
 
     async def _listen(self) -> None:
         """Returns when the peer has left."""
