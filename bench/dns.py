@@ -206,7 +206,7 @@ def _query(name: str, ident: int) -> bytes:
 
 
 def _measure(pid: int, port: int, packets: Sequence[bytes], repeats: bool) -> Row:
-    with _client(port, 1.0) as client:
+    with _client(port, 10.0) as client:
         if repeats:
             _send(client, packets, max(2000, len(packets)), _UNDER_WAY)
         before, began = _cpu(pid), time.perf_counter()
