@@ -128,10 +128,11 @@ class Outer(End):
             async with asyncio.timeout(_CONNECT_SECONDS):
                 made = await self._dialer.connect("tcp", self._address, self._port)
             await asyncio.get_running_loop().create_connection(self._inner, sock=made)
-            self._tied()
         except OSError as error:
             log.debug("%s:%d: %s", self._address, self._port, error)
             self.reset()
+            return
+        self._tied()
 
     def _tied(self) -> None:
         """Both connections stand: pass on what came early."""
