@@ -88,7 +88,8 @@ _BACKENDS_OWN = (
 
 def _filters() -> list[Cors]:
     choices = zip(cycle(_METHODS), cycle(_NAMES), cycle(_NAMES[1:]), cycle((5, 3600)), strict=False)
-    return [
+    of_ingresses = [Cors(origins, ("GET", "PUT"), one_label=True) for origins in _ORIGINS]
+    return of_ingresses + [
         Cors(origins, methods, headers, expose, credentials, age)
         for (origins, credentials, _), (methods, headers, expose, age) in zip(
             product(_ORIGINS, (False, True), range(4)), choices, strict=False

@@ -1,15 +1,18 @@
 """Annotations of Ingresses that are understood: those of ingress-nginx that people use most.
 
 ssl-redirect and force-ssl-redirect (both have to be asked for), rewrite-target and use-regex, proxy-body-size,
-proxy-read-timeout, backend-protocol. Every other one of its prefix is complained about.
+proxy-read-timeout, backend-protocol, and those for CORS (`corsannotations`). Every other one of its prefix is
+complained about.
 """
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from portway.routing import corsannotations
 from portway.routing.documents import Doc, annotation, meta
 from portway.routing.table import Match, PathEdit, Pool, Redirect, Rewrite, Route, Timeouts, UpstreamProtocol
 
@@ -22,6 +25,7 @@ KNOWN = (
     "proxy-body-size",
     "proxy-read-timeout",
     "backend-protocol",
+    *corsannotations.NAMES,
 )
 _PERMANENT_REDIRECT = 308
 _SUFFIXES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -45,6 +49,9 @@ def complaints(ingress: Doc) -> Iterator[str]:
     if "$" in target.replace("$2", "", 1):
         yield f"annotation {PREFIX}rewrite-target: of groups only $2 of a path like /shop(/|$)(.*) is known here"
 
+    for name, problem in corsannotations.problems(partial(_value, ingress)):
+        yield f"annotation {PREFIX}{name}: {problem}"
+
 
 def _bytes(size: str) -> int | None:
     found = re.fullmatch("([0-9]+)([kmg]?)", size.strip().lower())
@@ -57,6 +64,7 @@ def effects(ingress: Doc) -> dict[str, Any]:
     seconds = _value(ingress, "proxy-read-timeout").strip()
     if seconds.isdecimal():
         found["timeouts"] = Timeouts(backend_request=float(seconds))
+    found["cors"] = corsannotations.cors_of(partial(_value, ingress))
     return found
 
 
@@ -68,7 +76,8 @@ def redirects(ingress: Doc, is_secured: bool) -> bool:
 
 def redirected(route: Route) -> Route:
     """The route that sends its requests to HTTPS instead."""
-    return Route(route.name, route.match, redirect=Redirect(scheme="https", status=_PERMANENT_REDIRECT))
+    to_https = Redirect(scheme="https", status=_PERMANENT_REDIRECT)
+    return Route(route.name, route.match, redirect=to_https, cors=route.cors)
 
 
 def rewriting(ingress: Doc, match: Match) -> tuple[Match, Rewrite | None]:

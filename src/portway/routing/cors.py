@@ -58,7 +58,7 @@ def told_origin(cors: Cors, request: Request) -> str:
     if says_any(cors):
         return ANY
     origin = _field(request, "origin")
-    return origin if ANY in cors.origins or _is_among(cors.origins, parse_origin(origin)) else ""
+    return origin if ANY in cors.origins or _is_among(cors, parse_origin(origin)) else ""
 
 
 def says_any(cors: Cors) -> bool:
@@ -66,15 +66,22 @@ def says_any(cors: Cors) -> bool:
     return ANY in cors.origins and not cors.credentials
 
 
-def _is_among(patterns: tuple[str, ...], origin: Origin | None) -> bool:
-    return origin is not None and any(_takes(parse_origin(pattern), origin) for pattern in patterns)
+def _is_among(cors: Cors, origin: Origin | None) -> bool:
+    return origin is not None and any(_takes(parse_origin(one), origin, cors.one_label) for one in cors.origins)
 
 
-def _takes(pattern: Origin | None, origin: Origin) -> bool:
-    """A `*` in front stands for any text before the rest, dots included."""
+def _takes(pattern: Origin | None, origin: Origin, one_label: bool) -> bool:
+    """A `*` in front stands for any text before the rest, dots included, or for all before the first dot."""
     if pattern is None or (pattern.scheme, pattern.port) != (origin.scheme, origin.port):
         return False
-    return origin.host == pattern.host or (pattern.host.startswith(ANY) and origin.host.endswith(pattern.host[1:]))
+    if origin.host == pattern.host or not pattern.host.startswith(ANY):
+        return origin.host == pattern.host
+    return parent(origin.host) == pattern.host if one_label else origin.host.endswith(pattern.host[1:])
+
+
+def parent(host: str) -> str:
+    """`*.shop.example` of `a.shop.example`."""
+    return ANY + host[len(host.partition(".")[0]) :]
 
 
 def cors_headers(cors: Cors, request: Request) -> Headers:

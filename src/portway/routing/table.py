@@ -136,6 +136,8 @@ class Cors(Struct, frozen=True):
     credentials: bool = False
     max_age: int = 5
     """Seconds."""
+    one_label: bool = False
+    """Ingress: a `*.` stands for exactly one label; Gateway API: for one or more."""
 
 
 class Mirror(Struct, frozen=True):

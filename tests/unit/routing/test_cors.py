@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portway.routing.compute import compute
 from portway.routing.cors import cors_headers, told_origin, with_cors
@@ -47,6 +48,104 @@ def asking(origin: str = "https://shop.example", method: str = "PUT", fields: st
 def test_origins(pattern: str, origin: str, taken: bool) -> None:
     request = Request(headers=(("origin", origin),) if origin else ())
     assert told_origin(Cors((pattern,), credentials=True), request) == (origin if taken else "")
+
+
+@pytest.mark.parametrize(
+    ("origin", "taken"),
+    [
+        ("https://a.shop.example", True),
+        ("https://a.b.shop.example", False),
+        ("https://shop.example", False),
+        ("https://a.shop.example:8443", False),
+        ("https://evilshop.example", False),
+    ],
+)
+def test_a_wildcard_of_an_ingress_is_one_label(origin: str, taken: bool) -> None:
+    cors = Cors(("https://*.shop.example",), one_label=True)
+    assert told_origin(cors, Request(headers=(("origin", origin),))) == (origin if taken else "")
+
+
+_NGINX = "nginx.ingress.kubernetes.io/"
+_NGINX_DEFAULT = Cors(
+    ("*",),
+    ("GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"),
+    (
+        *("DNT", "Keep-Alive", "User-Agent", "X-Requested-With", "If-Modified-Since", "Cache-Control"),
+        *("Content-Type", "Range", "Authorization"),
+    ),
+    max_age=1728000,
+    one_label=True,
+)
+_NGINX_NAMED = replace(_NGINX_DEFAULT, origins=("https://shop.example",), credentials=True)
+
+
+@pytest.mark.parametrize(
+    ("notes", "cors", "complaints"),
+    [
+        ({"cors-allow-origin": "https://shop.example"}, None, []),
+        ({"enable-cors": "false"}, None, []),
+        ({"enable-cors": "true"}, _NGINX_DEFAULT, []),
+        ({"enable-cors": "true", "cors-allow-credentials": "true"}, _NGINX_DEFAULT, []),
+        ({"enable-cors": "true", "cors-allow-origin": "https://a, *"}, _NGINX_DEFAULT, []),
+        ({"enable-cors": "true", "cors-allow-origin": "https://shop.example"}, _NGINX_NAMED, []),
+        (
+            {
+                "enable-cors": "true",
+                "cors-allow-origin": "https://*.a:8443 , http://b",
+                "cors-allow-credentials": "false",
+            },
+            replace(_NGINX_DEFAULT, origins=("https://*.a:8443", "http://b")),
+            [],
+        ),
+        (
+            {
+                "enable-cors": "true",
+                "cors-allow-methods": "PUT, GET",
+                "cors-allow-headers": "X-A,X-B",
+                "cors-expose-headers": "*, X-C",
+                "cors-max-age": "600",
+            },
+            replace(_NGINX_DEFAULT, methods=("PUT", "GET"), headers=("X-A", "X-B"), expose=("*", "X-C"), max_age=600),
+            [],
+        ),
+        (
+            {"enable-cors": "true", "cors-allow-origin": "shop.example,https://shop.example,null"},
+            _NGINX_NAMED,
+            [
+                "cors-allow-origin: 'shop.example' is no origin such as https://shop.example or https://*.shop.example",
+                "cors-allow-origin: 'null' is no origin such as https://shop.example or https://*.shop.example",
+            ],
+        ),
+        (
+            {"enable-cors": "true", "cors-allow-origin": "https://*"},
+            replace(_NGINX_DEFAULT, origins=(), credentials=True),
+            ["cors-allow-origin: 'https://*' is no origin such as https://shop.example or https://*.shop.example"],
+        ),
+        (
+            {"enable-cors": "true", "cors-allow-methods": "GET;PUT", "cors-allow-headers": "*", "cors-max-age": "1d"},
+            _NGINX_DEFAULT,
+            [
+                "cors-allow-methods: 'GET;PUT' is no list of names with commas between",
+                "cors-allow-headers: '*' is no list of names with commas between",
+                "cors-max-age: '1d' is no number of seconds",
+            ],
+        ),
+    ],
+)
+def test_annotations_of_ingress_nginx(notes: dict[str, str], cors: Cors | None, complaints: list[str]) -> None:
+    annotations = {f"{_NGINX}{name}": value for name, value in notes.items()}
+    shop = doordocs.ingress("a", doordocs.host_rule("", doordocs.ingress_path("/", "web")), annotations=annotations)
+    found = compute(doordocs.documents(doordocs.service("web"), shop))
+    (made,) = found.listeners[0].hosts[0].routes
+    assert made.cors == cors
+    assert [one.message for one in found.complaints] == [f"annotation {_NGINX}{text}" for text in complaints]
+
+
+def test_who_is_sent_to_https_may_read_that() -> None:
+    annotations = {f"{_NGINX}enable-cors": "true", f"{_NGINX}force-ssl-redirect": "true"}
+    shop = doordocs.ingress("a", doordocs.host_rule("", doordocs.ingress_path("/", "web")), annotations=annotations)
+    (made,) = compute(doordocs.documents(doordocs.service("web"), shop)).listeners[0].hosts[0].routes
+    assert made.redirect is not None and made.cors == _NGINX_DEFAULT
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """CORS in a frontend. What the filters say is in maps, so that only a port's first and last CORS route is a reload.
 
     cors                target -> who/credentials/methods/headers/exposed/age/origins
-    origins             host|port|scheme|origins, for hosts that are named
+    origins             host|port|scheme|origins, for hosts that are named, and those with `*` for one label
     origins-end         the same from the end, for hosts with `*` in front
 
 `who` is `any` (everybody is told `*`), `each` (every origin is told itself) or `some` (those in the other two maps).
@@ -32,12 +32,15 @@ def cors_entries(target: str, cors: Cors) -> dict[str, Entries]:
     who = "any" if says_any(cors) else "each" if ANY in cors.origins else "some"
     permitted = (_ECHO if echoes(cors, allowed) else ",".join(allowed) for allowed in (cors.methods, cors.headers))
     credentials, exposed = "true" if cors.credentials else "", ",".join(exposed_names(cors))
-    origins = digest(*cors.origins)
+    origins = digest(*cors.origins, *(["one label"] if cors.one_label else ()))
     value = (who, credentials, *permitted, exposed, str(cors.max_age), origins)
     found: dict[str, Entries] = {"cors": [(target, "/".join(value))], "origins": [], "origins-end": []}
     for pattern in dict.fromkeys(filter(None, map(parse_origin, cors.origins))):
-        key = f"{pattern.host.removeprefix(ANY)}|{pattern.port}|{pattern.scheme}|{origins}"
-        found["origins-end" if pattern.host.startswith(ANY) else "origins"].append((key, "1"))
+        from_end = pattern.host.startswith(ANY) and not cors.one_label
+        host = pattern.host.removeprefix(ANY) if from_end else pattern.host
+        found["origins-end" if from_end else "origins"].append(
+            (f"{host}|{pattern.port}|{pattern.scheme}|{origins}", "1")
+        )
     return found
 
 
@@ -78,9 +81,13 @@ def _told(exact: str, ends: str) -> Iterator[str]:
     for scheme, port in (("http", 80), ("https", 443)):
         own = f"{{ var(txn.scheme) -m str {scheme} }} !{{ var(txn.origin) -m reg ':[0-9]+$' }}"
         yield f"http-request set-var(txn.port) str({port}) if {own}"
-    key = "var(txn.of),concat(|,txn.port,|),concat(,txn.scheme,|),concat(,txn.origins)"
-    for way in (f"map_str({exact})", f"map_end({ends})"):
-        yield f"{itself} if {{ var(txn.of) -m found }} !{{ var(txn.told) -m found }} {{ {key},{way} -m found }}"
+    rest = "concat(|,txn.port,|),concat(,txn.scheme,|),concat(,txn.origins)"
+    for key in (
+        f"{rest},map_str({exact})",
+        f"regsub(^[^.]*,*),{rest},map_str({exact})",
+        f"{rest},map_end({ends})",
+    ):
+        yield f"{itself} if {{ var(txn.of) -m found }} !{{ var(txn.told) -m found }} {{ var(txn.of),{key} -m found }}"
 
 
 def _answers() -> Iterator[str]:
