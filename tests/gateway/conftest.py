@@ -54,7 +54,7 @@ class Run:
 
     async def told_of(self, name: str) -> Carried:
         """What it says of the connection for this server name, as soon as that is over."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (found := [one for one in self.carried if one.name == name]):
                 self.heard.clear()
                 await self.heard.wait()
