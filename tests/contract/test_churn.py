@@ -59,7 +59,7 @@ CLIENTS = (
 )
 """One of each family, and then the others."""
 OWN_PORTS = (range(1024, 33_000), range(33_000, 65_000))
-"""For the first two and for the others."""
+"""For the first two and for the others: of one place, and of one address behind a node, each has its own."""
 
 
 class State(Struct, frozen=True):
@@ -274,8 +274,8 @@ def test_a_pod_that_dials_itself_is_answered_when_it_leaves_meanwhile(place: Clu
     place.world.spawn(node, _come_and_go, "always", "a", "b", tmp_path / "ready")
     _wait_for((tmp_path / "ready").exists)
     logs = [tmp_path / f"client-{number}" for number in range(2)]
-    for log, address in zip(logs, ("10.96.0.10", "fd00:96::10"), strict=True):
-        place.world.spawn(pod, _client, log, address, 80, "always", OWN_PORTS[0])
+    for log, address, ports in zip(logs, ("10.96.0.10", "fd00:96::10"), OWN_PORTS, strict=True):
+        place.world.spawn(pod, _client, log, address, 80, "always", ports)
     _wait_for(lambda: all(len(_lines(log)) > 5_000 for log in logs))
     assert {Connection(*said).answer for log in logs for said in _lines(log)} == {"a", "b"}
 
