@@ -3,9 +3,10 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
@@ -18,6 +19,7 @@ from portway.routing.timings import Timings
 from tests.gateway.backends import Backend, backend
 
 DOOR = "gateway/shop/gateway"
+T = TypeVar("T")
 
 
 class Run:
@@ -46,19 +48,19 @@ class Run:
 
     async def told(self, path: str) -> Served:
         """What it says of the request for this path, as soon as it does."""
-        async with asyncio.timeout(60):
-            while not (found := [one for one in self.served if one.path == path]):
-                self.heard.clear()
-                await self.heard.wait()
-        return found[-1]
+        return await self._last(lambda: [one for one in self.served if one.path == path])
 
     async def told_of(self, name: str) -> Carried:
         """What it says of the connection for this server name, as soon as that is over."""
+        return await self._last(lambda: [one for one in self.carried if one.name == name])
+
+    async def _last(self, found: Callable[[], list[T]]) -> T:
+        """Of those, once there are any."""
         async with asyncio.timeout(60):
-            while not (found := [one for one in self.carried if one.name == name]):
+            while not found():
                 self.heard.clear()
                 await self.heard.wait()
-        return found[-1]
+        return found()[-1]
 
 
 def _engine(name: str) -> Engine:

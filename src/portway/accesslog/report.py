@@ -49,6 +49,8 @@ class AccessReport(Struct, frozen=True):
     shares: tuple[PortShares, ...]
     requests: tuple[RouteUse, ...] = ()
     """What came through doors of layer 7."""
+    carried: tuple[RouteUse, ...] = ()
+    """Connections of TLSRoutes."""
     today: tuple[Difference, ...] | None = None
     """What today's policies say otherwise; None: nobody asked them."""
     gone: int = 0
@@ -82,6 +84,7 @@ def report(
         denials=closed.found(),
         shares=shares.found(),
         requests=requests.found(),
+        carried=requests.carried(),
         today=today.found() if today else None,
         gone=today.gone if today else 0,
     )

@@ -152,6 +152,13 @@ def _of_use(report: AccessReport, clock: Clock) -> Iterator[Section]:
             ("HOST", "ROUTE", "REQUESTS", "2XX", "3XX", "4XX", "5XX", "MEAN", "LONGEST"),
             [_requests(use) for use in report.requests],
         )
+    if report.carried:
+        yield Section(
+            "TLSRoutes",
+            "connections by the name that was asked for, those that were handed on and those that were closed",
+            ("HOST", "ROUTE", "CARRIED", "CLOSED", "MEAN", "LONGEST"),
+            [_carried(use) for use in report.carried],
+        )
 
 
 def _of_refusals(report: AccessReport, clock: Clock) -> Iterator[Section]:
@@ -230,9 +237,17 @@ def _new(row: NewClient, clock: Clock) -> Sequence[str]:
 
 
 def _requests(use: RouteUse) -> Sequence[str]:
-    answers = (units.count(use.answers.get(kind, 0)) for kind in ("2xx", "3xx", "4xx", "5xx"))
-    times = (units.seconds(ms / 1000) for ms in (use.mean_ms, use.longest_ms))
-    return use.host or "-", use.route or "-", units.count(use.requests), *answers, *times
+    return use.host or "-", use.route or "-", units.count(use.requests), *_answers(use, "2xx", "3xx", "4xx", "5xx")
+
+
+def _carried(use: RouteUse) -> Sequence[str]:
+    return use.host or "-", use.route or "-", *_answers(use, "carried", "closed")
+
+
+def _answers(use: RouteUse, *kinds: str) -> Iterator[str]:
+    """How many of each, and the times."""
+    yield from (units.count(use.answers.get(kind, 0)) for kind in kinds)
+    yield from (units.seconds(ms / 1000) for ms in (use.mean_ms, use.longest_ms))
 
 
 def _scan(scan: Scan, clock: Clock) -> Sequence[str]:

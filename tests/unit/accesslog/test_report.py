@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from portway.accesslog import Door, Http, Party, Record, ServiceRef
 from portway.accesslog.names import Client, PortKey, client_of
 from portway.accesslog.peaks import Peak
+from portway.accesslog.record import Tls
 from portway.accesslog.report import AccessReport, report
 from portway.accesslog.scans import ADDRESSES, PORTS, SLOW, WINDOW_SECONDS
 from tests.unit.accesslog.builders import NOON, WEB, connection, denial, external, pod, refusal, request
@@ -288,3 +289,14 @@ def test_requests_are_told_by_host_and_route() -> None:
     assert web.answers == {"2xx": 2, "5xx": 1, "none": 1}
     assert (web.mean_ms, web.longest_ms) == (70.0, 220.0)
     assert (none.route, none.answers) == ("", {"4xx": 1})
+
+
+def test_connections_of_tls_routes_are_told_by_name_and_route() -> None:
+    db = Tls("db.example", "TLSRoute shop/db")
+    seen = [request(0.0, http=None, tls=db), request(1.0, http=None, tls=db, duration_ms=300.0)]
+    closed = request(2.0, http=None, tls=db, verdict="REFUSED", reason="NO_ENDPOINTS", backend=None, duration_ms=0.0)
+    found = report([*seen, closed, connection()], NOON)
+    (use,) = found.carried
+    assert (use.host, use.route, use.requests) == ("db.example", "TLSRoute shop/db", 3)
+    assert use.answers == {"carried": 2, "closed": 1}
+    assert (use.longest_ms, found.requests) == (300.0, ())

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from portway.accesslog import PolicyRef
 from portway.accesslog.names import Client, PortKey
+from portway.accesslog.record import Tls
 from portway.accesslog.report import report as access_report
 from portway.accesslog.today import Difference
 from portway.cli import reporttext
@@ -91,6 +92,17 @@ def test_requests_have_a_section_where_there_are_any(tmp_path: Path) -> None:
     shown = report(write(tmp_path / "door.jsonl", request(), request(1.0, 503)))
     assert "REQUESTS  what came through Ingress and Gateway, by host and route\n" in shown
     assert "shop.example  Ingress shop/web  2         1    0    0    1    20ms  20ms\n" in shown
+
+
+def test_connections_of_tls_routes_have_a_table_of_their_own() -> None:
+    db = Tls("db.example", "TLSRoute shop/db")
+    records = [
+        request(http=None, tls=db, duration_ms=20.0),
+        request(http=None, tls=db, verdict="REFUSED", reason="NO_ENDPOINTS", backend=None, duration_ms=0.0),
+    ]
+    shown = "\n".join(reporttext.text(access_report(records, NOON), 80, coloured=False))
+    assert "db.example  TLSRoute shop/db  1        1       10ms  20ms" in shown
+    assert "REQUESTS  what came" not in shown
 
 
 def test_todays_policies_are_told_where_they_were_asked() -> None:
