@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,8 @@ def test_a_trace_in_a_live_cluster_follows_its_pools_and_its_announcers_leases(
     def lease(role: str, **annotations: str) -> dict[str, object]:
         noted = {f"portway.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
         about = {"name": f"of-{role}", "labels": {"portway.dev/announcer": role}, "annotations": noted}
-        return {"metadata": about, "spec": {"holderIdentity": "node-1"}}
+        since = {"acquireTime": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "leaseTransitions": 1}
+        return {"metadata": about, "spec": {"holderIdentity": "node-1", **since}}
 
     def traced() -> str:
         return _run(trace, "--kubeconfig", str(fresh_server.kubeconfig), "192.0.2.240:80").stdout
@@ -107,3 +109,4 @@ def test_a_trace_in_a_live_cluster_follows_its_pools_and_its_announcers_leases(
     for document in (lease("address", announced_address="192.0.2.240"), lease("node", announcement_doubts=doubts)):
         assert shop.post(leases, document).code == 201
     assert "LB_TWO_ANSWER: node-1: another has it" in traced()
+    assert "LB_MOVED_LATELY: node-1 has it since" in traced()

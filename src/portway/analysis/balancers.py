@@ -5,7 +5,8 @@ in turn, and the node that answers is the first that may. Where a bundle has no 
 matter, and nothing is said here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from portway.analysis.balancing import Balancing
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.view import word
 from portway.kubeapi import decode, decode_loadbalancer
-from portway.kubeapi.announcing import ROLE, announcer_lease, announcing_node
+from portway.kubeapi.announcing import ROLE, AnnouncerLease, announcer_lease, announcing_node
 from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Allocation, Held, allocate
 from portway.loadbalancer.announcement import Candidates, candidates, names_pool
@@ -70,9 +71,41 @@ def balancing_of(bundle: Bundle, services: Iterable[Doc], nodes: Iterable[Doc], 
         bgp_peers=tuple(_found(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)),
     )
     leases = [announcer_lease(item.value) for item in bundle.of("Lease") if ROLE in item.labels]
-    doubts = {lease.holder: lease.doubts for lease in leases if lease.doubts}
-    held = {lease.address: lease.holder for lease in leases if lease.address}
-    return replace(found, doubts=doubts, announcers=held or dict(_announcers(bundle, found, snapshot)))
+    told = as_announcers_say(found, leases, bundle.taken)
+    return told if told.announcers else replace(told, announcers=dict(_announcers(bundle, found, snapshot)))
+
+
+def as_announcers_say(balancing: Balancing, leases: Sequence[AnnouncerLease], now: str) -> Balancing:
+    """The same with what the Leases of Portway's announcers tell: who has which address, since when, what nodes see.
+
+    `now`: RFC 3339; empty where nobody knows, and then nothing has moved lately.
+    """
+    return replace(
+        balancing,
+        announcers={lease.address: lease.holder for lease in leases if lease.address},
+        doubts={lease.holder: lease.doubts for lease in leases if lease.doubts},
+        moved=dict(_moved(leases, now)),
+    )
+
+
+_MOVED_SECONDS = 600
+"""Routers keep entries of ARP for minutes."""
+
+
+def _moved(leases: Iterable[AnnouncerLease], now: str) -> Iterator[tuple[str, int]]:
+    """Addresses that another node had before, no longer ago than neighbors' tables remember."""
+    for lease in leases:
+        seconds = _seconds(lease.acquired, now) if lease.address and lease.transitions else None
+        if seconds is not None and seconds < _MOVED_SECONDS:
+            yield lease.address, max(0, seconds)  # the node's clock may be ahead
+
+
+def _seconds(begin: str, end: str) -> int | None:
+    """From one moment to another; None for what is no RFC 3339."""
+    try:
+        return int((datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def _concerns(service: BalancedService, known: tuple[AddressPool, ...]) -> bool:

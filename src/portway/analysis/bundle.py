@@ -237,13 +237,16 @@ class Bundle:
         complete: bool = False,
         default_namespace: str = "default",
         partial: bool = False,
+        taken: str = "",
     ) -> None:
         """`complete`: a whole cluster, so that what is not here does not exist; else it is unknown. `partial`: a part
-        of the input could not be read, so that nothing can be said to be missing.
+        of the input could not be read, so that nothing can be said to be missing. `taken`: when the cluster was so,
+        RFC 3339; empty where nobody says.
         """
         self.items = tuple(items)
         self.complete = complete
         self.partial = partial
+        self.taken = taken
         self._derived: dict[Callable[[Bundle], Any], Any] = {}
         for item in self.items:
             if item.kind not in CLUSTER_WIDE and not item.metadata.get("namespace"):

@@ -1,17 +1,18 @@
 """Reads a cluster once: the documents that a question needs, as model values."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from portway.analysis.balancers import as_announcers_say
 from portway.analysis.balancing import Balancing
 from portway.client import Api
 from portway.kubeapi import decode, decode_loadbalancer, decode_policy
-from portway.kubeapi.announcing import LEASES, ROLE, AnnouncerLease, announcer_lease, announcing_node
+from portway.kubeapi.announcing import LEASES, ROLE, announcer_lease, announcing_node
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Resource
 from portway.model import PolicySnapshot, Snapshot
@@ -24,9 +25,6 @@ NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 CLUSTER_POLICIES = Resource("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", namespaced=False)
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
-
-_MOVED_SECONDS = 600
-"""Routers keep entries of ARP for minutes."""
 
 T = TypeVar("T")
 
@@ -87,30 +85,17 @@ async def _balancing(api: Api, seen: Cluster) -> Balancing:
         api.list(NAMESPACES),
         api.list(SERVICES),
     )
-    leases = [announcer_lease(document) for document in found]
     balanced = map(decode_loadbalancer.balanced_service, filter(decode_loadbalancer.is_balanced, services))
-    return Balancing(
+    known = Balancing(
         services={service.key: service for service in balanced},
         pools=tuple(map(decode_loadbalancer.address_pool, pools)),
         advertisements=tuple(map(decode_loadbalancer.l2_advertisement, advertisements)),
         nodes=tuple(map(announcing_node, seen.nodes)),
         namespaces={doc["metadata"]["name"]: doc["metadata"].get("labels") or {} for doc in namespaces},
-        announcers={lease.address: lease.holder for lease in leases if lease.address},
         bgp_advertisements=tuple(map(decode_loadbalancer.bgp_advertisement, routing[0])),
         bgp_peers=tuple(map(decode_loadbalancer.bgp_peer, routing[1])),
-        doubts={lease.holder: lease.doubts for lease in leases if lease.doubts},
-        moved=_moved(leases, datetime.now(UTC)),
     )
-
-
-def _moved(leases: Iterable[AnnouncerLease], now: datetime) -> dict[str, int]:
-    """Addresses that another node had before, no longer ago than neighbors' tables remember."""
-    taken = {
-        lease.address: int((now - datetime.fromisoformat(lease.acquired)).total_seconds())
-        for lease in leases
-        if lease.address and lease.acquired and lease.transitions
-    }
-    return {address: seconds for address, seconds in taken.items() if seconds < _MOVED_SECONDS}
+    return as_announcers_say(known, [announcer_lease(document) for document in found], datetime.now(UTC).isoformat())
 
 
 async def _policies(api: Api, seen: Cluster) -> PolicySnapshot:

@@ -24,7 +24,7 @@ def readable(inputs: Inputs) -> Inputs:
         return inputs
     items = [item for item in inputs.bundle.items if item not in wrong]
     problems = [Problem(f"{_place(item, said)}: left out") for item, said in wrong.items()]
-    bundle = Bundle(items, complete=inputs.bundle.complete, partial=True)
+    bundle = Bundle(items, complete=inputs.bundle.complete, partial=True, taken=inputs.bundle.taken)
     return Inputs(bundle, (*inputs.problems, *problems), inputs.left_out)
 
 

@@ -9,6 +9,7 @@ import gc
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -46,7 +47,7 @@ def from_files(sources: Sequence[str], namespace: str = "default") -> Inputs:
     problems: list[Problem] = []
     left_out: list[str] = []
     items: list[Item] = []
-    whole = False
+    whole, taken = False, ""
     with _here_to_stay():
         for text in (one for source in sources for one in texts(source, problems)):
             found = list(_documents(text.text, text.name, problems))
@@ -55,11 +56,11 @@ def from_files(sources: Sequence[str], namespace: str = "default") -> Inputs:
                 continue
             for document in found:
                 if _is_snapshot(document.value):
-                    whole = True
+                    whole, taken = True, _taken(document.value)
                     items += [Item(value) for value in document.value.get("items") or [] if isinstance(value, dict)]
                 else:
                     items += _items(document, text, problems)
-    bundle = Bundle(items, complete=whole, default_namespace=namespace, partial=bool(problems))
+    bundle = Bundle(items, complete=whole, default_namespace=namespace, partial=bool(problems), taken=taken)
     return Inputs(bundle, tuple(problems), tuple(left_out))
 
 
@@ -116,6 +117,12 @@ def _is_snapshot(value: Doc) -> bool:
     return value.get("kind") == SNAPSHOT_KIND and value.get("apiVersion") == SNAPSHOT_VERSION
 
 
+def _taken(snapshot: Doc) -> str:
+    metadata = snapshot.get("metadata")
+    found = metadata.get("creationTimestamp") if isinstance(metadata, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def _items(document: yaml.Document, text: Text, problems: list[Problem]) -> Iterator[Item]:
     try:
         found = document.items()
@@ -139,7 +146,9 @@ async def from_cluster(api: Api, namespace: str = "") -> Inputs:
     lists = await asyncio.gather(*(_listed(api, resource, namespace, problems) for resource in resources()))
     lists.append(await _announcers(api))
     items = [Item(slim(value)) for found in lists for value in found]
-    return Inputs(Bundle(items, complete=not namespace, partial=bool(problems)), tuple(problems), served=True)
+    taken = datetime.now(UTC).isoformat()
+    bundle = Bundle(items, complete=not namespace, partial=bool(problems), taken=taken)
+    return Inputs(bundle, tuple(problems), served=True)
 
 
 async def _announcers(api: Api) -> list[Doc]:

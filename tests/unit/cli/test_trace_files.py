@@ -173,6 +173,18 @@ TWICE = json.dumps('[{"code": "LB_TWO_ANSWER", "message": "another has it", "add
     ],
 )
 def test_leases_of_our_announcers_are_taken_at_their_word(tmp_path: Path, holder: str, end: str, note: str) -> None:
+    leases = [
+        LEASE.replace("OF", "address").replace("NOTE", "announced-address")
+        .replace("TEXT", "192.0.2.240").replace("HOLDER", holder),
+        LEASE.replace("OF", "node").replace("NOTE", "announcement-doubts")
+        .replace("TEXT", TWICE).replace("HOLDER", "node-2"),
+    ]  # fmt: skip
+    said = _trace("-f", _snapshot(tmp_path, *leases), "192.0.2.240:80").stdout
+    assert f"ends     {end}" in said and note in said
+
+
+def _snapshot(folder: Path, *leases: str) -> str:
+    """Of a cluster with two nodes, a LoadBalancer with an address and these Leases, at five past five."""
     front = examples.service("{port: 80}", name="front", more="type: LoadBalancer\nclusterIP: 10.96.0.9")
     held = "status: {loadBalancer: {ingress: [{ip: 192.0.2.240}]}}\n"
     endpoints = (
@@ -181,16 +193,34 @@ def test_leases_of_our_announcers_are_taken_at_their_word(tmp_path: Path, holder
         "ports: [{port: 80, protocol: TCP, name: ''}]\nendpoints: [{addresses: [10.244.1.2], nodeName: node-1}]\n"
     )
     nodes = [NODE.replace("only", f"node-{n}").replace("0.11", f"0.1{n}").replace("LABEL", "a") for n in (1, 2)]
-    leases = [
-        LEASE.replace("OF", "address").replace("NOTE", "announced-address")
-        .replace("TEXT", "192.0.2.240").replace("HOLDER", holder),
-        LEASE.replace("OF", "node").replace("NOTE", "announcement-doubts")
-        .replace("TEXT", TWICE).replace("HOLDER", "node-2"),
-    ]  # fmt: skip
-    (tmp_path / "all.yaml").write_text(examples.together(front + held, FEW, SAID, endpoints, *nodes, *leases))
-    (tmp_path / "cluster.json").write_text(CliRunner().invoke(snapshot, ["-f", str(tmp_path / "all.yaml")]).stdout)
-    said = _trace("-f", str(tmp_path / "cluster.json"), "192.0.2.240:80").stdout
-    assert f"ends     {end}" in said and note in said
+    (folder / "all.yaml").write_text(examples.together(front + held, FEW, SAID, endpoints, *nodes, *leases))
+    taken = json.loads(CliRunner().invoke(snapshot, ["-f", str(folder / "all.yaml")]).stdout)
+    taken["metadata"]["creationTimestamp"] = "2026-05-05T05:00:05Z"
+    (folder / "cluster.json").write_text(json.dumps(taken))
+    return str(folder / "cluster.json")
+
+
+@pytest.mark.parametrize(
+    ("acquired", "transitions", "note"),
+    [
+        ("2026-05-05T04:59:24.500000Z", 1, "node-2 has it since 40 s ago"),
+        ("2026-05-05T05:00:06.000001Z", 1, "node-2 has it since 0 s ago"),  # its clock is ahead
+        ("2026-05-05T04:59:25.000001Z", 0, ""),
+        ("2026-05-05T04:50:00.000001Z", 1, ""),
+        ("2026-05-05T04:59:25", 1, ""),
+        ("yesterday", 1, ""),
+    ],
+)
+def test_a_snapshot_says_what_had_moved_when_it_was_taken(
+    tmp_path: Path, acquired: str, transitions: int, note: str
+) -> None:
+    since = f"node-2, acquireTime: '{acquired}', leaseTransitions: {transitions}"
+    lease = LEASE.replace("OF", "address").replace("NOTE", "announced-address").replace("TEXT", "192.0.2.240")
+    said = _trace("-f", _snapshot(tmp_path, lease.replace("HOLDER", since)), "192.0.2.240:80").stdout
+    assert "ends     FORWARDED: " in said
+    assert [
+        line.partition("LB_MOVED_LATELY: ")[2].partition(" and ")[0] for line in said.splitlines() if "LB_MOVED" in line
+    ] == ([note] if note else []), said
 
 
 TLS = "tls: [{hosts: [shop.example], secretName: shop-tls}]"
