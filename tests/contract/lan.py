@@ -15,6 +15,11 @@ from typing import Any
 
 from portway.agent import announce
 from portway.agent.announce import frames, interfaces
+from portway.analysis.target import Place, Target
+from portway.analysis.trace import Trace, trace
+from portway.cli import cluster, sources
+from portway.cli.ground import of_inputs
+from portway.client import Api
 from portway.kubeapi.announcing import ROLE, announcer_lease, node_lease
 from portway.testing import apiserver
 from portway.testing.netns import Namespace, World
@@ -59,6 +64,17 @@ class Lan:
         """What a node's Lease says that keeps clients from its addresses: messages by code."""
         answer = self.http.get(f"/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/{node_lease(node)}")
         return {doubt.code: doubt.message for doubt in announcer_lease(answer.doc).doubts} if answer.code == 200 else {}
+
+    def traced(self, address: str, port: int = 80) -> Trace:
+        """What `portway trace ADDRESS:PORT --kubeconfig …` says of a client outside, from what the API server has."""
+        api = Api.unix(self.server.unix)
+        ground = of_inputs(cluster.ask(api, sources.from_cluster(api)))
+        return trace(ground.terrain, Place("outside"), Target(address, str(port), "TCP", host=address))
+
+    def notes(self, address: str) -> dict[str, str]:
+        """The same: what it says beside the end, by code."""
+        said = (one.partition(": ") for one in self.traced(address).findings)
+        return {code: message for code, _, message in said}
 
     def metrics(self, node: str) -> dict[str, float]:
         """What a node's announcer says at /metrics; labels as they are written."""
@@ -133,7 +149,9 @@ class Lan:
         """Wait for it."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, f"not in {PATIENCE} s; leases: {self.leases()}"
+            assert time.monotonic() < deadline, (
+                f"not in {PATIENCE} s; leases: {self.leases()}; doubts: {[self.doubts(node) for node in NODES]}"
+            )
             time.sleep(0.02)
 
     def announced_by(self, address: str, *but: str) -> str:

@@ -20,7 +20,7 @@ ROUTER = "192.0.2.11"
 """The first client is the router here."""
 FRR = """
 router bgp 64513
- bgp router-id 192.0.2.11
+ bgp router-id ROUTER
  no bgp ebgp-requires-policy
  neighbor 192.0.2.1 remote-as 64512
  neighbor 192.0.2.2 remote-as 64512
@@ -31,6 +31,8 @@ router bgp 64513
   neighbor 192.0.2.3 activate
 """
 GROUP = "/apis/metallb.io"
+GOOD = {"myASN": 64512, "peerASN": 64513, "peerAddress": ROUTER, "holdTime": "9s"}
+"""The spec of a BGPPeer that the router agrees to."""
 ADDRESS, SIX = "192.0.2.150", "2001:db8::150"
 
 
@@ -51,11 +53,10 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
 def router(net: Lan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A router that every node is to tell; where vtysh finds it."""
     folder = tmp_path_factory.mktemp("frr")
-    (folder / "bgpd.conf").write_text(FRR)
+    (folder / "bgpd.conf").write_text(FRR.replace("ROUTER", ROUTER))
     net.world.spawn(net.places["c1"], _bgpd, folder)
-    peer = {"myASN": 64512, "peerASN": 64513, "peerAddress": ROUTER, "holdTime": "9s"}
     base = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers"
-    assert net.http.post(base, {"metadata": {"name": "router"}, "spec": peer}).code == 201
+    assert net.http.post(base, {"metadata": {"name": "router"}, "spec": GOOD}).code == 201
     advertised = f"{GROUP}/v1beta1/namespaces/metallb-system/bgpadvertisements"
     assert net.http.post(advertised, {"metadata": {"name": "all"}, "spec": {"communities": ["64512:7"]}}).code == 201
     return folder
@@ -143,9 +144,9 @@ def _refused(net: Lan) -> dict[str, str]:
     return {node: found[0].partition('reason="')[2].rstrip('"}') for node, found in rows.items() if found}
 
 
-def _events(net: Lan, reason: str) -> list[str]:
+def _events(net: Lan, reason: str = "") -> list[str]:
     items = net.http.get("/api/v1/namespaces/metallb-system/events").doc["items"]
-    return [e["message"] for e in items if (e["reason"], e["involvedObject"]["kind"]) == (reason, "BGPPeer")]
+    return [e["message"] for e in items if e["involvedObject"]["kind"] == "BGPPeer" and reason in ("", e["reason"])]
 
 
 def test_a_password_comes_from_a_secret_and_nobody_is_spoken_to_without(net: Lan, router: Path) -> None:
@@ -185,6 +186,72 @@ def test_a_peer_that_wants_bfd_is_told_that_there_is_none(net: Lan, router: Path
     assert net.http.patch(peer, {"spec": {"bfdProfile": None}}).code == 200
     net.until(lambda: "192.0.2.151/32" in told(router))
     assert not _refused(net)
+
+
+UNHEARD = "198.51.100.7"
+"""Of a pool that only routers are told of."""
+
+
+@pytest.fixture(scope="module")
+def unheard(net: Lan, router: Path) -> str:
+    """A Service with an address that no L2Advertisement is for."""
+    base = f"{GROUP}/v1beta1/namespaces/metallb-system"
+    pool = {"metadata": {"name": "beyond"}, "spec": {"addresses": [f"{UNHEARD}/32"]}}
+    assert net.http.post(f"{base}/ipaddresspools", pool).code == 201
+    assert net.http.patch(f"{base}/l2advertisements/p", {"spec": {"ipAddressPools": ["p"]}}).code == 200
+    net.balance("unheard", UNHEARD)
+    net.endpoints("unheard", n2=True)
+    net.until(lambda: f"{UNHEARD}/32" in told(router))
+    return UNHEARD
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "words"),
+    [
+        ({"bfdProfile": "fast"}, "LB_BGP_PEER_REFUSED", "spec.bfdProfile: 'fast' cannot be had"),
+        ({"passwordSecret": {"name": "nowhere"}}, "LB_BGP_PEER_REFUSED", "Secret metallb-system/nowhere is not there"),
+        ({"peerASN": 64999}, "LB_BGP_NO_SESSION", f"{ROUTER} port 179 is not AS 64999, or expects another than AS"),
+        ({"password": "wrong"}, "LB_BGP_NO_SESSION", "takes no TCP connection: nobody is there"),
+        ({"peerPort": 1799}, "LB_BGP_NO_SESSION", f"{ROUTER} port 1799 refuses connections, or ends them at once"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_trace_says_why_no_router_is_told(
+    net: Lan, router: Path, unheard: str, changed: dict[str, Any], code: str, words: str
+) -> None:
+    peer = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers/router"
+    net.until(lambda: "LB_BGP_REHASHES" in net.notes(unheard))
+    assert net.http.patch(peer, {"spec": changed}).code == 200
+    try:
+        net.until(lambda: all(words in net.doubts(node).get(code, "") for node in NODES))
+        found = net.traced(unheard)
+        assert (found.code, found.arrives) == (code, False)
+        assert found.findings[0].startswith("why: BGPPeer router from n1, n2, n3: ") and words in found.findings[0]
+        net.until(lambda: any(words in said for said in _events(net)))
+    finally:
+        assert net.http.patch(peer, {"spec": GOOD | dict.fromkeys(changed.keys() - GOOD.keys())}).code == 200
+        net.until(lambda: f"{UNHEARD}/32" in told(router))
+    net.until(lambda: "LB_BGP_REHASHES" in net.notes(unheard))
+
+
+def test_a_router_that_comes_late_is_told_what_has_changed_meanwhile(
+    net: Lan, router: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """ExaBGP forgets that its file has changed while its first routes are not out."""
+    base, late = f"{GROUP}/v1beta2/namespaces/metallb-system/bgppeers", "192.0.2.12"
+    net.balance("early", "192.0.2.152")
+    spec = GOOD | {"peerAddress": late}
+    assert net.http.post(base, {"metadata": {"name": "late"}, "spec": spec}).code == 201
+    net.until(lambda: all(late in net.doubts(node).get("LB_BGP_NO_SESSION", "") for node in NODES))
+    net.balance("meanwhile", "192.0.2.153")
+    net.until(lambda: "192.0.2.153/32" in told(router))
+    folder = tmp_path_factory.mktemp("late")
+    (folder / "bgpd.conf").write_text(FRR.replace("ROUTER", late))
+    bgpd = net.world.spawn(net.places["c2"], _bgpd, folder)
+    net.until(lambda: {"192.0.2.152/32", "192.0.2.153/32"} <= told(folder).keys())
+    for kind in (f"{base}/late", *(f"/api/v1/namespaces/default/services/{name}" for name in ("early", "meanwhile"))):
+        assert net.http.delete(kind).code == 200
+    net.world.end(bgpd)
 
 
 def test_what_is_refused(net: Lan) -> None:

@@ -41,6 +41,8 @@ MEANING = {
     "LB_NO_LOCAL_ENDPOINT": "the address is announced by nobody: externalTrafficPolicy is Local, and no node has a pod",
     "LB_PORT_UNDEFINED": "the LoadBalancer has this address but not this port: nothing answers",
     "LB_NOT_ANNOUNCED": "the address is announced by nobody: no node that may has the interface, a link and a process",
+    "LB_BGP_PEER_REFUSED": "no router is told of the address: what its BGPPeers ask for cannot be had",
+    "LB_BGP_NO_SESSION": "no router is told of the address: its nodes have no BGP session",
     "LB_BGP_ONLY": "the address is told to routers by BGP, and no node answers for it: only those routers know a way",
 }
 #: What a trace says beside its end, where there is a sign of it.
@@ -122,8 +124,7 @@ def announcer(
     """The node that answers for an address. `local`: the nodes with ready pods of the Service."""
     answer = candidates(service, address, balancing.pools, balancing.advertisements, balancing.nodes, local)
     if isinstance(answer, Refusal):
-        told = tellers(balancing, service, address, local) if answer.code == "LB_NOT_ADVERTISED" else []
-        return Refusal("LB_BGP_ONLY", f"{_by(told)}, and no L2Advertisement is for its pool") if told else answer
+        return (_by_bgp(balancing, service, address, local) if answer.code == "LB_NOT_ADVERTISED" else None) or answer
     holder = balancing.announcers.get(address, "")
     found = next((node for node in balancing.nodes if node.name == holder and holder in answer.ranked), None)
     return found or _unclaimed(answer)
@@ -137,16 +138,41 @@ def _unclaimed(answer: Candidates) -> Refusal:
     )
 
 
-def tellers(balancing: Balancing, service: BalancedService, address: str, local: Collection[str]) -> list[str]:
-    """The nodes that tell routers of an address by BGP."""
+def _by_bgp(balancing: Balancing, service: BalancedService, address: str, local: Collection[str]) -> Refusal | None:
+    """The end of an address that no node answers for; None: it is no matter of routers either."""
+    telling = tellings(balancing, service, address, local)
+    if told := [node for node, doubts in telling.items() if None in doubts.values()]:
+        return Refusal("LB_BGP_ONLY", f"{_by(told)}, and no L2Advertisement is for its pool")
+    deaf = _deaf(telling)
+    return next((Refusal(code, message) for code, message in deaf.items()), None)
+
+
+def tellings(
+    balancing: Balancing, service: BalancedService, address: str, local: Collection[str]
+) -> dict[str, dict[str, Doubt | None]]:
+    """By node that is to tell routers of an address by BGP, then by BGPPeer: why it cannot; None: nothing is known."""
     known = balancing.pools, balancing.bgp_advertisements
-
-    def told(node: AnnouncingNode) -> bool:
+    found: dict[str, dict[str, Doubt | None]] = {}
+    for node in balancing.nodes:
+        doubts = {doubt.peer: doubt for doubt in balancing.doubts.get(node.name, ()) if doubt.peer}
         peers = bgp.peers_of(node, balancing.bgp_peers)
-        found = bgp.tellings(node, [service], *known, peers, {service.key: local})
-        return any(each.address == address for each in found)
+        for each in bgp.tellings(node, [service], *known, peers, {service.key: local}):
+            if each.address == address:
+                found.setdefault(node.name, {})[each.peer.name] = doubts.get(each.peer.name)
+    return found
 
-    return [node.name for node in balancing.nodes if told(node)]
+
+def _deaf(telling: Mapping[str, Mapping[str, Doubt | None]]) -> dict[str, str]:
+    """Of routers that cannot be told, by code: which, of which nodes, and why."""
+    nodes: dict[tuple[str, str, str], list[str]] = {}
+    for node, doubts in telling.items():
+        for peer, doubt in doubts.items():
+            if doubt is not None:
+                nodes.setdefault((doubt.code, peer, doubt.message), []).append(node)
+    said: dict[str, list[str]] = {}
+    for (code, peer, message), names in sorted(nodes.items()):
+        said.setdefault(code, []).append(f"BGPPeer {peer} from {', '.join(names)}: {message}")
+    return {code: "; ".join(said[code]) for code in ("LB_BGP_PEER_REFUSED", "LB_BGP_NO_SESSION") if code in said}
 
 
 def _by(nodes: Sequence[str]) -> str:
@@ -166,7 +192,7 @@ def cautions(
             "announces it; trace and probe from outside for that, by TCP or UDP: an address answers no ping"
         }
     else:
-        said = _of_announcer(balancing, address) | _of_routers(tellers(balancing, service, address, local))
+        said = _of_announcer(balancing, address) | _of_routers(tellings(balancing, service, address, local))
         if hidden:
             said["LB_CLIENT_HIDDEN"] = (
                 "the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it"
@@ -178,7 +204,8 @@ def _of_announcer(balancing: Balancing, address: str) -> dict[str, str]:
     """By code, in the order of how much it hurts."""
     holder = balancing.announcers.get(address, "")
     node = next((node for node in balancing.nodes if node.name == holder), AnnouncingNode(holder))
-    said = {d.code: f"{holder}: {d.message}" for d in balancing.doubts.get(holder, ()) if d.address in ("", address)}
+    doubts = [doubt for doubt in balancing.doubts.get(holder, ()) if doubt.address in ("", address) and not doubt.peer]
+    said = {doubt.code: f"{holder}: {doubt.message}" for doubt in doubts}
     if node.provider in _CLOUDS:
         said["LB_CLOUD_NODES"] = (
             f"{holder} is a machine of {node.provider}, and a cloud's network drops ARP and packets for addresses that "
@@ -192,8 +219,11 @@ def _of_announcer(balancing: Balancing, address: str) -> dict[str, str]:
     return said
 
 
-def _of_routers(told: Sequence[str]) -> dict[str, str]:
-    if len(told) < 2:
-        return {}
-    message = f"{_by(told)}: when one comes or goes, they spread connections anew, and open ones may break"
-    return {"LB_BGP_REHASHES": message}
+def _of_routers(telling: Mapping[str, Mapping[str, Doubt | None]]) -> dict[str, str]:
+    said = _deaf(telling)
+    told = [node for node, doubts in telling.items() if None in doubts.values()]
+    if len(told) > 1:
+        said["LB_BGP_REHASHES"] = (
+            f"{_by(told)}: when one comes or goes, they spread connections anew, and open ones may break"
+        )
+    return said

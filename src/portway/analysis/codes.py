@@ -123,6 +123,16 @@ _BALANCERS: Mapping[str, tuple[str, str, str]] = {
     "LB_NO_NODE_SELECTED": (_LEASES, "nodeSelectors that select a node", "L2Advertisement.spec.nodeSelectors"),
     "LB_NO_LOCAL_ENDPOINT": (_PODS, "ready pods, or policy Cluster", "externalTrafficPolicy: Local"),
     "LB_PORT_UNDEFINED": ("portway ports", "dial a port that the Service has", "Service.spec.ports"),
+    "LB_BGP_PEER_REFUSED": (
+        "kubectl -n metallb-system describe bgppeers; kubectl -n metallb-system get secrets",
+        "what the Event at the BGPPeer says: no bfdProfile, or a Secret of type kubernetes.io/basic-auth",
+        "BGPPeer.spec.bfdProfile, passwordSecret: a peer is told nothing rather than spoken to otherwise than it asks",
+    ),
+    "LB_BGP_NO_SESSION": (
+        "kubectl -n metallb-system describe bgppeers; metallb_bgp_session_up; the router's own list of neighbors",
+        "a router that is there, knows each node as a neighbor, and has the same AS numbers and password",
+        "RFC 4271: routes are told in sessions; RFC 2385: what is signed otherwise is dropped",
+    ),
     "LB_BGP_ONLY": (
         "kubectl -n metallb-system get bgppeers,bgpadvertisements,servicebgpstatuses",
         "an L2Advertisement too, or a client behind the routers",

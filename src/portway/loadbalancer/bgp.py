@@ -102,12 +102,8 @@ _WATCH = f"""process watch {{
 """ExaBGP takes a child for dead that has closed its standard output: it goes on as 3."""
 
 
-def exabgp_configuration(node: AnnouncingNode, told: Mapping[BgpPeer, Sequence[Route]]) -> str:
-    """The file that makes ExaBGP tell each peer its routes."""
-    return _WATCH + "\n".join(_neighbor(node, peer, told[peer]) for peer in sorted(told, key=lambda peer: peer.name))
-
-
-def _neighbor(node: AnnouncingNode, peer: BgpPeer, told: Sequence[Route]) -> str:
+def exabgp_configuration(node: AnnouncingNode, peer: BgpPeer, told: Sequence[Route]) -> str:
+    """The file that makes ExaBGP tell a peer its routes."""
     own = {family_of(address): address for address in reversed(node.addresses)}
     source = peer.source_address or own.get(family_of(peer.address), "")
     lines = [
@@ -127,7 +123,7 @@ def _neighbor(node: AnnouncingNode, peer: BgpPeer, told: Sequence[Route]) -> str
         "    }",
         "}",
     ]
-    return "\n".join(lines) + "\n"
+    return _WATCH + "\n".join(lines) + "\n"
 
 
 def _written(route: Route, own: Mapping[Family, str]) -> str:

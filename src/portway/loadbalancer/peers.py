@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from portway.model.loadbalancer import BgpPeer, PeerSecret
+from portway.model.loadbalancer import BgpPeer, Doubt, PeerSecret
 
+NO_SESSION = "NoSession"
+"""The peer can be spoken to as it asks, and there is no session with it."""
 BASIC_AUTH = "kubernetes.io/basic-auth"
 MISSING = "PasswordSecretMissing"
 Secrets = Mapping[tuple[str, str], PeerSecret]
@@ -24,8 +26,52 @@ class RefusedPeer(Struct, frozen=True):
 
     peer: BgpPeer
     reason: str
-    """`BFDNotSupported`, `PasswordConflict`, `PasswordSecretMissing` or `PasswordSecretInvalid`."""
+    """`BFDNotSupported`, `PasswordConflict`, `PasswordSecretMissing` or `PasswordSecretInvalid`; or `NoSession`."""
     message: str
+
+
+class Session(Struct, frozen=True):
+    """What is known of a session with a router that is not up."""
+
+    reached: bool = False
+    """Whether the router took a TCP connection lately."""
+    reason: str = ""
+    """Why the last one ended, as the speaker of this node tells it ("notification received (2,2) …"), or why none is
+    tried.
+    """
+
+
+_BAD_AS = "(2,2)"
+"""RFC 4271 6.2: OPEN Message Error, Bad Peer AS."""
+_BROKEN = "closing connection"
+"""ExaBGP's words of a connection that is refused or closed without a notification."""
+
+
+def without_session(peer: BgpPeer, session: Session) -> RefusedPeer:
+    """A peer that is told nothing as there is no session with it, with what is to be looked at."""
+    return RefusedPeer(peer, NO_SESSION, f"{peer.address} port {peer.port} {_why(peer, session)}")
+
+
+def _why(peer: BgpPeer, session: Session) -> str:
+    if _BAD_AS in session.reason:
+        return f"is not AS {peer.peer_asn}, or expects another than AS {peer.my_asn}: spec.peerASN, spec.myASN"
+    if _BROKEN in session.reason:
+        return (
+            "refuses connections, or ends them at once: nothing listens there (spec.peerPort), or this node is no "
+            "neighbor that it knows"
+        )
+    if session.reached:
+        return f"answers, and no session comes about: {session.reason or 'its own log says why'}"
+    if session.reason:
+        return f"is not asked: {session.reason}"
+    signed = "has another password, or none" if peer.password else "wants a password (spec.passwordSecret)"
+    return f"takes no TCP connection: nobody is there (spec.peerAddress, spec.peerPort), or it {signed}"
+
+
+def doubt_of(refused: RefusedPeer) -> Doubt:
+    """The same for who traces a packet."""
+    code = "LB_BGP_NO_SESSION" if refused.reason == NO_SESSION else "LB_BGP_PEER_REFUSED"
+    return Doubt(code, refused.message, peer=refused.peer.name)
 
 
 def settled(peers: Iterable[BgpPeer], secrets: Secrets) -> tuple[list[BgpPeer], list[RefusedPeer]]:

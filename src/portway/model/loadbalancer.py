@@ -250,9 +250,11 @@ class AnnouncingNode(Struct, frozen=True):
 
 
 class Doubt(Struct, frozen=True, order=True):
-    """Why clients may not reach an address although its node answers for it, in words for people."""
+    """Why clients may not reach an address although its node announces it, in words for people."""
 
     code: str
     message: str
     address: str = ""
     """The only one that it concerns; empty: all that the node answers for."""
+    peer: str = ""
+    """The BGPPeer that the node tells nothing; empty: it is about answering."""

@@ -50,7 +50,7 @@ GOLD = (LabelSelector((Requirement("tier", "=", ("gold",)),)),)
 
 def test_configuration() -> None:
     peer = replace(PEER, password="secret", multi_hop=True)
-    text = exabgp_configuration(NODE, {peer: (Route("10.0.0.7/32", 200, ("64512:7",)), Route("fd00::7/128"))})
+    text = exabgp_configuration(NODE, peer, (Route("10.0.0.7/32", 200, ("64512:7",)), Route("fd00::7/128")))
     for line in (
         "neighbor 192.0.2.254 {",
         "router-id 192.0.2.1;",
@@ -61,7 +61,7 @@ def test_configuration() -> None:
         "route fd00::7/128 next-hop 2001:db8::1;",
     ):
         assert line in text
-    four = exabgp_configuration(replace(NODE, addresses=("192.0.2.1",)), {PEER: (Route("fd00::7/128"),)})
+    four = exabgp_configuration(replace(NODE, addresses=("192.0.2.1",)), PEER, (Route("fd00::7/128"),))
     assert "route" not in four.replace("router-id", "")
 
 

@@ -21,6 +21,7 @@ from portway.agent.announce.statuses import Statuses, by_service
 from portway.loadbalancer.announcement import Candidates
 from portway.loadbalancer.bgp import Route, Telling
 from portway.loadbalancer.election import Situation, Timing, move
+from portway.loadbalancer.peers import doubt_of, without_session
 from portway.model.loadbalancer import ServiceKey
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Announcer:
         self._vacant: dict[str, float] = {}
         self._holding = asyncio.Event()
         self._said = ""
-        self._speaker = Speaker(figures)
+        self._speaker = Speaker(figures, changed.set)
         figures.fresh = lambda: leases.fresh
 
     async def run(self) -> None:
@@ -113,9 +114,9 @@ class Announcer:
 
         Raises ApiError, Unreachable, TimeoutError; OSError for an interface that went.
         """
-        self._refusing.follow(self._objects.refused_peers())
         routed = self._objects.routed()
-        self._speaker.follow(self._objects.bgp_configuration(routed))
+        self._speaker.follow(self._objects.bgp_configurations(routed))
+        self._tell_of_peers()
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
@@ -129,6 +130,13 @@ class Announcer:
             if isinstance(outcome, BaseException):
                 raise outcome
         return min((due for _, due in moves.values() if due > 0), default=0.0)
+
+    def _tell_of_peers(self) -> None:
+        """Routers that are told nothing."""
+        silent = [without_session(*one) for one in self._speaker.silent()]
+        refused = [*self._objects.refused_peers(), *silent]
+        self._refusing.follow(refused)
+        self._doubting.follow_peers(map(doubt_of, refused))
 
     def _tell_of(self, mine: Mapping[str, set[str]], routed: list[Telling]) -> None:
         """What is told from here, for who asks."""

@@ -6,7 +6,7 @@ node's Lease, where `portway trace` reads it; a conflict is an Event at the addr
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from portway.agent.announce import interfaces
 from portway.agent.announce.figures import Figures
@@ -34,6 +34,7 @@ class Doubting:
         self._rivals: dict[str, dict[str, float]] = {}
         """By address: when each MAC last claimed it."""
         self._interfaces: frozenset[str] = frozenset()
+        self._of_peers: frozenset[Doubt] = frozenset()
         self._changed = asyncio.Event()
 
     def heard(self, address: str, mac: bytes) -> None:
@@ -48,6 +49,12 @@ class Doubting:
         """The interfaces on which this node answers now."""
         if self._interfaces != (wanted := frozenset(names)):
             self._interfaces = wanted
+            self._changed.set()
+
+    def follow_peers(self, doubts: Iterable[Doubt]) -> None:
+        """What is wrong with routers; others tell people of it, but for who reads the Lease."""
+        if self._of_peers != (wanted := frozenset(doubts)):
+            self._of_peers = wanted
             self._changed.set()
 
     async def run(self) -> None:
@@ -81,7 +88,7 @@ class Doubting:
             for service in self._services(doubt.address) if doubt.address else ():
                 self._events.two_answer(service, doubt.message)
         try:
-            await self._leases.doubt(found)
+            await self._leases.doubt(tuple(sorted((*found, *self._of_peers))))
         except FAILURES:
             return False
         return True

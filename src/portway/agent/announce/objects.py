@@ -137,10 +137,11 @@ class Objects:
         pools, advertisements = list(self.pools.objects.values()), list(self.bgp[0].objects.values())
         return bgp.tellings(own, services, pools, advertisements, peers, self._local_nodes())
 
-    def bgp_configuration(self, routed: list[Telling]) -> str:
-        """The same for ExaBGP; empty: it has no routers."""
+    def bgp_configurations(self, routed: list[Telling]) -> dict[BgpPeer, str]:
+        """The same for the ExaBGP of each router."""
         own, peers = self.nodes.objects.get(("", self._me)), self.peers()
-        return bgp.exabgp_configuration(own, bgp.routes(peers, routed)) if own and peers else ""
+        told = bgp.routes(peers, routed) if own else {}
+        return {peer: bgp.exabgp_configuration(own, peer, routes) for peer, routes in told.items() if own}
 
     def _local_nodes(self) -> dict[ServiceKey, frozenset[str]]:
         """The nodes with ready endpoints of each Service for which that matters."""

@@ -1,111 +1,89 @@
-"""Drives ExaBGP, where it is installed: one child for all peers, told of new routes by its configuration file.
-
-What happens to sessions it writes to a pipe, a JSON object a line.
+"""Speaks BGP to this node's routers, by ExaBGP where it is installed: a child for each, so that what one router does,
+or asks for, is nothing to the sessions with others.
 """
 
 import asyncio
-import contextlib
-import ctypes
 import logging
 import os
-import pwd
 import shutil
-import signal
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
-import msgspec
-from msgspec import Struct
+from collections.abc import Callable, Mapping
 
 from portway.agent.announce.figures import Figures
-from portway.loadbalancer.bgp import EVENTS
+from portway.agent.announce.leases import now
+from portway.agent.announce.voice import Happened, Voice
+from portway.loadbalancer.peers import Session
+from portway.model.loadbalancer import BgpPeer
 
 log = logging.getLogger(__name__)
 
-_RETRY_SECONDS = 1.0
-_SET_DEATH_SIGNAL = 1
-_LIBC = ctypes.CDLL(None)
-
-
-class _Addresses(Struct):
-    peer: str = ""
-
-
-class _Neighbor(Struct):
-    address: _Addresses = msgspec.field(default_factory=_Addresses)
-    state: str = ""
-    direction: str = ""
-
-
-class _Happened(Struct):
-    """What is read of one of ExaBGP's lines."""
-
-    type: str = ""
-    neighbor: _Neighbor = msgspec.field(default_factory=_Neighbor)
-
-
-_LINE = msgspec.json.Decoder(_Happened)
+_PATIENCE = 5.0
+"""Seconds for a session to come about before anybody is told that it does not."""
 
 
 class Speaker:
-    """Follows a configuration: "" is no session at all."""
+    """Follows a configuration for each router. One that is to be spoken to otherwise is another router here."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
-        self._wanted = ""
+    def __init__(self, figures: Figures, changed: Callable[[], None]) -> None:
+        """`changed` is called when other things may be said of sessions than before."""
+        self._figures, self._told = figures, changed
+        self._voices: dict[BgpPeer, Voice] = {}
+        self._wanted: Mapping[BgpPeer, str] = {}
         self._changed = asyncio.Event()
+        self._waker: asyncio.TimerHandle | None = None
         self._missing = False
 
-    def follow(self, configuration: str) -> None:
-        """From now on this."""
-        if configuration != self._wanted:
-            self._wanted = configuration
+    def follow(self, configurations: Mapping[BgpPeer, str]) -> None:
+        """From now on these."""
+        if configurations != self._wanted:
+            self._wanted = configurations
             self._changed.set()
+
+    def silent(self) -> list[tuple[BgpPeer, Session]]:
+        """Routers without a session for a while now."""
+        down = {peer: voice for peer, voice in self._voices.items() if not voice.up}
+        late = {peer: voice for peer, voice in down.items() if now() - voice.down_since >= _PATIENCE}
+        if len(late) < len(down) and self._waker is None:
+            self._waker = asyncio.get_running_loop().call_later(_PATIENCE, self._wake)
+        missing = Session(reason="exabgp is not installed on the node")
+        return [(peer, missing if self._missing else voice.session) for peer, voice in late.items()]
+
+    def _wake(self) -> None:
+        self._waker = None
+        self._told()
 
     async def run(self) -> None:
         """For ever; sessions end with it."""
-        with tempfile.TemporaryDirectory(prefix="portway-bgp-") as folder, self._listening(Path(folder) / "events"):
+        tasks: dict[BgpPeer, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
             while True:
                 await self._changed.wait()
-                if self._wanted and (program := self._program()):
-                    await self._speak(program, Path(folder) / "exabgp.conf")
-                    await asyncio.sleep(_RETRY_SECONDS)
-                else:
-                    self._changed.clear()
+                self._changed.clear()
+                wanted = self._wanted
+                gone = [tasks.pop(peer) for peer in tasks.keys() - wanted.keys()]
+                self._voices = {peer: voice for peer, voice in self._voices.items() if peer in wanted}
+                self._count()
+                for task in gone:
+                    task.cancel()
+                await asyncio.gather(*gone, return_exceptions=True)  # a router takes one session of ours at a time
+                for peer, configuration in wanted.items():
+                    voice = self._voices.setdefault(peer, Voice(self._noting(peer)))
+                    voice.follow(configuration)
+                    if peer not in tasks:
+                        tasks[peer] = group.create_task(voice.run(self._program))
+                self._told()
 
-    @contextlib.contextmanager
-    def _listening(self, pipe: Path) -> Iterator[None]:
-        """Hear what ExaBGP tells. Opened for writing too, the pipe does not end with a child."""
-        os.mkfifo(pipe, 0o600)
-        heard = os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        rest = bytearray()
+    def _noting(self, peer: BgpPeer) -> Callable[[Happened], None]:
+        def note(said: Happened) -> None:
+            if said.type == "update" and said.neighbor.direction == "send":
+                self._figures.bgp_updates.update((peer.address,))
+            elif said.type == "state":
+                self._count()
+                self._told()
 
-        def hear() -> None:
-            rest.extend(os.read(heard, 1 << 16))
-            *lines, left = rest.split(b"\n")
-            rest[:] = left
-            for line in lines:
-                self._note(bytes(line))
+        return note
 
-        asyncio.get_running_loop().add_reader(heard, hear)
-        try:
-            yield
-        finally:
-            asyncio.get_running_loop().remove_reader(heard)
-            os.close(heard)
-
-    def _note(self, line: bytes) -> None:
-        try:
-            said = _LINE.decode(line)
-        except msgspec.MsgspecError:
-            return  # another version's words: sessions live without being counted
-        peer = frozenset((said.neighbor.address.peer,))
-        if said.type == "state":
-            figures = self._figures
-            figures.up = figures.up | peer if said.neighbor.state == "up" else figures.up - peer
-        elif said.type == "update" and said.neighbor.direction == "send":
-            self._figures.bgp_updates.update(peer)
+    def _count(self) -> None:
+        self._figures.up = frozenset(peer.address for peer, voice in self._voices.items() if voice.up)
 
     def _program(self) -> str | None:
         found = shutil.which("exabgp", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -113,51 +91,3 @@ class Speaker:
             log.error("there are BGPPeers, and exabgp is not installed here: no address is announced by BGP")
         self._missing = found is None
         return found
-
-    async def _speak(self, program: str, file: Path) -> None:
-        """Until ExaBGP ends, or nothing is to be said any more."""
-        self._write(file)
-        child = await asyncio.create_subprocess_exec(
-            program, str(file), env=dict(os.environ) | _settings(), preexec_fn=_die_with_parent
-        )
-        ended = asyncio.ensure_future(child.wait())
-        try:
-            while not ended.done():
-                changed = asyncio.ensure_future(self._changed.wait())
-                await asyncio.wait({ended, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                if not self._wanted:
-                    return
-                if self._changed.is_set() and not ended.done():
-                    self._write(file)
-                    child.send_signal(signal.SIGUSR1)
-            log.warning("exabgp ended with %s; it is started again", ended.result())
-            self._changed.set()
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                child.terminate()
-            await ended
-            self._figures.up = frozenset()
-
-    def _write(self, file: Path) -> None:
-        self._changed.clear()
-        draft = file.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_text(self._wanted.replace(EVENTS, str(file.with_name("events"))))
-        draft.replace(file)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
-
-
-def _settings() -> dict[str, str]:
-    """ExaBGP's own. It stays who we are, to read its file again, which nobody else may: peers have passwords."""
-    return {
-        "exabgp_api_cli": "false",
-        "exabgp_daemon_drop": "false",
-        "exabgp_daemon_user": pwd.getpwuid(os.geteuid()).pw_name,
-        "exabgp_log_destination": "stdout",
-        "exabgp_log_level": "ERR",
-        "exabgp_reactor_speed": "0.2",
-    }
