@@ -1,9 +1,12 @@
 """What happens at one moment because this process stood still meanwhile."""
 
 import asyncio
+import logging
+import socket
 import time
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from portway.gateway.engine import Door
@@ -38,3 +41,15 @@ async def test_a_deadline_that_passes_while_a_websocket_begins(tmp_path: Path) -
             assert await reader.readline() == b"one\n"
         writer.close()
         await engine.stop()
+
+
+async def test_a_client_that_comes_just_when_the_door_closes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    engine, port = BuiltinEngine(), free_port()
+    await engine.start(Door("gateway/shop/gateway", tmp_path, ("127.0.0.1",), Timings(drain=0.1)), print)
+    at = listener(host("a.example", route("/", "web")), port=port, protocol="TLS", hostname="a.example")
+    await engine.apply(table(at))
+    await asyncio.sleep(0)  # it listens
+    with socket.create_connection(("127.0.0.1", port)):
+        await asyncio.sleep(0)  # the loop has seen the client; our turn is before that of who takes it
+        await engine.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

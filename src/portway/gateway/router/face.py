@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 _MOST_HELLO = 1 << 15
 _BACKLOG = 4096
+_AT_ONCE = 64
+"""Clients taken before others have their turn."""
+_PAUSE = 0.1
+"""Seconds until a port is listened to again that had no file left for a client."""
 
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 
@@ -48,7 +52,6 @@ class Face:
         self._engine, self.port, self.tls = engine, port, tls
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
-        self._accepting: set[asyncio.Task[None]] = set()
         self._greeting: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -66,39 +69,42 @@ class Face:
         else:
             listening.listen(_BACKLOG)
             self._sockets.append(listening)
-            self._begin(self._accepting, self._accept(listening))
+            self._listen(listening)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Take no more; connections stay."""
         for server in self._servers:
             server.close()
-        for task in self._accepting:
-            task.cancel()
-        # first they let go of their sockets, whose numbers the next port may get
-        await asyncio.gather(*self._accepting, return_exceptions=True)
         for listening in self._sockets:
+            asyncio.get_running_loop().remove_reader(listening)
             listening.close()
+        self._sockets.clear()
 
     def is_greeting(self) -> bool:
         """Whether clients are here that are no connections yet."""
         return bool(self._greeting)
 
-    def _begin(self, tasks: set[asyncio.Task[None]], steps: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(steps)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    def _listen(self, listening: socket.socket) -> None:
+        if listening in self._sockets:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
-    async def _accept(self, listening: socket.socket) -> None:
+    def _accept(self, listening: socket.socket) -> None:
+        """Those who wait there. Not `loop.sock_accept`: cancelled just as a client comes, it fails aloud."""
         loop = asyncio.get_running_loop()
-        while True:
+        for _ in range(_AT_ONCE):
             try:
-                accepted, _ = await loop.sock_accept(listening)
+                accepted, _ = listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
             except OSError as error:
                 log.warning("port %d: %s", self.port, error)
-                await asyncio.sleep(0.1)
-                continue
+                loop.remove_reader(listening)
+                loop.call_later(_PAUSE, self._listen, listening)
+                return
             accepted.setblocking(False)
-            self._begin(self._greeting, self._welcome(accepted))
+            task = loop.create_task(self._welcome(accepted))
+            self._greeting.add(task)
+            task.add_done_callback(self._greeting.discard)
 
     async def _welcome(self, client: socket.socket) -> None:
         given = False

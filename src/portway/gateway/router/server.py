@@ -88,7 +88,7 @@ class BuiltinEngine:
         """Let what is under way end."""
         self.draining = True
         for face in self._faces.values():
-            await face.close()
+            face.close()
         for client in list(self.connections):
             client.leave()
         with contextlib.suppress(TimeoutError):
@@ -189,7 +189,7 @@ class BuiltinEngine:
         wanted = {port: any(at.protocol != "HTTP" for at in here) for port, here in self._listeners.items()}
         for port, face in list(self._faces.items()):
             if wanted.get(port) != face.tls:
-                await self._faces.pop(port).close()
+                self._faces.pop(port).close()
         complaints = []
         for port, tls in wanted.items():
             if port not in self._faces:
