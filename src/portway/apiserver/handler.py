@@ -118,6 +118,11 @@ def answers(target: Target) -> Mapping[str, Answer] | None:
     return _COLLECTION
 
 
+def _has_gone(request: web.BaseRequest) -> bool:
+    """Whether nobody is there any more to be answered."""
+    return request.transport is None or request.transport.is_closing()
+
+
 class Handler:
     """The callable that aiohttp's server runs for every request."""
 
@@ -141,7 +146,10 @@ class Handler:
             log.error("%s %s: %s", request.method, request.path, error)
             return answer.failure(internal_error(str(error)), Form())
         except Exception as error:
-            log.exception("%s %s", request.method, request.path)
+            if isinstance(error, ConnectionResetError) and _has_gone(request):
+                log.debug("%s %s: its client has gone", request.method, request.path)
+            else:
+                log.exception("%s %s", request.method, request.path)
             return answer.failure(internal_error(f"{type(error).__name__}: {error}"), Form())
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
