@@ -279,6 +279,9 @@ def test_a_gateway_rewrites_redirects_and_refuses(doors: Running) -> None:
     assert (code, json.loads(body)["path"]) == (200, "/cart")
     assert answer(f"http://{at}/old/x", "-H", "Host: api.example") == (301, "http://new.example/old/x")
     assert answer(f"http://{at}/other", "-H", "Host: api.example")[0] == 404
+    told = json.loads(doors.portway("trace", f"http://{at}/v1", "-H", "Host: api.example", "-o", "json").stdout)
+    assert (told["request"]["door"], told["connection"]["code"]) == ("gateway/shop/door", "FORWARDED")
+    assert not told["connection"]["undeclared"]
 
 
 def test_a_backend_tls_policy_is_carried_out_and_tells_how_it_is(doors: Running) -> None:

@@ -1,10 +1,11 @@
 """Which way one HTTP request takes behind a door: listener, host, route, Service, pods, and why it ends there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from portway.kubeapi import ip
 from portway.reconcile import doors
 from portway.routing import backend_status, decide, host_of, listener_for
 from portway.routing.decide import DONE
@@ -20,7 +21,7 @@ MEANING = {
     "BODY_TOO_LARGE": "the door answers 413: the body is larger than the route allows",
     "PREFLIGHT": "the door itself answers the preflight: this origin may ask (CORS)",
     "ORIGIN_REFUSED": "the door answers 403: a preflight from an origin that is none of the route's allowOrigins",
-    "NO_DOOR": "no Ingress or Gateway listens on this port with this protocol",
+    "NO_DOOR": "no Ingress or Gateway listens there: on this port, with this protocol, at this address if it is one",
 }
 CLOSED = {
     "ROUTED": "a pod behind the TLSRoute's Service gets the connection",
@@ -43,6 +44,8 @@ class Url(Struct, frozen=True):
     port: int
     target: str
     """Path and query."""
+    address: str = ""
+    """That is dialled, when the host is one: only the door that has it can answer."""
 
 
 class Share(Struct, frozen=True):
@@ -99,15 +102,25 @@ def parse_url(text: str) -> Url:
     except ValueError:
         raise ValueError(f"{text!r} is not a URL such as https://shop.example/cart?x=1") from None
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Url(text, parts.scheme, parts.netloc.rpartition("@")[2], port or _PORTS[parts.scheme], target)
+    address = ip.canonical(parts.hostname) if ip.parse(parts.hostname) else ""
+    return Url(text, parts.scheme, parts.netloc.rpartition("@")[2], port or _PORTS[parts.scheme], target, address)
 
 
-def follow(table: RouteTable, url: Url, method: str = "GET", headers: Iterable[tuple[str, str]] = ()) -> WebTrace:
-    """The way at the door that routes the request; of several the first by name, Ingress last."""
+def follow(
+    table: RouteTable,
+    url: Url,
+    method: str = "GET",
+    headers: Iterable[tuple[str, str]] = (),
+    addresses: Mapping[tuple[str, str], Sequence[str]] = {},
+) -> WebTrace:
+    """The way at the door that routes the request; of several the first by name, Ingress last.
+
+    `addresses` of Services; if none is a door's, any door may have the one that is dialled.
+    """
     lowered = tuple((name.lower(), value) for name, value in headers)
     asked = dict(lowered).get("host") or url.host
     request = Request(method, asked, url.target, lowered)
-    found = [(at, decide(table, at, request)) for at in _listeners(table, url, host_of(asked))]
+    found = [(at, decide(table, at, request)) for at in _listeners(table, url, host_of(asked), addresses)]
     if not found:
         return WebTrace(url.text, "NO_DOOR", arrives=False)
     routed = [(at, decision) for at, decision in found if decision.route is not None]
@@ -116,8 +129,12 @@ def follow(table: RouteTable, url: Url, method: str = "GET", headers: Iterable[t
     return _told(table, url, listener, decision, others)
 
 
-def _listeners(table: RouteTable, url: Url, host: str) -> list[Listener]:
+def _listeners(
+    table: RouteTable, url: Url, host: str, addresses: Mapping[tuple[str, str], Sequence[str]]
+) -> list[Listener]:
     names = sorted({at.door for at in table.listeners})
+    if url.address and any(service_of(door) in addresses for door in names):
+        names = [door for door in names if url.address in addresses.get(service_of(door), ())]
     fitting = [at for at in table.listeners if at.protocol in _PROTOCOLS[url.scheme]]
     taking = (listener_for(fitting, door, url.port, host) for door in names)
     return [listener for listener in taking if listener is not None]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from portway.analysis import graph
 from portway.analysis.because import because
@@ -14,13 +15,14 @@ from portway.analysis.finding import Finding
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, parse_target
 from portway.analysis.trace import Trace, trace
 from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
-from portway.cli import fitting, webdrawing
+from portway.cli import balancers, fitting, webdrawing
 from portway.cli.agreement import agreement
 from portway.cli.drawing import draw
 from portway.cli.exec import place_named
 from portway.cli.ground import Ground, of_fleet, of_sources
 from portway.cli.probing import probed
 from portway.cli.sources import source_options, tell_problems
+from portway.model import Service
 
 _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
 _GRAPHS = {"mermaid": graph.mermaid, "dot": graph.dot}
@@ -53,7 +55,7 @@ def command(
 
     TARGET is node-1:32100, svc/NAMESPACE/NAME:PORT (number or name), NAME.NAMESPACE:PORT as cluster DNS has it, or
     ADDRESS:PORT, with /udp for UDP. A URL such as https://shop.example/cart is followed through its Ingress or
-    Gateway: listener, host, route, Service, pods.
+    Gateway: listener, host, route, Service, pods. An address in it is the door's; -H Host:shop.example says the host.
 
     It happens in the running fleet; with -f in the cluster that the files would make (what is taken for granted is
     said), with --kubeconfig or --context in a live cluster, which is only read.
@@ -107,11 +109,15 @@ def _assumed(codes: Sequence[str]) -> list[str]:
 
 def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence[tuple[str, str]], output: str) -> int:
     """A request, and the connection to its door's address before it; the exit code."""
-    found = follow(here.routes, url, method, headers)
-    service = here.terrain.snapshot.services.get(found.service)
-    address = next(iter(service.load_balancer_ips if service else ()), "")
+    url = _inside(here, url)
+    services = here.terrain.snapshot.services
+    found = follow(here.routes, url, method, headers, {key: ips for key in services if (ips := _ips(services[key]))})
+    service = services.get(found.service)
+    address = url.address or next(iter(service.load_balancer_ips if service else ()), "")
     goal = Target(url.text, str(found.port), "TCP", host=address)
     way = trace(here.terrain, place, goal) if address else None
+    if way and found.door:
+        way = replace(way, undeclared=())  # its pod declares no port, and listens where its listeners say
     # Of files the door itself is not there: it comes with the first Ingress or Gateway.
     arrives = found.arrives and (way.arrives if way else here.state is None)
     if output == "json":
@@ -123,6 +129,21 @@ def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence
         lines = [*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]
         click.echo(fitting.shown([*lines, *_assumed(here.assumptions)]))
     return 0 if arrives else _DOES_NOT_ARRIVE
+
+
+def _ips(service: Service) -> tuple[str, ...]:
+    """All at which clients may ask for it."""
+    return (*service.load_balancer_ips, *service.external_ips, *service.cluster_ips)
+
+
+def _inside(here: Ground, url: Url) -> Url:
+    """An address of this machine is one of a LoadBalancer's inside the fleet, at a port of its own."""
+    if here.state is None or not url.address:
+        return url
+    for (address, protocol, port), door in balancers.told(here.state.paths.host_doors).items():
+        if (protocol, door.at) == ("TCP", f"{url.address}:{url.port}"):
+            return replace(url, address=address, port=port)
+    return url
 
 
 def _without_address(here: Ground, found: WebTrace) -> list[str]:

@@ -72,6 +72,29 @@ def test_where_a_url_leads(table: RouteTable, url: str, code: str, door: str, to
     assert found.meaning == MEANING[code]
 
 
+ADDRESSES = {("portway-system", "portway-ingress"): ("10.9.9.1",), ("shop", "door-portway"): ("10.9.9.2", "fd00::2")}
+
+
+@pytest.mark.parametrize(
+    ("url", "door"),
+    [
+        ("http://10.9.9.1/cart", "ingress"),
+        ("http://10.9.9.2/cart", "gateway/shop/door"),
+        ("http://[fd00::2]:8080/cart", "gateway/shop/door"),
+        ("http://10.9.9.3/cart", ""),
+        ("http://shop.example/cart", "ingress"),
+    ],
+)
+def test_an_address_is_asked_at_the_door_that_has_it(table: RouteTable, url: str, door: str) -> None:
+    assert follow(table, parse_url(url), addresses=ADDRESSES).door == door
+
+
+def test_without_addresses_any_door_may_have_it(table: RouteTable) -> None:
+    others = {("shop", "cart"): ("10.96.0.7",)}
+    found = follow(table, parse_url("http://10.9.9.2/"), headers=[("Host", "api.example")], addresses=others)
+    assert (found.door, found.code) == ("gateway/shop/door", "ROUTED")
+
+
 def test_drawn(table: RouteTable) -> None:
     assert webdrawing.draw(follow(table, parse_url("https://shop.example/cart"))) == [
         "[https://shop.example/cart] → [listener ingress/https] → [host shop.example] → "
