@@ -43,8 +43,8 @@ class Lan:
         self.announcers: dict[str, int] = {}
         self.macs = {place.run(_mac): name for name, place in places.items() if name in NODES}
 
-    def start(self, *nodes: str) -> None:
-        """Announcers of these nodes."""
+    def start(self, *nodes: str, run: Callable[[announce.AnnounceConfig], object] = announce.run) -> None:
+        """Announcers of these nodes, run by `run`."""
         for name in nodes:
             config = announce.AnnounceConfig(
                 name,
@@ -52,7 +52,7 @@ class Lan:
                 lease_seconds=LEASE_SECONDS,
                 metrics_socket=str(self._door(name)),
             )
-            self.announcers[name] = self.world.spawn(self.places[name], announce.run, config)
+            self.announcers[name] = self.world.spawn(self.places[name], run, config)
 
     def statuses(self, service: str, kind: str = "servicel2statuses") -> list[Doc]:
         """What announcers say of a Service where kubectl looks, by node."""
@@ -90,6 +90,29 @@ class Lan:
         os.kill(self.announcers[node], number)
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.world.wait(self.announcers.pop(node))
+
+    @contextmanager
+    def lets_pass(self, node: str, *addresses: str) -> Iterator[None]:
+        """Meanwhile the switch drops what a node sends from other IPv4 addresses than these, as clouds' ports do."""
+        allowed = f"{{ {', '.join(addresses)} }}"
+        chain = f'type filter hook ingress device "to-{node}" priority 0;'
+        rules = f"arp saddr ip != {allowed} drop\nip saddr != {allowed} drop"
+        wire = self.places["wire"]
+        wire.command("nft", "-f", "-", text=f"table netdev port {{\nchain {node} {{\n{chain}\n{rules}\n}}\n}}\n")
+        try:
+            yield
+        finally:
+            wire.command("nft", "delete", "table", "netdev", "port")
+
+    @contextmanager
+    def keeps_broadcasts_from(self, node: str) -> Iterator[None]:
+        """Meanwhile the switch passes none on to it, as access points keep back ARP for what is not a station's own."""
+        port = ("ip", "link", "set", f"to-{node}", "type", "bridge_slave", "bcast_flood")
+        self.places["wire"].command(*port, "off")
+        try:
+            yield
+        finally:
+            self.places["wire"].command(*port, "on")
 
     def link(self, node: str, state: str) -> None:
         """Cut a node's cable at the switch, or mend it."""

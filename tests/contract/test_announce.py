@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from portway.agent import announce
+from portway.agent.announce import AnnounceConfig, interfaces
 from portway.kubeapi.announcing import address_lease
 from portway.testing.netns import Unavailable
 from tests.contract.lan import NODES, Lan, lan, silence, speakers
@@ -257,6 +259,56 @@ def _send(source: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind((source, 0))
         ours.sendto(b"here", ("192.0.2.1", 9999))
+
+
+def test_a_clouds_port_drops_what_its_node_says_of_other_addresses(net: Lan) -> None:
+    """OpenStack's anti-spoofing, and what is done against it: the address is allowed at the port."""
+    address = fresh()[0]
+    assert net.http.patch("/api/v1/nodes/n1", {"spec": {"providerID": "openstack:///1"}}).code == 200
+    net.balance("cloudy", address, externalTrafficPolicy="Local")
+    net.endpoints("cloudy", n1=True)
+    with net.lets_pass("n1", "192.0.2.1"):
+        net.until(lambda: _holder(net, address) == "n1")
+        _says_and_is_not_heard(net, "n1", address)
+        assert net.notes(address)["LB_CLOUD_NODES"].startswith("n1 is a machine of openstack")
+    with net.lets_pass("n1", "192.0.2.1", address):
+        assert net.announced_by(address) == "n1"
+    net.http.delete("/api/v1/namespaces/default/services/cloudy")
+
+
+def _says_and_is_not_heard(net: Lan, node: str, address: str) -> None:
+    sent = f'metallb_layer2_responses_sent{{ip="{address}"}}'
+
+    def says() -> bool:
+        assert not net.who(address), "somebody is heard"
+        return net.metrics(node).get(sent, 0) > 0
+
+    net.until(says)
+
+
+def test_a_radio_that_keeps_back_broadcasts_is_told_by_its_node(net: Lan) -> None:
+    """There is no radio here: the announcer is told that its interface is one, and the switch does what one does."""
+    address = fresh()[0]
+    net.kill("n3", signal.SIGTERM)
+    net.start("n3", run=_by_radio)
+    with net.keeps_broadcasts_from("n3"):
+        net.balance("radio", address, externalTrafficPolicy="Local")
+        net.endpoints("radio", n3=True)
+        net.until(lambda: _holder(net, address) == "n3")
+        net.until(lambda: "wireless interface" in net.notes(address).get("LB_WIRELESS", ""))
+        assert net.traced(address).arrives, "as far as objects tell"
+        assert not net.who(address) and not net.metrics("n3").get(f'metallb_layer2_requests_received{{ip="{address}"}}')
+        net.endpoints("radio", n1=True)
+        assert net.announced_by(address) == "n1", "a node by wire is heard"
+        assert "LB_WIRELESS" not in net.notes(address)
+    net.http.delete("/api/v1/namespaces/default/services/radio")
+    net.kill("n3", signal.SIGTERM)
+    net.start("n3")
+
+
+def _by_radio(config: AnnounceConfig) -> int:
+    interfaces._wireless = lambda *_: True
+    return announce.run(config)
 
 
 def test_nothing_is_left_of_a_service_that_is_gone(net: Lan) -> None:

@@ -2,9 +2,13 @@
 
 import json
 import os
+import selectors
 import shutil
 import signal
+import socket
 import subprocess
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from portway.testing.netns import Unavailable
+from portway.testing.netns import Namespace, Unavailable
 from tests.contract.lan import NODES, Lan, lan
+from tests.patience import PATIENCE
 
 BGPD = Path("/usr/lib/frr/bgpd")
 ROUTER = "192.0.2.11"
@@ -189,6 +194,7 @@ def test_a_peer_that_wants_bfd_is_told_that_there_is_none(net: Lan, router: Path
 
 
 UNHEARD = "198.51.100.7"
+HASHED = "198.51.100.8"
 """Of a pool that only routers are told of."""
 
 
@@ -196,7 +202,7 @@ UNHEARD = "198.51.100.7"
 def unheard(net: Lan, router: Path) -> str:
     """A Service with an address that no L2Advertisement is for."""
     base = f"{GROUP}/v1beta1/namespaces/metallb-system"
-    pool = {"metadata": {"name": "beyond"}, "spec": {"addresses": [f"{UNHEARD}/32"]}}
+    pool = {"metadata": {"name": "beyond"}, "spec": {"addresses": [f"{UNHEARD}/32", f"{HASHED}/32"]}}
     assert net.http.post(f"{base}/ipaddresspools", pool).code == 201
     assert net.http.patch(f"{base}/l2advertisements/p", {"spec": {"ipAddressPools": ["p"]}}).code == 200
     net.balance("unheard", UNHEARD)
@@ -232,6 +238,121 @@ def test_a_trace_says_why_no_router_is_told(
         assert net.http.patch(peer, {"spec": GOOD | dict.fromkeys(changed.keys() - GOOD.keys())}).code == 200
         net.until(lambda: f"{UNHEARD}/32" in told(router))
     net.until(lambda: "LB_BGP_REHASHES" in net.notes(unheard))
+
+
+MANY = 200
+"""Connections: that none of those to two nodes moves, of which a sixth does, has the chance of a miracle."""
+
+
+@pytest.mark.parametrize("resilient", [False, True], ids=["plain", "resilient"])
+def test_connections_break_when_a_node_goes_as_the_router_hashes_anew(
+    net: Lan, router: Path, unheard: str, resilient: bool
+) -> None:
+    """The router's kernel is given the next hops that FRR has learnt; each node serves the address by itself."""
+    net.balance("hashed", HASHED)
+    net.endpoints("hashed", n1=True, n2=True, n3=True)
+    net.until(lambda: len(told(router).get(f"{HASHED}/32", ())) == len(NODES))
+    assert net.notes(HASHED)["LB_BGP_REHASHES"].startswith("n1, n2, n3 tell routers of it by BGP")
+    place, client = net.places["c1"], net.places["c2"]
+    for name, value in (("fib_multipath_hash_policy", "1"), ("ip_forward", "1"), ("conf/eth0/send_redirects", "0"),
+                        ("conf/all/send_redirects", "0")):  # fmt: skip
+        place.write(f"/proc/sys/net/ipv4/{name}", value)  # a router, which hashes by ports too
+    client.command("ip", "route", "replace", f"{HASHED}/32", "via", ROUTER)
+    servers = [net.world.spawn(net.places[node], _serve, node) for node in NODES]
+    hops = Hops(place, resilient=resilient)
+    hops.follow(told(router)[f"{HASHED}/32"])
+    reading, writing = os.pipe()
+    asking, going = os.pipe()
+    pid = net.world.spawn(client, _connect_and_ask_again, writing, asking)
+    os.close(writing)
+    with open(reading) as said:
+        before = json.loads(said.readline())
+        assert set(before) == set(NODES)
+        net.kill("n3", signal.SIGTERM)
+        net.until(lambda: len(told(router).get(f"{HASHED}/32", ())) == len(NODES) - 1)
+        hops.follow(told(router)[f"{HASHED}/32"])
+        os.write(going, b"x")
+        after = json.loads(said.readline())
+    broken = [was for was, now in zip(before, after, strict=True) if was != now]
+    assert all(now in ("", was) for was, now in zip(before, after, strict=True))
+    assert set(broken) == {"n3"} if resilient else set(broken) > {"n3"}, (Counter(before), Counter(broken))
+    net.world.wait(pid)
+    client.command("ip", "route", "del", f"{HASHED}/32")
+    for descriptor in (asking, going):
+        os.close(descriptor)
+    hops.end()
+    for server in servers:
+        net.world.end(server)
+    for node in NODES:
+        net.places[node].command("ip", "address", "del", f"{HASHED}/32", "dev", "lo")
+    net.start("n3")
+    net.http.delete("/api/v1/namespaces/default/services/hashed")
+    net.until(lambda: f"{HASHED}/32" not in told(router))
+
+
+class Hops:
+    """The route of a router's kernel to the address."""
+
+    def __init__(self, place: Namespace, *, resilient: bool) -> None:
+        self._place, self._kind = place, ["type", "resilient", "buckets", "48"] if resilient else []
+        for number in (1, 2, 3):
+            self._ip("nexthop", "add", "id", str(number), "via", f"192.0.2.{number}", "dev", "eth0")
+
+    def follow(self, addresses: set[str]) -> None:
+        """These are the next hops."""
+        group = "/".join(sorted(address.rpartition(".")[2] for address in addresses))
+        self._ip("nexthop", "replace", "id", "10", "group", group, *self._kind)
+        self._ip("route", "replace", f"{HASHED}/32", "nhid", "10")
+
+    def end(self) -> None:
+        """As before."""
+        self._ip("nexthop", "flush")
+
+    def _ip(self, *words: str) -> None:
+        self._place.command("ip", *words)
+
+
+def _serve(node: str) -> None:
+    """Whoever says anything is told which node this is; a node serves nobody else's connections."""
+    subprocess.run(["ip", "address", "add", f"{HASHED}/32", "dev", "lo"], check=True)
+    with socket.create_server((HASHED, 80), backlog=MANY) as listening, selectors.DefaultSelector() as waiting:
+        waiting.register(listening, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.fileobj is listening:
+                    waiting.register(listening.accept()[0], selectors.EVENT_READ)
+                elif isinstance(key.fileobj, socket.socket) and key.fileobj.recv(16):
+                    key.fileobj.sendall(node.encode())
+                else:
+                    waiting.unregister(key.fileobj)
+
+
+def _connect_and_ask_again(writing: int, asking: int) -> None:
+    """Many connections: who answers each, and then, when told to ask again, who does now; empty: it is broken."""
+    with open(writing, "w", buffering=1) as out:
+        connections = [_patiently() for _ in range(MANY)]
+        out.write(json.dumps([_asked(one) for one in connections]) + "\n")
+        os.read(asking, 1)
+        out.write(json.dumps([_asked(one) for one in connections]) + "\n")
+
+
+def _patiently() -> socket.socket:
+    """Its server may be about to begin."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return socket.create_connection((HASHED, 80), timeout=PATIENCE)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def _asked(connection: socket.socket) -> str:
+    try:
+        connection.sendall(b"who")
+        return connection.recv(16).decode()
+    except OSError:
+        return ""
 
 
 def test_a_router_that_comes_late_is_told_what_has_changed_meanwhile(
