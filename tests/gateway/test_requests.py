@@ -238,6 +238,26 @@ async def test_an_upgrade_that_the_backend_declines_is_an_ordinary_request(run: 
     assert answers.count(b"HTTP/1.1 200") == 2
 
 
+@pytest.mark.parametrize(
+    "framing", ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"]
+)
+async def test_a_body_may_come_with_an_offer_of_another_protocol(run: Run, web: list[Backend], framing: str) -> None:
+    """As from `curl --http2 -d` and Java's HttpClient; each of several, in any pieces."""
+    await _apply(run, web)
+    head = "POST /m HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    sent = f"{head}{framing}".encode() * 3 + _get("/end")
+    for size in (7, len(sent)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await asyncio.sleep(0)  # the other side may read
+        async with asyncio.timeout(30):
+            answer = (await reader.read()).decode()
+        writer.close()
+        bodies = [part.split("}")[0] for part in answer.split('"body": ')[1:]]
+        assert bodies == ["5", "5", "5", "0"], (size, answer)
+
+
 async def test_header_edits_of_routes_and_backends(run: Run, web: list[Backend]) -> None:
     edits = HeaderEdit(set=(("X-Set", 'a "b" %c'),), add=(("X-Add", "2"),), remove=("X-Gone",))
     answers = HeaderEdit(set=(("X-Answer", "route"),), remove=("Content-Type",))

@@ -35,6 +35,8 @@ class Downstream(asyncio.Protocol):
         self._head = 0
         """Bytes of the head that is being read; 0: none is."""
         self._in_body = self._ending = self._paused = False
+        self._resuming = False
+        """The parser is told of a body that it has taken for another protocol."""
         self._parser: Any = httptools.HttpRequestParser(self)
 
     # what asyncio tells
@@ -85,6 +87,8 @@ class Downstream(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        if self._resuming:
+            return
         self._current = Incoming()
         self._head = max(self._head, 1)
         if self.exchange is None:
@@ -92,15 +96,20 @@ class Downstream(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
-        self._current.target += url.decode("latin-1")
+        if not self._resuming:
+            self._current.target += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or one behind a body."""
+        if self._resuming:
+            return
         fields = self._current.trailers if self._in_body else self._current.headers
         fields.append((name.decode("latin-1"), value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self._resuming:
+            return
         self._head = 0
         request = self._current
         request.method = self._parser.get_method().decode("latin-1")
@@ -119,7 +128,9 @@ class Downstream(asyncio.Protocol):
         self._current.add(data)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is whole, but for a body that llhttp leaves to the protocol that is offered."""
+        if self._parser.should_upgrade() and self._current.has_body:
+            return
         self._in_body = False
         self._current.complete = True
         if self.exchange is not None and not self._queue:
@@ -199,15 +210,29 @@ class Downstream(asyncio.Protocol):
         elif not self._in_body:
             self._head = len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._rest, self._holding = data[upgrade.args[0] :], True
-            self._parser = httptools.HttpRequestParser(self)
+            while data:
+                data = self._parsed(data)
         except httptools.HttpParserError as error:
             self._refuse(400, f"not HTTP/1.1: {error}")
         if self._head > self.home.max_head:
             self._refuse(431, _TOO_LARGE)
         self._next()
+
+    def _parsed(self, data: bytes) -> bytes:
+        """What is left when a request offers another protocol. With a body it stays one of HTTP: that comes first."""
+        try:
+            self._parser.feed_data(data)
+            return b""
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+        self._parser = httptools.HttpRequestParser(self)
+        if not self._current.has_body:
+            self._rest, self._holding = rest, True
+            return b""
+        self._resuming = True
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % _framing(self._current))
+        self._resuming = False
+        return rest
 
     def _refuse(self, status: int, text: str) -> None:
         if self._in_body and self._current not in self._queue:  # no telling what an answer would be to
@@ -238,6 +263,10 @@ class Downstream(asyncio.Protocol):
         self.exchange.start()
 
 
+def _framing(request: Incoming) -> bytes:
+    return b"Transfer-Encoding: chunked" if request.chunked else b"Content-Length: %d" % (request.length or 0)
+
+
 def _line(bad: tuple[int, str]) -> tuple[int, str]:
     return bad[0], f"{bad[1]}\n"
 
@@ -254,6 +283,8 @@ def _understand(request: Incoming) -> None:
     request.expects = any(name == "expect" and value.lower() == "100-continue" for name, value in fields)
     upgrade = tokens(request.headers, "upgrade") if "upgrade" in tokens(request.headers, "connection") else frozenset()
     request.upgrade = next((word for word in sorted(upgrade) if word not in ("h2c", "http/2.0")), "")
+    if request.has_body:
+        request.upgrade = ""
     if request.method == "CONNECT":
         request.bad = 400, "this method is not served"
     elif "#" in request.target:
