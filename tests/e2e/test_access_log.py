@@ -46,10 +46,15 @@ def test_connections_are_logged_once_and_reported(fleet: Running) -> None:
     assert {record["verdict"] for record in mine} == {"FORWARDED"}
     assert {record["frontend"]["port"] for record in mine} == {WEB}
     argv = ["report", "access", "--name", fleet.name, "-n", "shop", "-o", "json"]
-    before = len(_logged(fleet))
+    before = _let_in(fleet)
     told = json.loads(portway(fleet.person, *argv).stdout)
     (web,) = (peaks for peaks in told["peaks"] if peaks["port"]["service"] == "web")
-    assert 30 <= before <= web["connections"] <= len(_logged(fleet)), "those of other tests may still come"
+    assert 30 <= before <= web["connections"] <= _let_in(fleet), "those of other tests may still come"
+
+
+def _let_in(fleet: Running) -> int:
+    """Connections; while a busy machine starts a fleet, `portway up` may have been turned away."""
+    return sum(record["verdict"] == "FORWARDED" for record in _logged(fleet))
 
 
 def test_follow_shows_what_comes(fleet: Running) -> None:

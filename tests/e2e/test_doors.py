@@ -363,7 +363,7 @@ def test_weights_of_a_tcp_route_are_shares_of_connections(doors: Running) -> Non
     until(lambda: doors.portway(*probing, check=False).stdout.endswith("agrees\n"), "a packet agrees")
     question = Question("outside", told["packet"]["destination"], 5433, "TCP")
     with prober(doors.person, doors.name, NODES[:2]) as asking:
-        (fates,) = asking.fates(Many((Asked(question, 1000),)))
+        (fates,) = asking.fates(Many((Asked(question, 1000),), patience=PATIENCE))
     assert fates.keys() == {REFUSED, *(backend["target"] for backend in told["backends"])}
     assert not is_unlikely(fates.pop(REFUSED), 1000, 0.3)
     assert not [pod for pod, number in fates.items() if is_unlikely(number, 1000, 0.35)]
