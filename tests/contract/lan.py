@@ -91,6 +91,19 @@ class Lan:
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.world.wait(self.announcers.pop(node))
 
+    def heard(self, node: str, address: str, sources: list[str]) -> list[str]:
+        """Of datagrams from c1's addresses to one of a node's, one after the other, those that came; the last must."""
+        reading, writing = os.pipe()
+        pid = self.world.spawn(self.places[node], _listen, writing, address, sources[-1])
+        os.close(writing)
+        with open(reading) as said:
+            assert said.readline() == "ready\n"
+            for source in sources:
+                self.places["c1"].run(_send, source, address)
+            found = said.read().split()
+        self.world.wait(pid)
+        return found
+
     @contextmanager
     def lets_pass(self, node: str, *addresses: str) -> Iterator[None]:
         """Meanwhile the switch drops what a node sends from other IPv4 addresses than these, as clouds' ports do."""
@@ -265,6 +278,23 @@ def _mac() -> bytes:
 def _poke(address: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as any_packet:
         any_packet.sendto(b"", (address, 9))
+
+
+def _listen(writing: int, address: str, last: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, open(writing, "w", buffering=1) as out:
+        ours.bind((address, 9999))
+        ours.settimeout(PATIENCE)
+        out.write("ready\n")
+        source = ""
+        while source != last:
+            source = ours.recvfrom(16)[1][0]
+            out.write(f"{source}\n")
+
+
+def _send(source: str, address: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind((source, 0))
+        ours.sendto(b"here", (address, 9999))
 
 
 def _ask(address: str, seconds: float) -> set[bytes]:

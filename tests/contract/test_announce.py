@@ -3,7 +3,6 @@
 import itertools
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,42 +222,11 @@ def test_strict_rp_filter_drops_what_would_be_answered_elsewhere(net: Lan) -> No
     net.endpoints("far", n1=True)
     assert net.announced_by(address) == "n1"
     net.until(lambda: "by eth0 and would be answered by eth1" in net.doubts("n1").get("LB_RP_FILTER", ""))
-    assert _heard(net, ["203.0.113.9", "192.0.2.11"]) == ["192.0.2.11"]
+    assert net.heard("n1", "192.0.2.1", ["203.0.113.9", "192.0.2.11"]) == ["192.0.2.11"]
     node.write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "2")
-    assert _heard(net, ["203.0.113.9", "192.0.2.11"]) == ["203.0.113.9", "192.0.2.11"]
+    assert net.heard("n1", "192.0.2.1", ["203.0.113.9", "192.0.2.11"]) == ["203.0.113.9", "192.0.2.11"]
     net.http.delete("/api/v1/namespaces/default/services/far")
     net.until(lambda: "LB_RP_FILTER" not in net.doubts("n1"))
-
-
-def _heard(net: Lan, sources: list[str]) -> list[str]:
-    """Of datagrams to n1 from c1's addresses, one after the other, those that came; the last must."""
-    reading, writing = os.pipe()
-    pid = net.world.spawn(net.places["n1"], _listen, writing, sources[-1])
-    os.close(writing)
-    with open(reading) as said:
-        assert said.readline() == "ready\n"
-        for source in sources:
-            net.places["c1"].run(_send, source)
-        found = said.read().split()
-    net.world.wait(pid)
-    return found
-
-
-def _listen(writing: int, last: str) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours, open(writing, "w", buffering=1) as out:
-        ours.bind(("192.0.2.1", 9999))
-        ours.settimeout(90)
-        out.write("ready\n")
-        source = ""
-        while source != last:
-            source = ours.recvfrom(16)[1][0]
-            out.write(f"{source}\n")
-
-
-def _send(source: str) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
-        ours.bind((source, 0))
-        ours.sendto(b"here", ("192.0.2.1", 9999))
 
 
 def test_a_clouds_port_drops_what_its_node_says_of_other_addresses(net: Lan) -> None:

@@ -355,6 +355,35 @@ def _asked(connection: socket.socket) -> str:
         return ""
 
 
+def test_strict_rp_filter_drops_what_comes_from_a_router_and_leaves_elsewhere(
+    net: Lan, router: Path, unheard: str
+) -> None:
+    """Nobody answers ARP here: it is the way to the router that is looked at, when it is first told something."""
+    services = net.http.get("/api/v1/namespaces/default/services").doc["items"]
+    for name in (one["metadata"]["name"] for one in services if one["spec"]["type"] == "LoadBalancer"):
+        net.http.delete(f"/api/v1/namespaces/default/services/{name}")
+    net.until(lambda: not told(router) and not [name for name in net.leases() if name.startswith("announce-")])
+    node, client = net.places["n1"], net.places["c1"]
+    net.world.connect(net.world.namespace("elsewhere"), "to-n1", node, "eth1")
+    node.command("ip", "address", "add", f"{HASHED}/32", "dev", "lo")
+    node.command("ip", "address", "add", "198.51.100.129/25", "dev", "eth1")
+    node.command("ip", "route", "add", "default", "dev", "eth1")
+    client.command("ip", "address", "add", "203.0.113.9/32", "dev", "eth0")
+    client.command("ip", "route", "add", f"{HASHED}/32", "via", "192.0.2.1")
+    node.write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "1")
+    net.balance("watched", HASHED)
+    net.endpoints("watched", n2=True)
+    net.until(lambda: "by eth0 and would be answered by eth1" in net.notes(HASHED).get("LB_RP_FILTER", ""))
+    assert net.notes(HASHED)["LB_RP_FILTER"].startswith("n1: ")
+    assert net.heard("n1", HASHED, ["203.0.113.9", "192.0.2.11"]) == ["192.0.2.11"]
+    node.write("/proc/sys/net/ipv4/conf/eth0/rp_filter", "2")
+    assert net.heard("n1", HASHED, ["203.0.113.9", "192.0.2.11"]) == ["203.0.113.9", "192.0.2.11"]
+    net.http.delete("/api/v1/namespaces/default/services/watched")
+    client.command("ip", "route", "del", f"{HASHED}/32")
+    for address, device in (f"{HASHED}/32", "lo"), ("198.51.100.129/25", "eth1"):
+        node.command("ip", "address", "del", address, "dev", device)
+
+
 def test_a_router_that_comes_late_is_told_what_has_changed_meanwhile(
     net: Lan, router: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

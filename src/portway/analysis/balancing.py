@@ -192,7 +192,7 @@ def cautions(
             "announces it; trace and probe from outside for that, by TCP or UDP: an address answers no ping"
         }
     else:
-        said = _of_announcer(balancing, address) | _of_routers(tellings(balancing, service, address, local))
+        said = _of_routers(balancing, tellings(balancing, service, address, local)) | _of_announcer(balancing, address)
         if hidden:
             said["LB_CLIENT_HIDDEN"] = (
                 "the pod sees the node's address, not the client's; externalTrafficPolicy: Local keeps it"
@@ -219,9 +219,12 @@ def _of_announcer(balancing: Balancing, address: str) -> dict[str, str]:
     return said
 
 
-def _of_routers(telling: Mapping[str, Mapping[str, Doubt | None]]) -> dict[str, str]:
+def _of_routers(balancing: Balancing, telling: Mapping[str, Mapping[str, Doubt | None]]) -> dict[str, str]:
     said = _deaf(telling)
     told = [node for node, doubts in telling.items() if None in doubts.values()]
+    seen = [(node, doubt) for node in told for doubt in balancing.doubts.get(node, ())]
+    if dropped := [f"{node}: {doubt.message}" for node, doubt in seen if doubt.code == "LB_RP_FILTER"]:
+        said["LB_RP_FILTER"] = "; ".join(dropped)
     if len(told) > 1:
         said["LB_BGP_REHASHES"] = (
             f"{_by(told)}: when one comes or goes, they spread connections anew, and open ones may break"

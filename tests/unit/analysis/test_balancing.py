@@ -178,6 +178,8 @@ CAUTIOUS: list[tuple[Terrain, str, str, str]] = [
     (terrain(LOCAL, announcers={ADDRESS: "node-1"}, doubts={"node-1": (replace(WIFI, code="LB_RP_FILTER"),)}),
      "outside", "LB_RP_FILTER", "node-1: "),
     (terrain(service(ADDRESS), **BOTH), "outside", "LB_BGP_REHASHES", "node-1, node-2 tell routers"),
+    (terrain(service(ADDRESS), **BOTH, doubts={"node-1": (replace(WIFI, code="LB_RP_FILTER"),)}), "outside",
+     "LB_RP_FILTER", "node-1: it answers"),
     (terrain(service(ADDRESS), **BOTH, doubts=deaf("LB_BGP_NO_SESSION", "node-1")), "outside", "LB_BGP_NO_SESSION",
      "BGPPeer router from node-1: it wants a unicorn"),
 ]  # fmt: skip

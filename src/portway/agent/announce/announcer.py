@@ -116,7 +116,7 @@ class Announcer:
         """
         routed = self._objects.routed()
         self._speaker.follow(self._objects.bgp_configurations(routed))
-        self._tell_of_peers()
+        self._tell_of_peers(routed)
         wanted = self._objects.candidates()
         moves = {address: self._move(address, found) for address, found in wanted.items()}
         mine = {address for address, (verb, _) in moves.items() if verb == "announce"}
@@ -131,12 +131,12 @@ class Announcer:
                 raise outcome
         return min((due for _, due in moves.values() if due > 0), default=0.0)
 
-    def _tell_of_peers(self) -> None:
-        """Routers that are told nothing."""
+    def _tell_of_peers(self, routed: list[Telling]) -> None:
+        """Routers that are told nothing, and those that are told something."""
         silent = [without_session(*one) for one in self._speaker.silent()]
         refused = [*self._objects.refused_peers(), *silent]
         self._refusing.follow(refused)
-        self._doubting.follow_peers(map(doubt_of, refused))
+        self._doubting.follow_peers(map(doubt_of, refused), (each.peer.address for each in routed))
 
     def _tell_of(self, mine: Mapping[str, set[str]], routed: list[Telling]) -> None:
         """What is told from here, for who asks."""

@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 
+from msgspec.structs import replace
+
 from portway.agent.announce import interfaces
 from portway.agent.announce.figures import Figures
 from portway.agent.announce.leases import FAILURES, Leases, now
@@ -35,6 +37,7 @@ class Doubting:
         """By address: when each MAC last claimed it."""
         self._interfaces: frozenset[str] = frozenset()
         self._of_peers: frozenset[Doubt] = frozenset()
+        self._routers: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
 
     def heard(self, address: str, mac: bytes) -> None:
@@ -51,10 +54,12 @@ class Doubting:
             self._interfaces = wanted
             self._changed.set()
 
-    def follow_peers(self, doubts: Iterable[Doubt]) -> None:
-        """What is wrong with routers; others tell people of it, but for who reads the Lease."""
-        if self._of_peers != (wanted := frozenset(doubts)):
-            self._of_peers = wanted
+    def follow_peers(self, doubts: Iterable[Doubt], routers: Iterable[str]) -> None:
+        """What is wrong with routers, of which others tell people, but for who reads the Lease; and the addresses of
+        those that are told of this node: by their way clients come in.
+        """
+        if (self._of_peers, self._routers) != (wanted := (frozenset(doubts), frozenset(routers))):
+            self._of_peers, self._routers = wanted
             self._changed.set()
 
     async def run(self) -> None:
@@ -77,7 +82,10 @@ class Doubting:
             for address, macs in self._rivals.items()
             if self._leases.may_answer(address) and (lately := {mac: at for mac, at in macs.items() if at > old})
         }
-        return doubts(interfaces.faces(self._interfaces), self._rivals)
+        answering = interfaces.faces(self._interfaces)
+        routed = interfaces.faces(interfaces.leading_to(self._routers) - self._interfaces)
+        # a router asks for the node's own address, which radios pass on
+        return doubts([*answering, *(replace(face, wireless=False) for face in routed)], self._rivals)
 
     async def _told(self, found: tuple[Doubt, ...]) -> bool:
         """Whether it could be written."""

@@ -87,6 +87,22 @@ def _default_routes() -> Iterator[str]:
                 yield name
 
 
+def leading_to(addresses: Iterable[str]) -> set[str]:
+    """The interfaces by which packets to these addresses leave."""
+    places = carrying()
+    return {name for address in addresses for name in places.get(_source_towards(address), ())}
+
+
+def _source_towards(address: str) -> str:
+    """The own address that packets there would have; empty when there is no way."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((address, 9))  # nothing is sent
+        except OSError:
+            return ""
+        return str(asking.getsockname()[0])
+
+
 def carrying() -> dict[str, set[str]]:
     """The names of interfaces by the addresses that they carry."""
     names = dict(socket.if_nameindex())
