@@ -56,7 +56,7 @@ def _each(clients: ClientValidation) -> list[str]:
 
 
 def _whole(clients: ClientValidation) -> str:
-    return f"{digest(*certificates(clients.authorities), length=32)}-"
+    return f"{digest(*sorted(certificates(clients.authorities)), length=32)}-"
 
 
 def taking_over(place: Place, port: int) -> str:
