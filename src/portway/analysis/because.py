@@ -1,6 +1,6 @@
 """Why a packet ends where it does: what checks find at the objects on its way, with places and fixes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Set
 
 from portway.analysis.bundle import Bundle, Item
 from portway.analysis.check import Settings
@@ -31,12 +31,24 @@ def because(bundle: Bundle, found: Trace) -> tuple[Finding, ...]:
     names |= {fate.by for fate in found.judged if fate.by and not fate.allowed}
     if not hops or not names:
         return ()
-    report = lint(bundle, [check for check in built_in() if not check.style and check.hop in hops], Settings())
-    mine = [one for one in report.findings if one.severity != "info" and names & _objects(one)]
+    mine = findings_at(bundle, hops, names)
     waiting = (
         list(_not_ready(bundle, service)) if service and found.code in ("NO_ENDPOINTS", "NO_LOCAL_ENDPOINT") else []
     )
     return tuple(sorted([*mine, *waiting], key=lambda one: SEVERITIES.index(one.severity)))
+
+
+def findings_at(
+    bundle: Bundle, hops: Collection[str], names: Set[str], too: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """What checks of these hops say of the objects with these names, but in passing, the worst first.
+
+    `too`: codes of checks that are a matter of taste elsewhere.
+    """
+    checks = [check for check in built_in() if check.hop in hops and (not check.style or check.code in too)]
+    report = lint(bundle, checks, Settings())
+    mine = [one for one in report.findings if one.severity != "info" and names & _objects(one)]
+    return tuple(sorted(mine, key=lambda one: SEVERITIES.index(one.severity)))
 
 
 def _objects(finding: Finding) -> set[str]:

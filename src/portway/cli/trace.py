@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from portway.analysis import graph
 from portway.analysis.because import because
+from portway.analysis.becausedoor import because_of_door
 from portway.analysis.finding import Finding
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, parse_target
 from portway.analysis.trace import Trace, trace
@@ -23,6 +24,7 @@ from portway.cli.ground import Ground, of_fleet, of_sources
 from portway.cli.probing import probed
 from portway.cli.sources import source_options, tell_problems
 from portway.model import Service
+from portway.routing.hosts import host_of
 
 _DOES_NOT_ARRIVE, _DISAGREES = 3, 4
 _GRAPHS = {"mermaid": graph.mermaid, "dot": graph.dot}
@@ -120,13 +122,16 @@ def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence
         way = replace(way, undeclared=())  # its pod declares no port, and listens where its listeners say
     # Of files the door itself is not there: it comes with the first Ingress or Gateway.
     arrives = found.arrives and (way.arrives if way else here.state is None)
+    asked = next((value for key, value in headers if key.lower() == "host"), url.host)
+    causes = () if found.arrives else because_of_door(here.bundle(), found, host_of(asked))
     if output == "json":
         request = msgspec.to_builtins(found) | {"meaning": found.meaning}
         connection = None if way is None else json.loads(_json(way, None, None, (), ()))
         document = {"arrives": arrives, "connection": connection, "request": request}
+        document["because"] = [msgspec.to_builtins(one) for one in causes]
         click.echo(json.dumps(document | {"assumptions": list(here.assumptions)}, indent=2))
     else:
-        lines = [*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found)]
+        lines = [*(draw(way) if way else _without_address(here, found)), *webdrawing.draw(found), *_causes(causes)]
         click.echo(fitting.shown([*lines, *_assumed(here.assumptions)]))
     return 0 if arrives else _DOES_NOT_ARRIVE
 

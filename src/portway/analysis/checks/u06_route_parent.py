@@ -7,8 +7,9 @@ from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
 from portway.analysis.policies import namespace_labels
 from portway.analysis.reach import ROUTES, selects
-from portway.analysis.view import inside, number, word
+from portway.analysis.view import inside, number, word, words
 from portway.kubeapi.errors import Doc
+from portway.routing.attach import NAMED_BY_HOST, intersection
 
 
 def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
@@ -46,8 +47,12 @@ def _refusal(bundle: Bundle, route: Item, parent: Item, section: str, port: int)
     ]
     if not listeners:
         return f"{parent.named} has no listener {section or port}"
-    if not any(_lets_in(bundle, one.get("allowedRoutes"), "Same", parent, route) for one in listeners):
+    allowed = [one for one in listeners if _lets_in(bundle, one.get("allowedRoutes"), "Same", parent, route)]
+    if not allowed:
         return f"no listener of {parent.named} allows routes from namespace {route.namespace}"
+    hostnames = [name.lower() for name in words(route.get("spec.hostnames"))] if route.kind in NAMED_BY_HOST else []
+    if not any(intersection(word(one.get("hostname")).lower(), hostnames) for one in allowed):
+        return f"no listener of {parent.named} has a hostname that meets {', '.join(hostnames)}"
     return ""
 
 

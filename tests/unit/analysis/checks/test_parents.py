@@ -64,6 +64,12 @@ HTTP = http("more", 81)
             ],
             "Gateway shop/door has no listener more",
         ),
+        (
+            [gateway("door", http(hostname="*.a.example")), route("web", "door", rule(), hostnames=["b.example"])],
+            "no listener of Gateway shop/door has a hostname that meets b.example",
+        ),
+        ([gateway("door", http(hostname="*.a.example")), route("web", "door", rule(), hostnames=["X.A.example"])], ""),
+        ([gateway("door", http(hostname="*.a.example")), route("web", "door", rule())], ""),
     ],
 )
 def test_whoever_is_named_has_to_take_it(documents: list[Doc], wrong: str) -> None:
