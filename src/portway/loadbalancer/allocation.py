@@ -126,7 +126,7 @@ def _from_some_pool(service: BalancedService, pools: Sequence[AddressPool], held
     found = [answer for pool in chosen if (answer := _from_pool(service, pool, held))]
     # The first pool that has both families goes before an earlier one that has but one.
     whole = next((answer for answer in found if len(answer.addresses) == len(service.families)), None)
-    return whole or (found[0] if found else _none_free(service, chosen))
+    return whole or (found[0] if found else _none_free(service, chosen, held))
 
 
 def _choice(service: BalancedService, pools: Sequence[AddressPool], namespace: Labels) -> list[AddressPool] | Refusal:
@@ -195,16 +195,22 @@ def _first_free(service: BalancedService, pool: AddressPool, held: Held, family:
     return ""
 
 
-def _none_free(service: BalancedService, pools: Sequence[AddressPool]) -> Refusal:
+def _none_free(service: BalancedService, pools: Sequence[AddressPool], held: Held) -> Refusal:
     lacking = [family for family in service.families if not any(pool.size(family) for pool in pools)]
     names = ", ".join(pool.name for pool in pools)
     if lacking and service.family_policy != "PreferDualStack":
         return Refusal(
             "LB_NO_FAMILY", f"needs an {lacking[0]} address, and IPAddressPool {names} has no {lacking[0]} range"
         )
-    sizes = ", ".join(f"{pool.name} has {sum(pool.size(family) for family in service.families)}" for pool in pools)
-    both = " of each family in one pool" if len(service.families) > 1 else ""
-    return Refusal("LB_POOL_EXHAUSTED", f"no address{both} is free: {sizes}, all in use")
+    if len(service.families) > 1:
+        why = "; ".join(f"{pool.name} has no free {_lacking(service, pool, held)} address" for pool in pools)
+        return Refusal("LB_POOL_EXHAUSTED", f"no address of each family in one pool is free: {why}")
+    sizes = ", ".join(f"{pool.name} has {pool.size(service.families[0])}" for pool in pools)
+    return Refusal("LB_POOL_EXHAUSTED", f"no address is free: {sizes}, all in use")
+
+
+def _lacking(service: BalancedService, pool: AddressPool, held: Held) -> str:
+    return " or ".join(family for family in service.families if not _first_free(service, pool, held, family))
 
 
 def _listed(pools: Sequence[AddressPool]) -> str:

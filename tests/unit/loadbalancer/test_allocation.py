@@ -157,7 +157,9 @@ REFUSED: list[tuple[BalancedService, list[AddressPool], list[BalancedService], s
     (service(), [pool("p", "10.0.0.1/32")], [service("a", addresses=("10.0.0.1",))], "LB_POOL_EXHAUSTED", "p has 1"),
     (service(families=SIX), [pool()], [], "LB_NO_FAMILY", "has no IPv6 range"),
     (service(families=BOTH, family_policy="RequireDualStack"), [FOUR, SIXES], [], "LB_POOL_EXHAUSTED",
-     "of each family in one pool"),
+     "in one pool is free: four has no free IPv6 address; six has no free IPv4 address"),
+    (service(families=BOTH, family_policy="RequireDualStack"), [pool("p", "10.0.0.1/31", "fd00::1/128")],
+     [service("a", addresses=("fd00::1",))], "LB_POOL_EXHAUSTED", "p has no free IPv6 address"),
 ]  # fmt: skip
 
 
