@@ -61,12 +61,13 @@ def doors(table: RouteTable) -> list[Door]:
     """The routes of a table as ways into Services."""
     found: dict[tuple[str, str, int, str], Door] = {}
     for listener in table.listeners:
-        scheme = "http" if listener.protocol == "HTTP" else "https"
+        scheme, usual = ("http", 80) if listener.protocol == "HTTP" else ("https", 443)
+        port = "" if listener.port == usual else f":{listener.port}"
         for host in listener.hosts:
             for route in host.routes:
-                address = f"{scheme}://{host.hostname or '*'}{route.match.path}"
+                address = f"{scheme}://{host.hostname or '*'}{port}{route.match.path}"
                 for backend in route.backends:
-                    if pool := table.pools.get(backend.pool):
+                    if backend.weight and (pool := table.pools.get(backend.pool)):
                         key = (pool.namespace, pool.service, pool.port, address)
                         found[key] = Door((pool.namespace, pool.service), pool.port, address)
     return list(found.values())

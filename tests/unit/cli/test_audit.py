@@ -13,6 +13,8 @@ from portway.analysis import examples
 from portway.cli.audit import command as audit
 from portway.cli.diff import command as diff
 from portway.cli.expectations import command as hold
+from portway.cli.moments import doors
+from portway.testing import doors as doors_of_7
 
 NODE_PORT = examples.service("{name: http, port: 80, targetPort: 8080, nodePort: 30080}", more="type: NodePort")
 INNER = examples.service("{name: http, port: 80, targetPort: 8080}")
@@ -119,3 +121,15 @@ def test_a_bad_expectation_names_its_field(here: Path, text: str, said: str) -> 
     (here / "tests.yaml").write_text(text)
     run = _run(hold, "-t", "tests.yaml", "-f", "new.yaml")
     assert run.exit_code == 2 and said in run.stderr
+
+
+def test_ways_through_doors_are_urls_that_get_there() -> None:
+    """With the port where it is not the scheme's own; a backend of weight 0 is behind none."""
+    table = doors_of_7.table(
+        doors_of_7.listener(doors_of_7.host("a.example", doors_of_7.route("/x", "web", "idle=0")), port=8080),
+        doors_of_7.listener(doors_of_7.host("", doors_of_7.route("/", "web"))),
+    )
+    assert [(door.service, door.address) for door in doors(table)] == [
+        (("shop", "web"), "http://a.example:8080/x"),
+        (("shop", "web"), "http://*/"),
+    ]
