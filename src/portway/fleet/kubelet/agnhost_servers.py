@@ -186,6 +186,7 @@ class AgnhostServers:
                 buffer = buffer[request.length :]
                 reply = await self._reply(server, request, client)
                 writer.write(_encoded(reply, request.method, request.keep_alive))
+                await writer.drain()  # who has gone is not written to again and again
                 if not request.keep_alive:
                     return
 
