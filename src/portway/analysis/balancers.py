@@ -21,7 +21,7 @@ from portway.kubeapi.errors import Doc
 from portway.loadbalancer import Allocation, Held, allocate
 from portway.loadbalancer.announcement import Candidates, candidates, names_pool
 from portway.model import Snapshot
-from portway.model.loadbalancer import AddressPool, BalancedService, L2Advertisement, ServiceKey
+from portway.model.loadbalancer import AddressPool, BalancedService, BgpPeer, L2Advertisement, ServiceKey
 from portway.reconcile.objects import labels_of
 
 T = TypeVar("T")
@@ -35,6 +35,11 @@ def pools(bundle: Bundle) -> tuple[AddressPool, ...]:
 def pool_items(bundle: Bundle) -> Iterator[tuple[Item, AddressPool]]:
     """The same with their objects."""
     return _read(bundle, "IPAddressPool", decode_loadbalancer.address_pool)
+
+
+def peer_items(bundle: Bundle) -> Iterator[tuple[Item, BgpPeer]]:
+    """The BGPPeers that can be read, with their objects."""
+    return _read(bundle, "BGPPeer", decode_loadbalancer.bgp_peer)
 
 
 def advertised(bundle: Bundle, pool: AddressPool) -> bool:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from portway.analysis import balancing
 from portway.analysis.balancing import Balancing
+from portway.analysis.exposure import exposures
 from portway.analysis.target import parse_place, parse_target
 from portway.analysis.trace import MEANING, Pod, Terrain, Trace, trace
 from portway.forwarding import compute
@@ -207,6 +208,13 @@ OTHERS: dict[str, Any] = {
 @pytest.mark.parametrize("known", OTHERS.values(), ids=OTHERS)
 def test_without_a_sign_nothing_is_said(known: dict[str, Any]) -> None:
     assert not traced(terrain(LOCAL, announcers=FIRST, **known)).findings
+
+
+@pytest.mark.parametrize("code", ["LB_BGP_PEER_REFUSED", "LB_BGP_NO_SESSION"])
+def test_an_audit_has_the_reason_too(code: str) -> None:
+    where = terrain(service(ADDRESS), **ROUTED, doubts=deaf(code, "node-1", "node-2"))
+    (found,) = exposures(where)
+    assert [(way.outside, way.code) for way in found.ways if way.entry == "loadBalancer"] == [("closed", code)]
 
 
 def test_every_code_is_met_here() -> None:
