@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from portway.routing import corsannotations
-from portway.routing.documents import Doc, annotation, meta
+from portway.routing.documents import Doc, annotation, meta, spec
 from portway.routing.table import Match, PathEdit, Pool, Redirect, Rewrite, Route, Timeouts, UpstreamProtocol
 
 PREFIX = "nginx.ingress.kubernetes.io/"
@@ -45,12 +45,35 @@ def complaints(ingress: Doc) -> Iterator[str]:
             yield f"annotation {name} is not known here and does nothing"
     if (size := _value(ingress, "proxy-body-size")) and _bytes(size) is None:
         yield f"annotation {PREFIX}proxy-body-size: {size!r} is no size such as 8m"
+    for name, problem in _misunderstood(ingress):
+        yield f"annotation {PREFIX}{name}: {problem}"
     target = _value(ingress, "rewrite-target")
     if "$" in target.replace("$2", "", 1):
         yield f"annotation {PREFIX}rewrite-target: of groups only $2 of a path like /shop(/|$)(.*) is known here"
 
-    for name, problem in corsannotations.problems(partial(_value, ingress)):
-        yield f"annotation {PREFIX}{name}: {problem}"
+
+def _misunderstood(ingress: Doc) -> Iterator[tuple[str, str]]:
+    """(annotation, what is wrong with its value)."""
+    for name in ("ssl-redirect", "force-ssl-redirect", "use-regex"):
+        if (said := _value(ingress, name)) not in ("", "true", "false"):
+            yield name, f"{said!r} is neither true nor false"
+    if (seconds := _value(ingress, "proxy-read-timeout").strip()) and not seconds.isdecimal():
+        yield "proxy-read-timeout", f"{seconds!r} is no number of seconds such as 30"
+    if (protocol := _value(ingress, "backend-protocol")) and protocol.upper() not in _PROTOCOLS:
+        yield "backend-protocol", f"{protocol!r} is none of {', '.join(_PROTOCOLS)}, and does nothing"
+    if _value(ingress, "use-regex") == "true":
+        for path in _paths(ingress):
+            if not _compiles(path):
+                yield "use-regex", f"path {path!r} is no regular expression, and taken as it is written"
+    yield from corsannotations.problems(partial(_value, ingress))
+
+
+def _paths(ingress: Doc) -> Iterator[str]:
+    """Those that are not Exact."""
+    for rule in spec(ingress).get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            if path.get("pathType") != "Exact":
+                yield path.get("path") or "/"
 
 
 def _bytes(size: str) -> int | None:

@@ -72,7 +72,7 @@ class _Reader:
         matches = []
         for match in self._matches(rule):
             if broken := next(_broken_patterns(match), ""):
-                problems.append(f"{broken!r} is no regular expression")
+                problems.append(f"{broken!r} is no regular expression, and matches nothing")
             else:
                 matches.append(match)
         done = Route(

@@ -432,6 +432,34 @@ NGINX = "nginx.ingress.kubernetes.io/"
                 f"annotation {NGINX}rewrite-target: of groups only $2 of a path like /shop(/|$)(.*) is known here",
             ),
         ),
+        (
+            {"annotations": {f"{NGINX}ssl-redirect": "yes"}},
+            ("UnsupportedAnnotation", f"annotation {NGINX}ssl-redirect: 'yes' is neither true nor false"),
+        ),
+        (
+            {"annotations": {f"{NGINX}proxy-read-timeout": "30s"}},
+            (
+                "UnsupportedAnnotation",
+                f"annotation {NGINX}proxy-read-timeout: '30s' is no number of seconds such as 30",
+            ),
+        ),
+        (
+            {"annotations": {f"{NGINX}backend-protocol": "GRPCS"}},
+            (
+                "UnsupportedAnnotation",
+                f"annotation {NGINX}backend-protocol: 'GRPCS' is none of HTTP, HTTPS, GRPC, and does nothing",
+            ),
+        ),
+        (
+            {
+                "annotations": {f"{NGINX}use-regex": "true"},
+                "rules": [host_rule("", ingress_path("/b([", "web"), ingress_path("/[a-z]+", "web"))],
+            },
+            (
+                "UnsupportedAnnotation",
+                f"annotation {NGINX}use-regex: path '/b([' is no regular expression, and taken as it is written",
+            ),
+        ),
     ],
 )
 def test_ingresses_are_told_what_is_wrong(fields: Doc, complaint: tuple[str, str] | None) -> None:

@@ -231,7 +231,7 @@ _ERRORS = {
     400: "not HTTP",
     408: "the request took too long",
     500: "an error in the door",
-    502: "the backend closed the connection",
+    502: "the backend closed the connection, or its answer is not HTTP, or has a head of more than 15 kB",
     503: "no endpoint of the backend can be reached",
     504: "the backend took too long",
 }
