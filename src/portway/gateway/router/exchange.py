@@ -36,8 +36,11 @@ class House(Protocol):
     table: RouteTable
     kept: Kept
 
-    def listener(self, transport: asyncio.Transport, host: str) -> tuple[Listener | None, str]:
-        """Who takes a request for this host on this connection, with as many hosts as may matter; else why nobody."""
+    def listener(self, transport: asyncio.Transport, port: int, host: str) -> tuple[Listener | None, str]:
+        """Who takes a request for this host on this connection, with as many hosts as may matter; else why nobody.
+
+        `port`: the door's own, which the transport of one that is just being lost does not know any more.
+        """
 
     def request_id(self) -> str:
         """A new one."""
@@ -131,7 +134,7 @@ class Answering:
     def _decide(self) -> float:
         """Answer what the door answers itself; else seconds that the request may take, 0 for any."""
         incoming = self._incoming
-        listener, self._code = self._house.listener(self._reply.transport, incoming.host)
+        listener, self._code = self._house.listener(self._reply.transport, self._door[1], incoming.host)
         if listener is None:
             self._own(421 if self._code == "MISDIRECTED" else 404, answer_text(self._code))
             return 0.0

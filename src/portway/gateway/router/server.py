@@ -103,9 +103,8 @@ class BuiltinEngine:
 
     # for connections and exchanges
 
-    def listener(self, transport: asyncio.Transport, host: str) -> tuple[Listener | None, str]:
+    def listener(self, transport: asyncio.Transport, port: int, host: str) -> tuple[Listener | None, str]:
         """Who takes a request: by the server name that the connection was made with, else by Host; or why nobody."""
-        port = transport.get_extra_info("sockname")[1]
         name = host_of(host)
         tls = transport.get_extra_info("ssl_object")
         here = self._listeners.get(port, ())
