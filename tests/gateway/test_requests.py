@@ -273,6 +273,13 @@ async def test_header_edits_of_routes_and_backends(run: Run, web: list[Backend])
     assert b"content-type" not in head
 
 
+async def test_a_header_filter_may_name_another_host(run: Run, web: list[Backend]) -> None:
+    edits = HeaderEdit(set=(("host", "b.example"),))
+    await _apply(run, web, replace(route("/", "web"), request_headers=edits))
+    told = _told(await exchange(PORT, _get("/")))
+    assert (told["host"], dict(told["headers"])["x-forwarded-host"]) == ("b.example", "a")
+
+
 async def test_weights(run: Run, web: list[Backend]) -> None:
     routes = [replace(route("/", ""), backends=to("a=3", "b=1", "c=0"))]
     await _apply(run, web, *routes, a=[web[0].endpoint], b=[web[1].endpoint], c=[web[2].endpoint])

@@ -11,10 +11,21 @@ BACKEND_FILTERS = ("RequestHeaderModifier", "ResponseHeaderModifier")
 ROUTE_FILTERS = (*BACKEND_FILTERS, "RequestRedirect", "URLRewrite", "RequestMirror", "CORS")
 
 
+_FRAMING = frozenset(("connection", "content-length", "expect", "transfer-encoding", "upgrade"))
+"""What says where a message ends and whose connection it is on: the engine's own."""
+
+
 def header_edit(modifier: Doc) -> HeaderEdit:
-    """`requestHeaderModifier`, `responseHeaderModifier`."""
-    pairs = {verb: tuple((item["name"], item["value"]) for item in modifier.get(verb) or ()) for verb in ("set", "add")}
-    return HeaderEdit(pairs["set"], pairs["add"], tuple(modifier.get("remove") or ()))
+    """`requestHeaderModifier`, `responseHeaderModifier`; what frames a message is left as it is."""
+    pairs = {verb: tuple(_pairs(modifier.get(verb) or ())) for verb in ("set", "add")}
+    removed = tuple(name for name in modifier.get("remove") or () if name.lower() not in _FRAMING)
+    return HeaderEdit(pairs["set"], pairs["add"], removed)
+
+
+def _pairs(items: Sequence[Doc]) -> Iterator[tuple[str, str]]:
+    for item in items:
+        if item["name"].lower() not in _FRAMING:
+            yield item["name"], item["value"]
 
 
 def path_edit(path: Doc | None) -> PathEdit | None:

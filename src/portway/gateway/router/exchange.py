@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from portway.gateway.engine import Door, Served
@@ -19,7 +19,17 @@ from portway.gateway.router.upstream import Http1Upstream
 from portway.routing import backend_code, backend_status, decide, edited_headers, is_copied, pick, told_headers
 from portway.routing.answers import answer_text
 from portway.routing.decide import NO_CONTENT
-from portway.routing.table import Decision, Endpoint, Listener, Pool, Request, Route, RouteTable, WeightedBackend
+from portway.routing.table import (
+    Decision,
+    Endpoint,
+    HeaderEdit,
+    Listener,
+    Pool,
+    Request,
+    Route,
+    RouteTable,
+    WeightedBackend,
+)
 
 log = logging.getLogger(__name__)
 
@@ -244,16 +254,24 @@ class Answering:
         headers = forwarded(end_to_end(incoming.headers), self._client[0], scheme, incoming.host, self._door[1])
         if not any(name.lower() == "x-request-id" for name, _ in headers):
             headers.append(("X-Request-Id", self._house.request_id()))
+        edits = (route.request_headers, self._backend.request_headers)
         return Asked(
             incoming.method,
             self._decision.path,
-            self._decision.host,
-            edited_headers(headers, (route.request_headers, self._backend.request_headers)),
+            self._host(route, edits),
+            edited_headers(headers, edits),
             length=incoming.length,
             chunked=incoming.chunked,
             upgrade=incoming.upgrade,
             trailers=wants_trailers(incoming.headers),
         )
+
+    def _host(self, route: Route, edits: Iterable[HeaderEdit | None]) -> str:
+        """That the backend is asked for: a rewrite's, or what a filter has made of the field."""
+        if route.rewrite is not None and route.rewrite.hostname:
+            return self._decision.host
+        made = (value for name, value in edited_headers((), edits) if name.lower() == "host")
+        return next(made, self._decision.host)
 
     # what the backend's connection tells
 
