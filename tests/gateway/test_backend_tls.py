@@ -23,6 +23,7 @@ from tests.gateway.calls import serving
 from tests.gateway.certificates import certificate, showing
 from tests.gateway.conftest import Run, running
 from tests.ports import free_port
+from tests.told import of_us_and_asyncio
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -113,7 +114,7 @@ async def test_a_backend_that_does_not(run: Run, tls: BackendTls, caplog: pytest
             assert status in (502, 503), text
             assert (await run.told(f"/out/{backend.port}")).code == "BACKEND_TLS_FAILED"
         assert backend.requests == []
-        ours = [record for record in caplog.records if record.name.partition(".")[0] in ("portway", "asyncio")]
+        ours = of_us_and_asyncio(caplog)
         assert not [record for record in ours if record.exc_info or record.levelno > logging.WARNING]
 
 
