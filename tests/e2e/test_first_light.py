@@ -203,6 +203,41 @@ def test_up_on_a_running_fleet_applies(fleet: Running) -> None:
     assert "2 unchanged" in again
 
 
+def test_a_refused_document_is_named_and_keeps_nothing_else_away(fleet: Running) -> None:
+    text = """apiVersion: v1
+kind: ConfigMap
+metadata: {name: before}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: BAD}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: steep}
+spec:
+  type: ClusterIP
+  ports:
+  - port: 70000
+---
+apiVersion: v1
+kind: Service
+metadata: {name: after}
+spec: {ports: [{port: 80}]}
+"""
+    done = portway(fleet.person, "up", "--name", "e2e", "-f", "-", "--detach", check=False, text=text)
+    assert done.returncode == 1
+    assert "2 created" in done.stderr
+    refused = done.stderr[done.stderr.index("portway: refused") :].splitlines()
+    assert refused[0] == "portway: refused, while everything else of these files is applied:"
+    assert refused[1].startswith('  stdin:7:12: Service "BAD" is invalid: metadata.name: ')
+    assert refused[2].startswith('  stdin:16:5: Service "steep" is invalid: [spec.ports[0].port: ')
+    assert not refused[3:]
+    assert "fleet e2e runs on; portway down --name e2e takes it down" in done.stderr
+    fleet.kubectl("delete", "service/after", "configmap/before")
+
+
 EXTRA = """
 apiVersion: v1
 kind: ConfigMap

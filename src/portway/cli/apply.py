@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from portway.client import Api
-from portway.kubeapi import catalogue
+from portway.kubeapi import catalogue, yaml
 from portway.kubeapi.errors import ApiError, Doc
 from portway.kubeapi.kinds import Kind
 
@@ -21,19 +21,31 @@ class Applied(Struct, frozen=True):
     name: str
     """`deployment.apps/web`, as kubectl writes it."""
     outcome: str
-    """"created" | "configured" | "unchanged" | "not stored"."""
+    """"created" | "configured" | "unchanged" | "not stored" | "refused"."""
     kind: Kind | None = None
     document: Doc = {}
+    refusal: str = ""
+    """Where in which file the server found what wrong."""
 
 
-async def apply(api: Api, documents: Iterable[Doc], namespace: str = "default") -> AsyncIterator[Applied]:
-    """Applies documents in an order that works (namespaces first). Raises ApiError for the first refused one."""
-    for document in sorted(documents, key=lambda doc: _FIRST.get(doc["kind"], 3)):
-        kind = catalogue.by_kind(document["apiVersion"], document["kind"])
+async def apply(api: Api, documents: Iterable[yaml.Document], namespace: str = "default") -> AsyncIterator[Applied]:
+    """Applies documents in an order that works (namespaces first); one that is refused keeps nothing else away."""
+    for document in sorted(documents, key=lambda each: _FIRST.get(each.value["kind"], 3)):
+        value = document.value
+        kind = catalogue.by_kind(value["apiVersion"], value["kind"])
         if kind is None:
-            yield Applied(f"{document['kind']} ({document['apiVersion']})", "not stored")
-        else:
-            yield await _apply_one(api, kind, _placed(document, kind, namespace))
+            yield Applied(f"{value['kind']} ({value['apiVersion']})", "not stored")
+            continue
+        try:
+            yield await _apply_one(api, kind, _placed(value, kind, namespace))
+        except ApiError as error:
+            yield Applied(_name(kind, value), "refused", refusal=f"{_place(document, error)}: {error.message}")
+
+
+def _place(document: yaml.Document, error: ApiError) -> str:
+    """Where the first thing is that the server names."""
+    causes = (error.details or {}).get("causes") or [{}]
+    return document.where(causes[0].get("field", "") or "metadata.name")
 
 
 def _placed(document: Doc, kind: Kind, namespace: str) -> Doc:
@@ -45,7 +57,7 @@ def _placed(document: Doc, kind: Kind, namespace: str) -> Doc:
 
 async def _apply_one(api: Api, kind: Kind, document: Doc) -> Applied:
     metadata = document["metadata"]
-    name = f"{kind.singular or kind.kind.lower()}{f'.{kind.group}' if kind.group else ''}/{metadata.get('name', '')}"
+    name = _name(kind, document)
     wanted = _remembering(document)
     try:
         current = await api.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
@@ -57,6 +69,11 @@ async def _apply_one(api: Api, kind: Kind, document: Doc) -> Applied:
     changed = await api.patch(kind.resource, metadata.get("namespace", ""), metadata["name"], patch)
     same = changed["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"]
     return Applied(name, "unchanged" if same else "configured", kind, changed)
+
+
+def _name(kind: Kind, document: Doc) -> str:
+    group = f".{kind.group}" if kind.group else ""
+    return f"{kind.singular or kind.kind.lower()}{group}/{document['metadata']['name']}"
 
 
 def _remembering(document: Doc) -> Doc:

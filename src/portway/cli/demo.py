@@ -27,6 +27,7 @@ from portway.cli.up import bring_up, fleet_named
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState
 from portway.fleet.config import GatewayEngine
+from portway.kubeapi import yaml
 from portway.kubeapi.errors import Doc
 
 _NODE_PORT = 32100
@@ -93,13 +94,13 @@ def _doors(state: FleetState) -> None:
     _title("Doors of layer 7", f"kubectl apply -f {folder}; portway trace https://shop.example/api")
     documents = manifests.documents([str(folder)])
     cluster.ask(api := Api.unix(state.paths.api_socket), _open(api, documents, state))
-    demodoors.ask_each(state, documents)
+    demodoors.ask_each(state, [one.value for one in documents])
 
 
-async def _open(api: Api, documents: list[Doc], state: FleetState) -> None:
+async def _open(api: Api, documents: list[yaml.Document], state: FleetState) -> None:
     """Applies them and waits until they answer."""
-    async for _ in apply(api, documents):
-        pass
+    if refused := [one.refusal async for one in apply(api, documents) if one.refusal]:
+        raise Failure("\n".join(refused))
     waiting = await webdoors.until_ready(api, _DOORS_SECONDS)
     found = rows((await cluster.read(api)).snapshot)
     if waiting := waiting or await silences.until_open(api, state, found, _DOORS_SECONDS):

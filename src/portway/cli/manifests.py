@@ -8,12 +8,11 @@ import click
 
 from portway.cli.failure import Failure
 from portway.kubeapi import yaml
-from portway.kubeapi.errors import Doc
 
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
-def documents(sources: Sequence[str]) -> list[Doc]:
+def documents(sources: Sequence[str]) -> list[yaml.Document]:
     """All documents in all sources, Lists flattened. Raises Failure naming file, document and what is missing."""
     return [document for source in sources for text, name in _texts(source) for document in _parsed(text, name)]
 
@@ -35,10 +34,10 @@ def _texts(source: str) -> Iterator[tuple[str, str]]:
             raise Failure(f"{file}: cannot be read: {error}") from None
 
 
-def _parsed(text: str, name: str) -> Iterator[Doc]:
+def _parsed(text: str, name: str) -> Iterator[yaml.Document]:
     for document in yaml.flatten(yaml.load_all(text, name)):
         _check(document)
-        yield document.value
+        yield document
 
 
 def fault(document: yaml.Document) -> str:

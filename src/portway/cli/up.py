@@ -19,9 +19,9 @@ from portway.cli.progress import Teller
 from portway.client import Api
 from portway.fleet import FleetConfig, FleetState, dnssocket
 from portway.fleet.config import GatewayEngine
-from portway.kubeapi import clusterdns
+from portway.kubeapi import clusterdns, yaml
 from portway.kubeapi.catalogue import by_kind
-from portway.kubeapi.errors import ApiError, Doc
+from portway.kubeapi.errors import ApiError
 
 _DEFAULTS = FleetConfig()
 _DOORS_SECONDS = 10.0
@@ -88,6 +88,8 @@ def command(
     except (Exception, KeyboardInterrupt):
         if new and not detach:
             fleet.stop(name)
+        else:
+            click.echo(f"fleet {name} runs on; portway down --name {name} takes it down", err=True)
         raise
     if not detach and new:
         _stay(name)
@@ -111,13 +113,15 @@ def fleet_named(config: FleetConfig) -> tuple[FleetState, bool]:
     return started.state, True
 
 
-async def bring_up(state: FleetState, documents: list[Doc], timeout: float, tell: Teller) -> None:
+async def bring_up(state: FleetState, documents: list[yaml.Document], timeout: float, tell: Teller) -> None:
     """Applies the documents and waits until everything runs and every nodePort answers from the host."""
     async with Api.unix(state.paths.api_socket) as api:
         await api.list(cluster.NODES)
         tell.done(f"API server at {state.api_url}")
         applied = [one async for one in apply(api, documents)]
         _say_applied(applied, tell)
+        if refused := [one.refusal for one in applied if one.refusal]:
+            raise Failure("\n".join(["refused, while everything else of these files is applied:", *refused]))
         await _wait(api, state, applied, timeout, tell)
         await _wait_for_names(api, state, timeout, tell)
         await _wait_for_doors(api, applied, timeout, tell)

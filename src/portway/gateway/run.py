@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from portway.accesslog.parties import Known
 from portway.client import Api, Unreachable
+from portway.folder import own_folder
 from portway.gateway.engine import Door, Engine, Told
-from portway.gateway.folder import own_folder
 from portway.gateway.follow import Following
 from portway.gateway.parties import Parties
 from portway.gateway.records import record_of
@@ -113,7 +113,7 @@ async def serve(config: GatewayConfig, api: Api, lines: Lines | None = None, eng
     """
     engine, name = (engine, "own") if engine is not None else engine_of(config.engine)
     process = _Process(config, engine, Tally(name), lines)
-    with own_folder() as folder:
+    with own_folder("portway-gateway-") as folder:
         await engine.start(Door(config.door, folder, config.addresses), process.told)
         try:
             async with process.answering(), asyncio.TaskGroup() as group:

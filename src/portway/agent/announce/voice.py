@@ -13,7 +13,6 @@ import math
 import os
 import pwd
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from portway.agent.announce.leases import now
+from portway.folder import own_folder
 from portway.loadbalancer.bgp import EVENTS
 from portway.loadbalancer.peers import Session
 
@@ -79,10 +79,10 @@ class Voice:
 
     async def run(self, program: Callable[[], str | None]) -> None:
         """Until it is cancelled; the session ends with it. `program`: where ExaBGP is, if it is installed."""
-        with tempfile.TemporaryDirectory(prefix="portway-bgp-") as folder, self._listening(Path(folder) / "events"):
+        with own_folder("portway-bgp-") as folder, self._listening(folder / "events"):
             while True:
                 if found := program():
-                    await self._speak(found, Path(folder) / "exabgp.conf")
+                    await self._speak(found, folder / "exabgp.conf")
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _speak(self, program: str, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""A door's folder: nobody else's, and gone with its process, however that ends."""
+"""A process's folder: nobody else's, and gone with its process, however that ends."""
 
 import signal
 import subprocess
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from portway.gateway.folder import own_folder
+from portway.folder import own_folder
 
 HOLD = """
-from portway.gateway.folder import own_folder
-with own_folder() as folder:
+from portway.folder import own_folder
+with own_folder("portway-test-") as folder:
     (folder / "certs").mkdir()
     (folder / "certs" / "key.pem").write_text("secret")
     print(folder, flush=True)
@@ -36,7 +36,7 @@ def _holder() -> tuple["subprocess.Popen[str]", Path]:
 
 
 def test_it_goes_with_its_process(below: Path) -> None:
-    with pytest.raises(ValueError, match="no table"), own_folder() as folder:
+    with pytest.raises(ValueError, match="no table"), own_folder("portway-test-") as folder:
         assert folder.parent == below
         assert folder.stat().st_mode & 0o777 == 0o700
         raise ValueError("no table")
@@ -46,13 +46,13 @@ def test_it_goes_with_its_process(below: Path) -> None:
 def test_the_next_one_takes_away_what_a_killed_one_has_left_and_nothing_else(below: Path) -> None:
     killed, left = _holder()
     running, used = _holder()
-    (below / "portway-gateway-elsewhere").symlink_to(below)
+    (below / "portway-test-elsewhere").symlink_to(below)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert (left / "certs" / "key.pem").exists()
-    with own_folder() as own:
+    with own_folder("portway-test-") as own:
         assert not left.exists()
         assert (used / "certs" / "key.pem").exists()
-        assert {path.name for path in below.iterdir()} == {own.name, used.name, "portway-gateway-elsewhere"}
+        assert {path.name for path in below.iterdir()} == {own.name, used.name, "portway-test-elsewhere"}
     running.communicate("\n", timeout=60)
     assert not used.exists()
