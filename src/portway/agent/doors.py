@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from portway import strangers
 from portway.agent.health import Answer
 from portway.model.address import canonical_address
 
@@ -105,7 +106,7 @@ async def _listen(door: Door, answering: Answering) -> asyncio.Server:
         return response
 
     loop = asyncio.get_running_loop()
-    server = web.Server(answer, access_log=None)
+    server = web.Server(answer, access_log=None, logger=strangers.log)
     if not door.port:
         Path(door.address).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return await loop.create_unix_server(server, door.address)

@@ -12,6 +12,7 @@ from itertools import chain
 import msgspec
 from aiohttp import web
 
+from portway import strangers
 from portway.apiserver import expiry
 from portway.apiserver.bootstrap import bootstrap
 from portway.apiserver.config import ServerConfig
@@ -62,7 +63,7 @@ async def _until(
     unix: socket.socket,
     inside: Later | None,
 ) -> None:
-    server = web.Server(Handler(registry), handler_cancellation=True, access_log=None)
+    server = web.Server(Handler(registry), handler_cancellation=True, access_log=None, logger=strangers.log)
     runner = web.ServerRunner(server, shutdown_timeout=_GOODBYE_SECONDS)
     await runner.setup()
     try:

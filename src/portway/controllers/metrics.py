@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from portway import strangers
 from portway.loadbalancer.usage import FAMILIES, Usage
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def serve(path: Path, figures: Callable[[], BalancerFigures]) -> None:
         text, content_type = exposition(figures())
         return web.Response(body=text.encode(), headers={"Content-Type": content_type})
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    runner = web.ServerRunner(web.Server(answer, access_log=None, logger=strangers.log))
     await runner.setup()
     try:
         path.unlink(missing_ok=True)  # of a process that was killed

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from portway import strangers
 from portway.accesslog.parties import Known
 from portway.client import Api, Unreachable
 from portway.folder import own_folder
@@ -216,7 +217,7 @@ class _Process:
         application = web.Application()
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, logger=strangers.log)
         await runner.setup()
         try:
             if port:

@@ -91,3 +91,22 @@ def test_bind_addresses(text: str, address: str, port: int) -> None:
 def test_bind_addresses_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="must be IP:PORT"):
         door_at(text, "test")
+
+
+_NO_COLON = b"GET / HTTP/1.1\r\nno colon\r\n\r\n"
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_TLS = b"\x16\x03\x01\x02\x00\x01\r\n\r\n"
+
+
+async def test_who_speaks_no_http_is_a_line_in_the_log_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    door, doors = Door("127.0.0.1", free_port(), "test"), Doors()
+    assert await doors.follow({door: _telling})
+    with caplog.at_level(logging.INFO):
+        for said in (_NO_COLON, _HTTP2, _TLS):
+            reader, writer = await asyncio.open_connection(door.address, door.port)
+            writer.write(said)
+            assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
+            writer.close()
+    await doors.close()
+    assert not [record for record in caplog.records if record.exc_info]
+    assert [each.partition(":")[0] for each in by_portway(caplog)] == ["a client that speaks no HTTP"] * 2

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from portway import strangers
 from portway.fleet.kubelet import agnhost, proxying
 from portway.fleet.kubelet.environment import Missing
 from portway.fleet.kubelet.process import CannotRun, Space
@@ -43,7 +44,7 @@ class Server:
         application = web.Application()
         application.router.add_get("/exec/{uid}/{container}", self._execute)
         application.router.add_route("*", "/proxy/{uid}/{scheme}/{port}/{path:.*}", self._proxy)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(application, access_log=None, logger=strangers.log, shutdown_timeout=0.1)
         await self._runner.setup()
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.unlink(missing_ok=True)
