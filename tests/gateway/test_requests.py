@@ -47,6 +47,18 @@ def _status(answer: bytes) -> int:
     return int(answer.split(b" ")[1]) if answer else 0
 
 
+async def _in_pieces(sent: bytes, size: int, seconds: float) -> str:
+    """What is answered to bytes that come so many at a time; `seconds`: that the answers may take."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    for at in range(0, len(sent), size):
+        writer.write(sent[at : at + size])
+        await asyncio.sleep(0)  # the other side may read
+    async with asyncio.timeout(seconds):
+        answer = (await reader.read()).decode()
+    writer.close()
+    return answer
+
+
 async def test_who_asks_is_told_to_the_backend(run: Run, web: list[Backend]) -> None:
     await _apply(run, web)
     claimed = ["X-Forwarded-For: 9.9.9.9", "X-Forwarded-Proto: https", "x-forwarded-host: evil"]
@@ -131,13 +143,7 @@ async def test_requests_may_come_in_any_pieces(run: Run, web: list[Backend]) -> 
         + _get("/3", "Transfer-Encoding: chunked", method="POST", body=chunks)
     )
     for size in (1, 7, 40, len(sent)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-        for at in range(0, len(sent), size):
-            writer.write(sent[at : at + size])
-            await asyncio.sleep(0)  # the other side may read
-        async with asyncio.timeout(60):
-            answer = (await reader.read()).decode()
-        writer.close()
+        answer = await _in_pieces(sent, size, seconds=60)
         paths = [part.split('"')[0] for part in answer.split('"path": "')[1:]]
         bodies = [part.split("}")[0] for part in answer.split('"body": ')[1:]]
         assert (paths, bodies) == (["/1", "/2", "/3"], ["0", "5", "7"]), size
@@ -247,13 +253,7 @@ async def test_a_body_may_come_with_an_offer_of_another_protocol(run: Run, web: 
     head = "POST /m HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
     sent = f"{head}{framing}".encode() * 3 + _get("/end")
     for size in (7, len(sent)):
-        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-        for at in range(0, len(sent), size):
-            writer.write(sent[at : at + size])
-            await asyncio.sleep(0)  # the other side may read
-        async with asyncio.timeout(30):
-            answer = (await reader.read()).decode()
-        writer.close()
+        answer = await _in_pieces(sent, size, seconds=30)
         bodies = [part.split("}")[0] for part in answer.split('"body": ')[1:]]
         assert bodies == ["5", "5", "5", "0"], (size, answer)
 

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from portway.accesslog.record import Party, Record
+from portway.model.address import host_port
 
 
 class Client(Struct, frozen=True, order=True, gc=False):
@@ -67,6 +68,4 @@ def door_name(record: Record) -> str:
 
 def socket_name(address: str, port: int) -> str:
     """`10.0.0.1:80`, `[fd00::1]:80`, or the address alone without a port."""
-    if not port:
-        return address
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return host_port(address, port) if port else address

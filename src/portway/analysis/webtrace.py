@@ -106,6 +106,11 @@ def parse_url(text: str) -> Url:
     return Url(text, parts.scheme, parts.netloc.rpartition("@")[2], port or _PORTS[parts.scheme], target, address)
 
 
+def asked_host(url: Url, headers: Iterable[tuple[str, str]]) -> str:
+    """What a request is for, with a port where it says one: its Host, else what the URL names."""
+    return {name.lower(): value for name, value in headers}.get("host") or url.host
+
+
 def follow(
     table: RouteTable,
     url: Url,
@@ -118,7 +123,7 @@ def follow(
     `addresses` of Services; if none is a door's, any door may have the one that is dialled.
     """
     lowered = tuple((name.lower(), value) for name, value in headers)
-    asked = dict(lowered).get("host") or url.host
+    asked = asked_host(url, lowered)
     request = Request(method, asked, url.target, lowered)
     found = [(at, decide(table, at, request)) for at in _listeners(table, url, host_of(asked), addresses)]
     if not found:

@@ -15,7 +15,7 @@ from portway.analysis.becausedoor import because_of_door
 from portway.analysis.finding import Finding
 from portway.analysis.target import PLACE_FORMS, Place, Target, parse_place, parse_target
 from portway.analysis.trace import Trace, trace
-from portway.analysis.webtrace import Url, WebTrace, follow, parse_url
+from portway.analysis.webtrace import Url, WebTrace, asked_host, follow, parse_url
 from portway.cli import balancers, fitting, webdrawing
 from portway.cli.agreement import agreement
 from portway.cli.drawing import draw
@@ -122,8 +122,7 @@ def _follow(here: Ground, url: Url, place: Place, method: str, headers: Sequence
         way = replace(way, undeclared=())  # its pod declares no port, and listens where its listeners say
     # Of files the door itself is not there: it comes with the first Ingress or Gateway.
     arrives = found.arrives and (way.arrives if way else here.state is None)
-    asked = next((value for key, value in headers if key.lower() == "host"), url.host)
-    causes = () if found.arrives else because_of_door(here.bundle(), found, host_of(asked))
+    causes = () if found.arrives else because_of_door(here.bundle(), found, host_of(asked_host(url, headers)))
     if output == "json":
         request = msgspec.to_builtins(found) | {"meaning": found.meaning}
         connection = None if way is None else json.loads(_json(way, None, None, (), ()))

@@ -35,8 +35,8 @@ class Applied(Struct, frozen=True):
     """One line: why it was refused, or what could not be had (a port that is taken)."""
 
 
-class _Over(Struct, frozen=True):
-    """What is over: whose it was, and when."""
+class Told(Struct, frozen=True, kw_only=True):
+    """What is over, for the access log and the counters."""
 
     started: float
     """Seconds since the epoch."""
@@ -46,11 +46,6 @@ class _Over(Struct, frozen=True):
     """The door's own address and port."""
     entry: str
     """`Ingress` or `Gateway`."""
-
-
-class Told(_Over, frozen=True, kw_only=True):
-    """What is over, for the access log and the counters."""
-
     code: str = "ROUTED"
     """A Decision's; `BAD_REQUEST`: it was none; `BACKEND_TLS_FAILED`, `BACKEND_UNREACHABLE`: no pod could be had."""
     route: str = ""
@@ -61,18 +56,18 @@ class Told(_Over, frozen=True, kw_only=True):
     bytes_out: int = 0
 
 
-class Served(Told, frozen=True):
-    """A request that was answered."""
+class Served(Told, frozen=True, kw_only=True):
+    """A request that was answered; of what was none, nothing is known but the status."""
 
-    method: str
-    host: str
-    path: str
+    method: str = ""
+    host: str = ""
+    path: str = ""
     """Without the query, which may hold secrets."""
     status: int
     """0: the client went away before there was an answer."""
 
 
-class Carried(Told, frozen=True):
+class Carried(Told, frozen=True, kw_only=True):
     """A connection of which no requests were read: it was handed on to a pod of a TLSRoute, or closed."""
 
     name: str

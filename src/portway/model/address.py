@@ -17,6 +17,11 @@ def family_of(address: str) -> Family:
     return "IPv6" if ":" in address else "IPv4"
 
 
+def host_port(address: str, port: int | str) -> str:
+    """`10.0.0.1:80`, `[fd00::1]:80`, `name:80`."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def canonical_address(text: str) -> str:
     """An address as the API may hold it, in canonical form; "" when it is none.
 

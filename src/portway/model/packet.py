@@ -4,6 +4,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from portway.model.address import host_port
 from portway.model.service import Protocol, ServicePortName
 
 
@@ -29,7 +30,7 @@ class Backend(Struct, frozen=True, gc=False, order=True):
     """The pod's name, when known."""
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return host_port(self.address, self.port)
 
 
 class Disposition(Enum):

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from portway.model import Packet, contains, family_of
+from portway.model.address import host_port
 from portway.nftables.datatype import (
     ADDRESS,
     Type,
@@ -210,7 +211,7 @@ def _arrive(way: _Way) -> Trace:
     stopped: dict[str, str] = {}
     for candidate in dict.fromkeys(way.candidates):
         address, _, port = text((ADDRESS[family], Type.PORT), candidate).partition(" . ")
-        name = f"[{address}]:{port}" if family == "IPv6" else f"{address}:{port}"
+        name = host_port(address, port)
         way.destination, way.port, way.marked, way.mark, way.scratch = address, int(port), marked, way.flow.mark, _NONE
         names[candidate] = name
         if _pass_hooks(way, _onwards(way)):

@@ -36,9 +36,18 @@ def _directory() -> Directory:
 
 def _served(client: str, backend: str = "") -> Served:
     return Served(
-        1.0, 0.1, (client, 40000), ("10.244.1.2", 80), "Ingress", "GET", "a.example", "/", 200,
-        pool="shop/web:80/TCP", backend=(backend, 8080) if backend else None,
-    )  # fmt: skip
+        started=1.0,
+        seconds=0.1,
+        client=(client, 40000),
+        frontend=("10.244.1.2", 80),
+        entry="Ingress",
+        method="GET",
+        host="a.example",
+        path="/",
+        status=200,
+        pool="shop/web:80/TCP",
+        backend=(backend, 8080) if backend else None,
+    )
 
 
 def _known(*addresses: str) -> dict[str, Known]:
@@ -67,9 +76,18 @@ def test_a_backend_has_its_node_and_where_that_is() -> None:
 
 def test_a_connection_is_told_by_the_name_that_it_was_for() -> None:
     carried = Carried(
-        1.0, 0.5, (ABROAD, 40000), ("10.244.1.2", 443), "Gateway", "db.example", route="TLSRoute shop/db rules[0]",
-        pool="shop/db:5432/tls", backend=(POD, 5432), bytes_in=10, bytes_out=20,
-    )  # fmt: skip
+        started=1.0,
+        seconds=0.5,
+        client=(ABROAD, 40000),
+        frontend=("10.244.1.2", 443),
+        entry="Gateway",
+        name="db.example",
+        route="TLSRoute shop/db rules[0]",
+        pool="shop/db:5432/tls",
+        backend=(POD, 5432),
+        bytes_in=10,
+        bytes_out=20,
+    )
     pool = Pool("shop", "db", 5432, "pg", endpoints=(Endpoint(POD, 5432, "shop/db-0"),))
     told = record_of(carried, "node-1", {"shop/db:5432/tls": pool}, {})
     assert (told.http, told.tls) == (None, Tls("db.example", "TLSRoute shop/db rules[0]"))

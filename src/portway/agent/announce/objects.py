@@ -140,8 +140,9 @@ class Objects:
     def bgp_configurations(self, routed: list[Telling]) -> dict[BgpPeer, str]:
         """The same for the ExaBGP of each router."""
         own, peers = self.nodes.objects.get(("", self._me)), self.peers()
-        told = bgp.routes(peers, routed) if own else {}
-        return {peer: bgp.exabgp_configuration(own, peer, routes) for peer, routes in told.items() if own}
+        if own is None:
+            return {}
+        return {peer: bgp.exabgp_configuration(own, peer, told) for peer, told in bgp.routes(peers, routed).items()}
 
     def _local_nodes(self) -> dict[ServiceKey, frozenset[str]]:
         """The nodes with ready endpoints of each Service for which that matters."""

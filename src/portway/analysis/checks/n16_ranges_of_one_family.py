@@ -7,6 +7,7 @@ from portway.analysis.bundle import Bundle
 from portway.analysis.check import Check, Settings
 from portway.analysis.finding import Finding
 from portway.analysis.view import ServiceView, services, word, words
+from portway.model.address import family_of
 
 _FAMILIES = ("IPv4", "IPv6")
 
@@ -17,7 +18,7 @@ def _run(bundle: Bundle, settings: Settings) -> Iterator[Finding]:
         if service.type != "LoadBalancer" or not ranges:
             continue
         for family in _families(service):
-            if not any(_family(one) == family for one in ranges):
+            if not any(family_of(one) == family for one in ranges):
                 yield _open(service, ranges, family)
 
 
@@ -26,10 +27,6 @@ def _families(service: ServiceView) -> Sequence[str]:
     if word(service.item.get("spec.ipFamilyPolicy")) in ("PreferDualStack", "RequireDualStack"):
         return _FAMILIES
     return words(service.item.get("spec.ipFamilies")) or _FAMILIES[:1]
-
-
-def _family(cidr: str) -> str:
-    return "IPv6" if ":" in cidr else "IPv4"
 
 
 def _open(service: ServiceView, ranges: Sequence[str], family: str) -> Finding:

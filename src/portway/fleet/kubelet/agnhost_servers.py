@@ -25,6 +25,7 @@ from portway.fleet.kubelet.http import Request, looks_like_http, parse
 from portway.fleet.kubelet.process import Space
 from portway.fleet.kubelet.standin import listening
 from portway.fleet.mounts import Mount
+from portway.model.address import host_port
 
 _LONGEST = 1 << 20
 _PATIENCE = 1.0
@@ -176,7 +177,7 @@ class AgnhostServers:
     async def _converse(self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests until the client goes or wants no more."""
         buffer = b""
-        client = host_port(writer.get_extra_info("peername"))
+        client = host_port(*writer.get_extra_info("peername")[:2])
         while data := await reader.read(65536):
             buffer += data
             if not looks_like_http(buffer) or len(buffer) > _LONGEST:
@@ -239,14 +240,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, client: Any) -> None:
-        answer = datagram(data.decode(errors="replace"), self._server, self._hostname, host_port(client))
+        answer = datagram(data.decode(errors="replace"), self._server, self._hostname, host_port(*client[:2]))
         if answer:
             self._transport.sendto(answer.encode(), client)
-
-
-def host_port(address: Sequence[Any]) -> str:
-    """A socket's address as Go writes it."""
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
 
 
 def _encoded(reply: Reply, method: str, keep: bool) -> bytes:

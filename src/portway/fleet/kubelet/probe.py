@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from portway.kubeapi.errors import Doc
+from portway.model.address import host_port
 
 Exec = Callable[[Sequence[str]], Awaitable[int]]
 """Runs a command in the pod and gives its exit code."""
@@ -71,9 +72,7 @@ async def _dialled(
     try:
         return await asyncio.open_connection(host, port, ssl=context)
     except ConnectionError as error:
-        raise Failed(
-            f"dial tcp {_host_and_port(host, port)}: connect: {os.strerror(error.errno or 0).lower()}"
-        ) from None
+        raise Failed(f"dial tcp {host_port(host, port)}: connect: {os.strerror(error.errno or 0).lower()}") from None
 
 
 async def _http(action: Doc, port: int, host: str) -> None:
@@ -94,15 +93,11 @@ async def _http(action: Doc, port: int, host: str) -> None:
         raise Failed(f"HTTP probe failed with statuscode: {int(words[1])}")
 
 
-def _host_and_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _request(action: Doc, host: str, port: int) -> bytes:
     path = action.get("path") or "/"
     given = {header.get("name", ""): header.get("value", "") for header in action.get("httpHeaders") or []}
     headers = {
-        "Host": _host_and_port(host, port),
+        "Host": host_port(host, port),
         "User-Agent": "kube-probe/portway",
         "Accept": "*/*",
         "Connection": "close",

@@ -14,7 +14,7 @@ from portway.gateway.router.asked import Asked, Lost, Response, Target, Upstream
 from portway.gateway.router.farewell import INTERNAL_ERROR
 from portway.gateway.router.kept import Kept
 from portway.gateway.router.mirror import Mirror
-from portway.gateway.router.request import Incoming, Reply
+from portway.gateway.router.request import Incoming, Reply, ends
 from portway.gateway.router.upstream import Http1Upstream
 from portway.routing import backend_code, backend_status, decide, edited_headers, is_copied, pick, told_headers
 from portway.routing.answers import answer_text
@@ -81,7 +81,7 @@ class Answering:
         self._outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Of the present try: `_STALE`, or nothing to add."""
         self._task: asyncio.Task[None] | None = None
-        self._client, self._door = (_pair(reply.transport.get_extra_info(name)) for name in ("peername", "sockname"))
+        self._client, self._door = ends(reply.transport)
         self._started = time.time()
         self._begun = self._over = self._taking = self._full = False
         self._repeat: list[bytes] | None = []
@@ -398,7 +398,3 @@ class Answering:
 
     def _by(self) -> str:
         return f" ({self._route().name})"
-
-
-def _pair(name: tuple[str, int] | None) -> tuple[str, int]:
-    return (name[0], name[1]) if name else ("", 0)

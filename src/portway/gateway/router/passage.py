@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from portway.gateway.engine import Carried
 from portway.gateway.router.asked import Target
-from portway.gateway.router.request import Connection
+from portway.gateway.router.request import Connection, ends
 from portway.gateway.router.splice import Splice, join
 from portway.routing.table import Listener
+from portway.routing.timings import Timings
 
 
 class Handed(Struct, frozen=True):
@@ -30,8 +31,8 @@ class House(Protocol):
     connections: set[Connection]
 
     @property
-    def timings(self) -> Any:
-        """The engine's Timings."""
+    def timings(self) -> Timings:
+        """The engine's."""
 
     def now(self) -> float:
         """A clock."""
@@ -48,8 +49,7 @@ class Passage:
         self.transport = here.transport
         self._house, self._listener, self._name, self._here = house, listener, name, here
         self._there: Splice | None = None
-        names = ("peername", "sockname")
-        self._peer, self._own = ((here.transport.get_extra_info(name) or ("", 0))[:2] for name in names)
+        self._peer, self._own = ends(here.transport)
         self._started = time.time()
         self._moved, self._since = 0, house.now()
 
@@ -83,8 +83,17 @@ class Passage:
         came, went = self._bytes()
         self._house.told(
             Carried(
-                self._started, time.time() - self._started, self._peer, self._own, self._listener.entry, self._name,
-                code=code, route=handed.route, pool=handed.pool,
-                backend=(at.address, at.port) if at is not None else None, bytes_in=came, bytes_out=went,
+                started=self._started,
+                seconds=time.time() - self._started,
+                client=self._peer,
+                frontend=self._own,
+                entry=self._listener.entry,
+                name=self._name,
+                code=code,
+                route=handed.route,
+                pool=handed.pool,
+                backend=(at.address, at.port) if at is not None else None,
+                bytes_in=came,
+                bytes_out=went,
             )
-        )  # fmt: skip
+        )

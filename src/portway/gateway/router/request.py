@@ -5,9 +5,16 @@ Both are the same for every version of HTTP, so that an exchange need not know w
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from portway.gateway.head import Headers
+from portway.routing.timings import Timings
+
+
+def ends(transport: asyncio.BaseTransport) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Address and port of the client and of the door, ("", 0) for what a connection that is lost does not know."""
+    there, here = (transport.get_extra_info(name) or ("", 0) for name in ("peername", "sockname"))
+    return (there[0], there[1]), (here[0], here[1])
 
 
 class Incoming:
@@ -158,8 +165,8 @@ class Home(Protocol):
     max_head: int
 
     @property
-    def timings(self) -> Any:
-        """The engine's Timings."""
+    def timings(self) -> Timings:
+        """The engine's."""
 
     def now(self) -> float:
         """Seconds of a clock that only goes forward."""

@@ -19,7 +19,7 @@ from portway.gateway.router.kept import Kept
 from portway.gateway.router.narrow import Narrowed
 from portway.gateway.router.newcomer import Newcomer
 from portway.gateway.router.passage import Handed
-from portway.gateway.router.request import Connection, Incoming, Reply
+from portway.gateway.router.request import Connection, Incoming, Reply, ends
 from portway.routing import backend_code, certificate_for, host_of, is_misdirected, listener_for, pick
 from portway.routing.door import of_door
 from portway.routing.hosts import clients_of, virtual_host
@@ -133,11 +133,18 @@ class BuiltinEngine:
 
     def refused(self, client: Connection, status: int) -> None:
         """What was no request: there is nothing to say of it but where it came from."""
-        transport = client.transport
-        peer, own = (transport.get_extra_info(name) or ("", 0) for name in ("peername", "sockname"))
+        peer, own = ends(client.transport)
         at = next(iter(self._listeners.get(own[1], ())), None)
         self._report(
-            Served(time(), 0.0, peer[:2], own[:2], at.entry if at else "", "", "", "", status, code="BAD_REQUEST")
+            Served(
+                started=time(),
+                seconds=0.0,
+                client=peer,
+                frontend=own,
+                entry=at.entry if at else "",
+                status=status,
+                code="BAD_REQUEST",
+            )
         )
 
     # for faces

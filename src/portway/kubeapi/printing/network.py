@@ -21,6 +21,7 @@ from portway.kubeapi.printing.cell import (
     value,
     wide,
 )
+from portway.model.address import host_port
 
 
 def _cluster_ip(doc: Doc) -> str:
@@ -62,7 +63,7 @@ def _addresses(doc: Doc) -> Iterator[str]:
         if not subset.get("ports"):
             yield from addresses
         for port in subset.get("ports") or ():
-            yield from (f"[{ip}]:{port['port']}" if ":" in ip else f"{ip}:{port['port']}" for ip in addresses)
+            yield from (host_port(ip, port["port"]) for ip in addresses)
 
 
 def _slice_ports(doc: Doc) -> str:

@@ -21,11 +21,9 @@ def secured(folder: str, port: int, listeners: Sequence[Listener], protocol: Lis
     strict = "" if any(not at.hostname and at.certificates for at in here) else " strict-sni"
     words = f" ssl crt-list {folder}/{crt_list(port, protocol)}{_ALPN.get(protocol, '')}{strict}"
     clients = clients_of(listeners)
-    return (
-        words
-        if clients is None
-        else f"{words} ca-file {folder}/{authorities_file(clients.authorities)} {_verify(clients)}"
-    )
+    if clients is None:
+        return words
+    return f"{words} ca-file {folder}/{authorities_file(clients.authorities)} {_verify(clients)}"
 
 
 def _verify(clients: ClientValidation) -> str:
