@@ -228,7 +228,8 @@ spec: {ports: [{port: 80}]}
 """
     done = portway(fleet.person, "up", "--name", "e2e", "-f", "-", "--detach", check=False, text=text)
     assert done.returncode == 1
-    assert "2 created" in done.stderr
+    assert "manifests: 2 created, 2 refused" in done.stderr
+    assert "left out" not in done.stderr
     refused = done.stderr[done.stderr.index("portway: refused") :].splitlines()
     assert refused[0] == "portway: refused, while everything else of these files is applied:"
     assert refused[1].startswith('  stdin:7:12: Service "BAD" is invalid: metadata.name: ')

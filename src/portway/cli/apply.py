@@ -39,7 +39,7 @@ async def apply(api: Api, documents: Iterable[yaml.Document], namespace: str = "
         try:
             yield await _apply_one(api, kind, _placed(value, kind, namespace))
         except ApiError as error:
-            yield Applied(_name(kind, value), "refused", refusal=f"{_place(document, error)}: {error.message}")
+            yield Applied(_name(kind, value), "refused", kind, refusal=f"{_place(document, error)}: {error.message}")
 
 
 def _place(document: yaml.Document, error: ApiError) -> str:

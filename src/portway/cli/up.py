@@ -138,7 +138,7 @@ def _say_applied(applied: list[Applied], tell: Teller) -> None:
     counts = Counter(one.outcome for one in applied if one.kind)
     if counts:
         tell.done(f"manifests: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}")
-    inert = Counter(one.kind.kind for one in applied if one.kind and one.kind.inert)
+    inert = Counter(one.kind.kind for one in applied if one.kind and one.kind.inert and not one.refusal)
     if inert:
         tell.note(f"stored, but nothing acts on them here: {_listed(inert)}")
     unknown = Counter(one.name for one in applied if one.kind is None)
